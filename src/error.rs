@@ -1,0 +1,58 @@
+//! The one error type: a fact, its cause, and the way out, in that order.
+//!
+//! What a user can cause ends here as three readable lines. Nothing in here prints or exits.
+
+use std::fmt;
+
+/// A `Result` whose error is [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a run could not be completed (exit code 2).
+///
+/// `Display` gives up to three lines: the fact, `  cause: ...` and `  help: ...`. It never holds a
+/// password: connection strings pass through [`crate::server::without_password`] first.
+#[derive(Debug)]
+pub struct Error {
+    fact: String,
+    cause: Option<String>,
+    help: Option<String>,
+}
+
+impl Error {
+    /// Starts with what was attempted, and on what.
+    pub fn new(fact: impl Into<String>) -> Self {
+        Self { fact: fact.into(), cause: None, help: None }
+    }
+
+    /// Adds what stood in the way, in the words of whoever said no.
+    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Adds what the user can do about it.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What was attempted, and on what.
+    pub fn fact(&self) -> &str {
+        &self.fact
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fact)?;
+        if let Some(cause) = &self.cause {
+            write!(f, "\n  cause: {cause}")?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,4 @@
+//! leakproof.
+
+pub mod error;
+pub mod server;
