@@ -1,0 +1,112 @@
+//! Finds the binaries of PostgreSQL on this machine.
+
+use std::env;
+use std::fs;
+use std::iter;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::account::Account;
+use crate::error::{Error, Result};
+
+/// A folder with `initdb` and `postgres` of one version.
+pub struct Binaries {
+    folder: PathBuf,
+    version: String,
+}
+
+/// Where packages put each version into a folder of its own: a parent, the start of the folder's
+/// name, and where the binaries are in it.
+const PACKAGES: [(&str, &str, &str); 7] = [
+    ("/usr/lib/postgresql", "", "bin"),
+    ("/usr", "pgsql-", "bin"),
+    ("/usr/libexec", "postgresql", ""),
+    ("/opt/homebrew/opt", "postgresql", "bin"),
+    ("/usr/local/opt", "postgresql", "bin"),
+    ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
+    ("/usr/local", "pgsql", "bin"),
+];
+
+/// Finds them: on PATH, where `pg_config` says, then in the folders of packages, highest first.
+pub fn find_binaries() -> Result<Binaries> {
+    let folders =
+        folders_on_path().into_iter().chain(iter::once_with(folder_of_pg_config).flatten());
+    let folders = folders.chain(iter::once_with(folders_of_packages).flatten());
+    let Some(folder) = folders.into_iter().find_map(|folder| holds_all(&folder)) else {
+        return Err(Error::new("could not find PostgreSQL on this machine")
+            .cause("no `initdb` with a `postgres` beside it on PATH, by `pg_config --bindir`, in /usr/lib/postgresql/*/bin, Homebrew or Postgres.app")
+            .help("install it (`apt install postgresql`, `brew install postgresql@17`), or put its folder on PATH"));
+    };
+    let version = read_version(&folder)?;
+    Ok(Binaries { folder, version })
+}
+
+impl Binaries {
+    /// The folder, with symbolic links resolved.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What `postgres --version` says.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// A command of this folder, in an environment that does not depend on ours. Not in our working
+    /// directory, which the account may not enter.
+    pub fn command(&self, program: &str, account: Option<&Account>) -> Command {
+        let mut command = Command::new(self.folder.join(program));
+        command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
+        command.current_dir("/").process_group(0);
+        if let Some(account) = account {
+            command.uid(account.uid).gid(account.gid);
+        }
+        command
+    }
+}
+
+fn folders_on_path() -> Vec<PathBuf> {
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+fn folder_of_pg_config() -> Option<PathBuf> {
+    let output = Command::new("pg_config").arg("--bindir").output().ok()?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+}
+
+fn folders_of_packages() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for (parent, prefix, below) in PACKAGES {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            if let Some(version) = entry.file_name().to_string_lossy().strip_prefix(prefix) {
+                let number = version.trim_start_matches(['@', '-']).parse::<f64>().unwrap_or(0.0);
+                found.push((number, entry.path().join(below)));
+            }
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    found.into_iter().map(|(_, folder)| folder).collect()
+}
+
+/// The true folder, since a `bin` on PATH may hold only links to some of the binaries.
+fn holds_all(folder: &Path) -> Option<PathBuf> {
+    let true_folder = folder.join("initdb").canonicalize().ok()?.parent()?.to_owned();
+    [&true_folder, folder]
+        .into_iter()
+        .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
+        .map(Path::to_owned)
+}
+
+fn read_version(folder: &Path) -> Result<String> {
+    let program = folder.join("postgres");
+    let failed = |cause: String| {
+        Error::new(format!("could not run `{} --version`", program.display())).cause(cause)
+    };
+    let output = Command::new(&program).arg("--version").output();
+    let output = output.map_err(|cause| failed(cause.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

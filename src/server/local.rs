@@ -1,0 +1,151 @@
+//! A private server from the binaries of this machine: on a unix socket in a temporary folder that
+//! nobody else may enter, without durability, gone with us.
+
+use std::env;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use postgres::{Client, Config, NoTls};
+
+use super::account::{Account, find_account};
+use super::binaries::{Binaries, find_binaries};
+use super::data::{forget_cached, make_data};
+use super::watcher::Watcher;
+use super::{APPLICATION_NAME, cause_of};
+use crate::error::{Error, Result};
+
+/// Durability is off, since nothing outlives us; the rest is for a quick start and for results that
+/// do not depend on the machine. `wal_level` is what Supabase has, and no slower.
+const SETTINGS: [&str; 16] = [
+    "listen_addresses=",
+    "unix_socket_permissions=0700",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "autovacuum=off",
+    "jit=off",
+    "max_connections=100",
+    "shared_buffers=32MB",
+    "dynamic_shared_memory_type=mmap",
+    "wal_level=logical",
+    "max_logical_replication_workers=0",
+    "logging_collector=off",
+    "log_destination=stderr",
+    "timezone=UTC",
+    "log_timezone=UTC",
+];
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// What the kernel takes as the path of a socket: 107 bytes on Linux, 103 elsewhere.
+const SOCKET_PATH_LIMIT: usize = 103;
+
+/// A private server. Dropping it stops the server and removes all of it.
+pub struct LocalServer {
+    watcher: Watcher,
+    binaries: Binaries,
+}
+
+impl LocalServer {
+    /// Starts one, and gives how to connect as its superuser, and a first connection. Tries once more without the cache if
+    /// the server does not start from it.
+    pub fn start() -> Result<(Self, Config, Client)> {
+        let binaries = find_binaries()?;
+        let account = find_account()?;
+        let (watcher, client) = match run_server(&binaries, account.as_ref()) {
+            Ok(running) => running,
+            Err(_) => {
+                forget_cached(&binaries);
+                run_server(&binaries, account.as_ref())?
+            }
+        };
+        let config = superuser_config(watcher.folder());
+        Ok((Self { watcher, binaries }, config, client))
+    }
+
+    /// The folder of its binaries.
+    pub fn place(&self) -> String {
+        self.binaries.folder().display().to_string()
+    }
+}
+
+fn run_server(binaries: &Binaries, account: Option<&Account>) -> Result<(Watcher, Client)> {
+    let folder = make_folder(account)?;
+    let data = folder.join("data");
+    let mut server = binaries.command("postgres", None);
+    server.arg("-D").arg(&data).arg("-k").arg(&folder);
+    server.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
+    // From here on the folder goes away with us, so nothing is written into it before.
+    let mut watcher = Watcher::start(&folder, account, &server)?;
+    make_data(binaries, account, &data)?;
+    watcher.start_server()?;
+    let client = connect_when_ready(&mut watcher)?;
+    Ok((watcher, client))
+}
+
+/// In the folder for temporary files, unless a socket in there would have too long a path or the
+/// account may not go there; then in /tmp.
+fn make_folder(account: Option<&Account>) -> Result<PathBuf> {
+    let mut refused = Vec::new();
+    for parent in [env::temp_dir(), PathBuf::from("/tmp")] {
+        let socket_length = parent.as_os_str().len() + "/leakproof-123456/.s.PGSQL.5432.lock".len();
+        // Postgres reads the option as a list with commas.
+        let is_usable = parent.is_absolute()
+            && socket_length <= SOCKET_PATH_LIMIT
+            && !parent.as_os_str().as_bytes().iter().any(|byte| b",\"\n".contains(byte))
+            && account.is_none_or(|account| account.can_write(&parent));
+        if !is_usable {
+            refused.push(format!("{} is too long a path or not open to all", parent.display()));
+            continue;
+        }
+        match make_folder_in(&parent, account) {
+            Ok(folder) => return Ok(folder),
+            Err(cause) => refused.push(format!("{}: {cause}", parent.display())),
+        }
+    }
+    Err(Error::new("could not make a temporary folder for a local server")
+        .cause(refused.join("; "))
+        .help("set TMPDIR to a writable folder with a short path"))
+}
+
+fn make_folder_in(parent: &Path, account: Option<&Account>) -> std::io::Result<PathBuf> {
+    // With mode 0700. Kept, since the watcher removes it.
+    let folder = tempfile::Builder::new().prefix("leakproof-").tempdir_in(parent)?;
+    if let Some(account) = account {
+        chown(folder.path(), Some(account.uid), Some(account.gid))?;
+    }
+    Ok(folder.keep())
+}
+
+fn superuser_config(folder: &Path) -> Config {
+    let mut config = Config::new();
+    config.host_path(folder).user("leakproof").dbname("postgres");
+    config.application_name(APPLICATION_NAME);
+    config
+}
+
+fn connect_when_ready(watcher: &mut Watcher) -> Result<Client> {
+    let config = superuser_config(watcher.folder());
+    let socket = watcher.folder().join(".s.PGSQL.5432");
+    let started = Instant::now();
+    let mut refused = "it did not open its socket".to_owned();
+    while started.elapsed() < START_LIMIT && !watcher.has_stopped() {
+        if fs::exists(&socket).unwrap_or(false) {
+            match config.connect(NoTls) {
+                Ok(client) => return Ok(client),
+                Err(cause) => refused = cause_of(&cause),
+            }
+        }
+        sleep(Duration::from_millis(2));
+    }
+    let log = watcher.read_log_end();
+    Err(Error::new("a local PostgreSQL server did not start").cause(if log.is_empty() {
+        refused
+    } else {
+        log
+    }))
+}
