@@ -15,7 +15,7 @@ use super::account::{Account, find_account};
 use super::binaries::{Binaries, find_binaries};
 use super::data::{forget_cached, make_data};
 use super::watcher::Watcher;
-use super::{APPLICATION_NAME, cause_of};
+use super::{APPLICATION_NAME, Server, ServerKind, cause_of};
 use crate::error::{Error, Result};
 
 /// Durability is off, since nothing outlives us; the rest is for a quick start and for results that
@@ -44,33 +44,21 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// What the kernel takes as the path of a socket: 107 bytes on Linux, 103 elsewhere.
 const SOCKET_PATH_LIMIT: usize = 103;
 
-/// A private server. Dropping it stops the server and removes all of it.
-pub struct LocalServer {
-    watcher: Watcher,
-    binaries: Binaries,
-}
-
-impl LocalServer {
-    /// Starts one, and gives how to connect as its superuser, and a first connection. Tries once more without the cache if
-    /// the server does not start from it.
-    pub fn start() -> Result<(Self, Config, Client)> {
-        let binaries = find_binaries()?;
-        let account = find_account()?;
-        let (watcher, client) = match run_server(&binaries, account.as_ref()) {
-            Ok(running) => running,
-            Err(_) => {
-                forget_cached(&binaries);
-                run_server(&binaries, account.as_ref())?
-            }
-        };
-        let config = superuser_config(watcher.folder());
-        Ok((Self { watcher, binaries }, config, client))
-    }
-
-    /// The folder of its binaries.
-    pub fn place(&self) -> String {
-        self.binaries.folder().display().to_string()
-    }
+/// Starts one. Tries once more without the cache if it does not start from it.
+pub fn start() -> Result<Server> {
+    let binaries = find_binaries()?;
+    let account = find_account()?;
+    let (watcher, client) = match run_server(&binaries, account.as_ref()) {
+        Ok(running) => running,
+        Err(_) => {
+            forget_cached(&binaries);
+            run_server(&binaries, account.as_ref())?
+        }
+    };
+    let place = binaries.folder().display().to_string();
+    let prefix = format!("{APPLICATION_NAME}_");
+    let config = superuser_config(watcher.folder());
+    Server::new(ServerKind::Local, place, prefix, config, client, Box::new(watcher))
 }
 
 fn run_server(binaries: &Binaries, account: Option<&Account>) -> Result<(Watcher, Client)> {

@@ -13,6 +13,8 @@ mod database;
 mod docker;
 mod local;
 mod options;
+mod random;
+mod reaper;
 mod redact;
 mod signals;
 mod url;
@@ -29,9 +31,10 @@ use crate::error::{Error, Result};
 
 pub use database::{Database, Template};
 pub use options::{DEFAULT_DOCKER_IMAGE, ServerKind, ServerOptions};
+pub use reaper::reap;
 pub use redact::without_password;
 pub use signals::exit_on_signals;
-pub use url::{ROLE_MARK, reap};
+pub use url::ROLE_MARK;
 
 /// The application name of every connection of ours.
 const APPLICATION_NAME: &str = "leakproof";
@@ -51,15 +54,8 @@ pub struct Server {
     /// Connections to the maintenance database that nobody is using.
     idle: Mutex<Vec<Client>>,
     templates: Mutex<HashMap<String, Arc<Mutex<Option<Template>>>>>,
-    source: Source,
-}
-
-/// What a server holds on to, by where it comes from.
-enum Source {
-    Local(local::LocalServer),
-    Url(url::Run),
-    #[cfg(feature = "docker")]
-    Docker(docker::DockerServer),
+    /// What runs the server, or stands for us on it: gone when this is dropped, after all else.
+    _source: Box<dyn Send + Sync>,
 }
 
 impl Server {
@@ -167,7 +163,7 @@ impl Server {
         prefix: String,
         config: Config,
         client: Client,
-        source: Source,
+        source: Box<dyn Send + Sync>,
     ) -> Result<Self> {
         let mut server = Self {
             kind,
@@ -179,7 +175,7 @@ impl Server {
             count: AtomicU32::new(0),
             idle: Mutex::new(vec![client]),
             templates: Mutex::default(),
-            source,
+            _source: source,
         };
         let query =
             "select current_setting('server_version'), current_setting('server_version_num')::int";
@@ -237,10 +233,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Before the source goes, which stops the server or drops the databases.
         lock(&self.idle).clear();
-        if let Source::Url(run) = &mut self.source {
-            run.finish();
-        }
     }
 }
 
@@ -253,12 +247,7 @@ impl fmt::Debug for Server {
 fn start_kind(kind: ServerKind, options: &ServerOptions) -> Result<Server> {
     match kind {
         ServerKind::Url => url::start(options),
-        ServerKind::Local => {
-            let (local, config, client) = local::LocalServer::start()?;
-            let place = local.place();
-            let prefix = "leakproof_".to_owned();
-            Server::new(kind, place, prefix, config, client, Source::Local(local))
-        }
+        ServerKind::Local => local::start(),
         #[cfg(feature = "docker")]
         ServerKind::Docker => docker::start(options),
         #[cfg(not(feature = "docker"))]

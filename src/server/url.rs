@@ -1,26 +1,302 @@
-//! A server that is already there.
+//! A server that is already there. Scratch databases are made beside the named database, which is
+//! never touched; what we leave on the server is dropped at the end, or by whoever comes next.
+//!
+//! A run is alive as long as its session holds the advisory lock of its number; the number is part
+//! of the names of its databases. Starting and ending happen one at a time (the gate), so that no
+//! run drops the roles which another is about to use.
 
-use postgres::Config;
+use std::fmt::Write;
+use std::time::Duration;
 
-use super::{Server, ServerOptions};
+use postgres::config::{Host, SslMode};
+use postgres::error::SqlState;
+use postgres::{Client, Config, NoTls};
+
+use super::random::random_number;
+use super::reaper::Reaper;
+use super::{APPLICATION_NAME, Server, ServerKind, ServerOptions, cause_of, without_password};
 use crate::error::{Error, Result};
 
-/// The comment of roles.
+/// The comment on a role that says that we may drop it: `comment on role x is '...'`. Roles belong
+/// to the whole server; those with this comment are dropped when the last run on it ends.
 pub const ROLE_MARK: &str =
     "created by leakproof for a scratch database, dropped with the last one";
 
-/// A run.
-pub struct Run {}
-impl Run {
-    /// End.
-    pub fn finish(&mut self) {}
+/// The first key of our advisory locks; the second is the number of a run, or the gate.
+const LOCK_CLASS: u32 = 0x6c65_616b;
+const GATE: u32 = 0;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Our presence on the server. Dropping it drops all that the run made, then its sign of life.
+pub struct Run {
+    /// Only used to start and to end; in between it just holds the lock.
+    session: std::sync::Mutex<Client>,
+    number: u32,
+    reaper: Option<Reaper>,
 }
-/// Start
-pub fn start(_options: &ServerOptions) -> Result<Server> {
-    let _ = Config::new();
-    Err(Error::new("todo"))
+
+/// Uses the server of `options.url`, after dropping what dead runs left on it.
+pub fn start(options: &ServerOptions) -> Result<Server> {
+    let Some(url) = &options.url else {
+        return Err(Error::new("no server is given")
+            .help("set LEAKPROOF_DATABASE_URL=postgres://user:password@host/database"));
+    };
+    let (mut session, config) = connect_maintenance(url)?;
+    let place = describe_place(&config);
+    let number = enter(&mut session).map_err(|cause| refused(&place, &cause))?;
+    let reaper = match &options.reaper {
+        Some(program) => Some(Reaper::start(program, url, number)?),
+        None => None,
+    };
+    let run = Run { session: session.into(), number, reaper };
+    let client = config.connect(NoTls).map_err(|cause| refused(&place, &cause))?;
+    let prefix = database_prefix(number);
+    Server::new(ServerKind::Url, place, prefix, config, client, Box::new(run))
 }
-/// Reap.
-pub fn reap() -> Result<()> {
+
+/// A superuser session in the database `postgres`, or in the named one if there is no `postgres`,
+/// and how to get more of them.
+pub fn connect_maintenance(url: &str) -> Result<(Client, Config)> {
+    let mut config = parse_url(url)?;
+    let place = describe_place(&config);
+    let mut client = config.connect(NoTls).map_err(|cause| {
+        refused(&place, &cause)
+            .help("check host, port, user, password and database of LEAKPROOF_DATABASE_URL")
+    })?;
+    let query = "select rolsuper from pg_catalog.pg_roles where rolname = current_user";
+    let row = client.query_one(query, &[]).map_err(|cause| refused(&place, &cause))?;
+    if !row.get::<_, bool>(0) {
+        return Err(Error::new(format!("cannot use the server {place}"))
+            .cause("the user is not a superuser")
+            .help("give a superuser in LEAKPROOF_DATABASE_URL: migrations create roles and extensions, and actors are impersonated"));
+    }
+    let mut beside = config.clone();
+    if let Ok(maintenance) = beside.dbname("postgres").connect(NoTls) {
+        (client, config) = (maintenance, beside);
+    }
+    Ok((client, config))
+}
+
+fn parse_url(url: &str) -> Result<Config> {
+    let invalid = |cause: &str| {
+        Error::new("LEAKPROOF_DATABASE_URL is not usable")
+            .cause(cause)
+            .help("write postgres://user:password@host:port/database, or key=value pairs")
+    };
+    if url.contains('\n') {
+        return Err(invalid("it has more than one line"));
+    }
+    let mut config: Config = url.parse().map_err(|cause| invalid(&cause_of(&cause)))?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(Error::new("LEAKPROOF_DATABASE_URL is not usable")
+            .cause(
+                "it asks for sslmode=require, and leakproof does not speak TLS to scratch servers",
+            )
+            .help("use a server nearby with sslmode=prefer, or a tunnel (`ssh -L`)"));
+    }
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err(invalid("it names no host"));
+    }
+    if config.get_user().is_none() {
+        return Err(invalid("it names no user"));
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_LIMIT);
+    }
+    config.application_name(APPLICATION_NAME);
+    Ok(config)
+}
+
+/// Who and where, as in `postgres@127.0.0.1:5432`.
+fn describe_place(config: &Config) -> String {
+    let mut place = config.get_user().unwrap_or_default().to_owned();
+    for (at, host) in config.get_hosts().iter().enumerate() {
+        place.push(if at == 0 { '@' } else { ',' });
+        match host {
+            // An unescaped `@` makes the end of a password a part of the host.
+            Host::Tcp(name) => place.push_str(name.rsplit('@').next().unwrap_or_default()),
+            Host::Unix(folder) => place.push_str(&folder.display().to_string()),
+        }
+        let port = config.get_ports().get(at).or(config.get_ports().first()).unwrap_or(&5432);
+        let _ = write!(place, ":{port}");
+    }
+    without_password(&place)
+}
+
+fn refused(place: &str, cause: &postgres::Error) -> Error {
+    Error::new(format!("could not use the server {place}")).cause(cause_of(cause))
+}
+
+/// Shows a sign of life under a number of our own, after clearing away what dead runs left.
+fn enter(session: &mut Client) -> Result<u32, postgres::Error> {
+    close_gate(session)?;
+    let live = live_runs(session)?;
+    drop_databases(session, |number| !live.contains(&number))?;
+    if live.is_empty() {
+        drop_roles(session)?;
+    }
+    let mut number = random_number();
+    while number == GATE || live.contains(&number) {
+        number = random_number();
+    }
+    lock(session, number)?;
+    unlock(session, GATE)?;
+    Ok(number)
+}
+
+/// Drops what the run made, and the roles if it was the last. Its sign of life goes first, so that
+/// after a failure the next run takes over.
+pub fn leave(session: &mut Client, number: u32) -> Result<(), postgres::Error> {
+    close_gate(session)?;
+    unlock(session, number)?;
+    drop_databases(session, |of| of == number)?;
+    if live_runs(session)?.is_empty() {
+        drop_roles(session)?;
+    }
+    unlock(session, GATE)
+}
+
+/// Whether a session still holds the lock of this run; `end` has the server close that session.
+pub fn is_live(session: &mut Client, number: u32, end: bool) -> Result<bool, postgres::Error> {
+    if end {
+        let end = "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_locks
+            where locktype = 'advisory' and classid = $1 and objid = $2 and objsubid = 2";
+        session.execute(end, &[&LOCK_CLASS, &number])?;
+    }
+    Ok(live_runs(session)?.contains(&number))
+}
+
+fn close_gate(session: &mut Client) -> Result<(), postgres::Error> {
+    // The session is idle for as long as the run takes; that must not end it.
+    session.batch_execute(
+        "select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings
+            where name in ('statement_timeout', 'idle_session_timeout');
+        set lock_timeout = '60s'",
+    )?;
+    lock(session, GATE)
+}
+
+fn lock(session: &mut Client, key: u32) -> Result<(), postgres::Error> {
+    let statement = "select pg_catalog.pg_advisory_lock($1, $2)";
+    session.execute(statement, &[&LOCK_CLASS.cast_signed(), &key.cast_signed()]).map(drop)
+}
+
+fn unlock(session: &mut Client, key: u32) -> Result<(), postgres::Error> {
+    let statement = "select pg_catalog.pg_advisory_unlock($1, $2)";
+    session.execute(statement, &[&LOCK_CLASS.cast_signed(), &key.cast_signed()]).map(drop)
+}
+
+/// The runs that show a sign of life, in whichever database of the server.
+fn live_runs(session: &mut Client) -> Result<Vec<u32>, postgres::Error> {
+    let query = "select objid from pg_catalog.pg_locks
+        where locktype = 'advisory' and classid = $1 and objid <> $2 and objsubid = 2 and granted";
+    let rows = session.query(query, &[&LOCK_CLASS, &GATE])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn database_prefix(number: u32) -> String {
+    format!("{APPLICATION_NAME}_{number:08x}_")
+}
+
+/// Which run made the database; `None` if none did.
+fn run_of_database(name: &str) -> Option<u32> {
+    let (number, count) = name.strip_prefix("leakproof_")?.split_once('_')?;
+    let number = u32::from_str_radix(number, 16).ok()?;
+    let name_again = format!("{}{}", database_prefix(number), count.parse::<u32>().ok()?);
+    (name == name_again).then_some(number)
+}
+
+fn drop_databases(session: &mut Client, of: impl Fn(u32) -> bool) -> Result<(), postgres::Error> {
+    let names = "select datname::text from pg_catalog.pg_database order by datname";
+    for row in session.query(names, &[])? {
+        let name: String = row.get(0);
+        if run_of_database(&name).is_some_and(&of) {
+            let statement = format!("drop database if exists {name} with (force)");
+            ignore_refusal(session.batch_execute(&statement))?;
+        }
+    }
     Ok(())
+}
+
+/// Drops the marked roles. One that another needs goes in a later round; one that the user's own
+/// objects need stays.
+fn drop_roles(session: &mut Client) -> Result<(), postgres::Error> {
+    let query = "select pg_catalog.quote_ident(role.rolname)
+        from pg_catalog.pg_roles role
+        where pg_catalog.shobj_description(role.oid, 'pg_authid') = $1
+        order by 1";
+    let mut left = usize::MAX;
+    loop {
+        let roles = session.query(query, &[&ROLE_MARK])?;
+        if roles.is_empty() || roles.len() >= left {
+            return Ok(());
+        }
+        left = roles.len();
+        for role in roles {
+            let role: String = role.get(0);
+            ignore_refusal(session.batch_execute(&format!("drop role if exists {role}")))?;
+        }
+    }
+}
+
+/// What the server declines to drop stays; a lost connection is an error.
+fn ignore_refusal(result: Result<(), postgres::Error>) -> Result<(), postgres::Error> {
+    match result {
+        Err(error) if error.code().is_none_or(|code| *code == SqlState::ADMIN_SHUTDOWN) => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let session = self.session.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if leave(session, self.number).is_ok()
+            && let Some(reaper) = self.reaper.take()
+        {
+            reaper.dismiss();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_databases_are_recognised() {
+        assert_eq!(run_of_database(&format!("{}7", database_prefix(0xbeef))), Some(0xbeef));
+        let others =
+            ["leakproof", "leakproof_beef_1", "leakproof_0000beef", "leakproof_0000beef_x"];
+        for name in others.into_iter().chain(["leakproof_0000BEEF_1", "leakproof_0000beef_+1"]) {
+            assert_eq!(run_of_database(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unescaped_password_is_not_shown() {
+        for url in
+            ["postgres://u:hun@ter2@h/d", "postgres://u:hun/ter2@h/d", "postgres://u:1#ter2@h/d"]
+        {
+            let shown = match parse_url(url) {
+                Ok(config) => describe_place(&config),
+                Err(error) => error.to_string(),
+            };
+            assert!(!shown.contains("hun") && !shown.contains("ter2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn unusable_urls_are_refused_without_their_password() {
+        for url in [
+            "postgres://u:hunter2@h/d?sslmode=require",
+            "user=u password=hunter2 nope",
+            "password=hunter2 user=u",
+        ] {
+            let error = parse_url(url).unwrap_err().to_string();
+            assert!(error.contains("not usable") && !error.contains("hunter2"), "{error}");
+        }
+    }
 }
