@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 
 /// Durability is off, since nothing outlives us; the rest is for a quick start and for results that
 /// do not depend on the machine. `wal_level` is what Supabase has, and no slower.
-const SETTINGS: [&str; 16] = [
+pub const SETTINGS: [&str; 16] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "fsync=off",
