@@ -43,8 +43,8 @@ unset LEAKPROOF_PASSWORD
 (as_postgres "$bin/postgres" -D "$data/data" -k "$data" "$@") &
 
 # The lease is a connection to template1; leakproof holds it from its start to its end, and the
-# server closes it as soon as the process is gone. Without one, sixty seconds to come, one to return.
-limit=60
+# server closes it as soon as the process is gone. Ten seconds for it to come, none to come back.
+limit=10
 missing=0
 while kill -0 $! 2>/dev/null && [ "$missing" -lt "$limit" ]; do
     if grep -aqs '[p]ostgres: leakproof template1 ' /proc/[0-9]*/cmdline; then
