@@ -105,6 +105,7 @@ fn explain(image: &str, cause: &TestcontainersError) -> Error {
         }
         TestcontainersError::Client(
             ClientError::Init(_)
+            | ClientError::CreateContainer(_)
             | ClientError::Configuration(_)
             | ClientError::InvalidDockerHost(_),
         ) => "start Docker, and check that `docker info` works for this user".to_owned(),

@@ -217,7 +217,7 @@ impl Server {
         run: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T> {
         let failed = |cause: postgres::Error| {
-            Error::new(format!("the server refused to help ({})", self.place))
+            Error::new(format!("the server {} refused a scratch database", self.place))
                 .cause(cause_of(&cause))
         };
         let idle = lock(&self.idle).pop().filter(|admin| !admin.is_closed());
