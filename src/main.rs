@@ -1,2 +1,116 @@
-//! Parse, call, exit code.
-fn main() {}
+//! Parse, call, exit code. Nothing else in this program prints or exits.
+
+mod cli;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{CheckArgs, Cli, Command, Format};
+use leakproof::check::{CheckOptions, check};
+use leakproof::error::{Error, Result};
+use leakproof::finding;
+use leakproof::project::Project;
+use leakproof::report;
+use leakproof::server::{self, ServerOptions};
+
+/// The run itself failed.
+const RUN_FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(RUN_FAILED)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8> {
+    match cli.command {
+        Command::Check(args) => run_check(args),
+        Command::Explain { finding } => run_explain(finding.as_deref()),
+        Command::Reap => server::reap().map(|()| 0),
+    }
+}
+
+fn run_check(args: CheckArgs) -> Result<u8> {
+    server::exit_on_signals()?;
+    let project = Project::read(&args.path)?;
+    let mut options = ServerOptions::from_env()?;
+    options.kind = args.server.as_deref().map(str::parse).transpose()?;
+    options.docker_image = args.docker_image.or(options.docker_image);
+    options.reaper = std::env::current_exe().ok();
+    let options =
+        CheckOptions { server: options, accept: args.accept, grants: args.grants.map(Into::into) };
+    let is_shown = !args.quiet && std::io::stderr().is_terminal();
+    let mut progress = Progress { is_shown };
+    let report = check(&project, &options, &mut |step| progress.show(step));
+    progress.clear();
+    let report = report?;
+    print(&match args.format {
+        Format::Text => report::to_text(&report),
+        Format::Json => report::to_json(&report),
+    })?;
+    if args.timings {
+        let total: std::time::Duration = report.timings.iter().map(|(_, time)| *time).sum();
+        for (step, time) in report.timings.iter().chain([&("all steps", total)]) {
+            eprintln!("{:>8.1} ms  {step}", time.as_secs_f64() * 1000.0);
+        }
+    }
+    Ok(report.outcome().exit_code())
+}
+
+fn run_explain(finding: Option<&str>) -> Result<u8> {
+    let pages: Vec<&finding::Page> = match finding {
+        Some(name) => vec![finding::explain(name).ok_or_else(|| {
+            let known: Vec<_> = finding::pages().iter().map(|page| page.rule).collect();
+            Error::new(format!("there is no finding `{name}`"))
+                .help(format!("the known ones are {}", known.join(", ")))
+        })?],
+        None => finding::pages().iter().collect(),
+    };
+    let texts: Vec<String> = pages
+        .iter()
+        .map(|page| {
+            format!(
+                "{}\n  what it means: {}\n  how it is exploited: {}\n  how to fix it: {}\n",
+                page.rule, page.meaning, page.exploit, page.help
+            )
+        })
+        .collect();
+    print(&texts.join("\n"))?;
+    Ok(0)
+}
+
+/// A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new("cannot write the report").cause(cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The current step on one line of a terminal.
+struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    fn show(&mut self, step: &str) {
+        if self.is_shown {
+            eprint!("\r\x1b[K{step} ...");
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.is_shown {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

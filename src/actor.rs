@@ -1,0 +1,266 @@
+//! The people of the world, and how one of them asks: database role, session user and token.
+//!
+//! What a request looks like follows PostgREST (`Query/PreQuery.hs`) and supabase/auth
+//! (`internal/tokens/service.go`). Nothing here judges what an actor may do.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::project::{ActorConfig, Project};
+use crate::statement::{identifier, literal};
+use crate::tenancy::Tenancy;
+use crate::world::values::owner_key;
+
+/// The names of the world's tenants.
+pub(crate) const TENANTS: [&str; 2] = ["A", "B"];
+
+/// Somebody who asks.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    name: String,
+    role: String,
+    user: Option<String>,
+    member_of: Vec<String>,
+    left: Option<String>,
+    membership: BTreeMap<String, String>,
+    is_service: bool,
+    request: Vec<(String, String)>,
+    session_user: Option<String>,
+}
+
+impl Actor {
+    /// The name in reports, such as `alice`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The database role.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// Whether row security is bypassed on purpose.
+    pub fn is_service(&self) -> bool {
+        self.is_service
+    }
+
+    /// The id in the users table, if the actor is somebody.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The names of the tenants the actor is a member of while probes run.
+    pub(crate) fn member_of(&self) -> &[String] {
+        &self.member_of
+    }
+
+    /// The tenant the actor was a member of, and whose claims the token still carries.
+    pub(crate) fn left(&self) -> Option<&str> {
+        self.left.as_deref()
+    }
+
+    /// Column values of the actor's membership rows that differ from an ordinary member's.
+    pub(crate) fn membership(&self) -> &BTreeMap<String, String> {
+        &self.membership
+    }
+
+    /// Statements that turn the session into this actor until the transaction, or the savepoint
+    /// around them, ends.
+    pub(crate) fn become_sql(&self) -> String {
+        let mut sql = String::new();
+        if let Some(session_user) = &self.session_user {
+            sql.push_str(&format!(
+                "set local session authorization {}; ",
+                identifier(session_user)
+            ));
+        }
+        let settings: Vec<String> = self
+            .request
+            .iter()
+            .map(|(name, value)| {
+                format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value))
+            })
+            .collect();
+        if !settings.is_empty() {
+            sql.push_str(&format!("select {}; ", settings.join(", ")));
+        }
+        sql.push_str(&format!("set local role {}", identifier(&self.role)));
+        sql
+    }
+}
+
+/// The statement that turns the session back into ourselves inside the same transaction.
+pub(crate) const BECOME_OURSELVES: &str =
+    "set local session authorization default; set local role none; set local row_security = on";
+
+/// Everybody who asks: the built-in people and those of the config, in the order of reports.
+///
+/// # Errors
+/// An actor of the config with a role that does not exist is found later, when first needed.
+pub(crate) fn people(
+    project: &Project,
+    platform: &Platform,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+) -> Result<Vec<Actor>> {
+    let configured = &project.config().actors;
+    let none = ActorConfig::default();
+    let mut people = Vec::new();
+    for builtin in BUILT_IN {
+        let config = configured.get(builtin.name).unwrap_or(&none);
+        people.extend(cast(builtin, config, platform, catalog, tenancy)?);
+    }
+    for (name, config) in configured {
+        if BUILT_IN.iter().any(|builtin| builtin.name == name) {
+            continue;
+        }
+        let person = BuiltIn { name, member_of: &[], left: None, kind: Kind::Person };
+        people.extend(cast(&person, config, platform, catalog, tenancy)?);
+    }
+    // Whoever bypasses row security comes last, away from those who must not.
+    people.sort_by_key(Actor::is_service);
+    Ok(people)
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Visitor,
+    Person,
+    Service,
+}
+
+struct BuiltIn<'a> {
+    name: &'a str,
+    member_of: &'a [&'a str],
+    left: Option<&'a str>,
+    kind: Kind,
+}
+
+const BUILT_IN: &[BuiltIn<'_>] = &[
+    BuiltIn { name: "anon", member_of: &[], left: None, kind: Kind::Visitor },
+    BuiltIn { name: "alice", member_of: &["A"], left: None, kind: Kind::Person },
+    BuiltIn { name: "amir", member_of: &["A"], left: None, kind: Kind::Person },
+    BuiltIn { name: "bob", member_of: &["B"], left: None, kind: Kind::Person },
+    BuiltIn { name: "outsider", member_of: &[], left: None, kind: Kind::Person },
+    BuiltIn { name: "both", member_of: &["A", "B"], left: None, kind: Kind::Person },
+    BuiltIn { name: "removed", member_of: &[], left: Some("A"), kind: Kind::Person },
+    BuiltIn { name: "service_role", member_of: &[], left: None, kind: Kind::Service },
+];
+
+fn cast(
+    person: &BuiltIn<'_>,
+    config: &ActorConfig,
+    platform: &Platform,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+) -> Result<Option<Actor>> {
+    let standing = match person.kind {
+        Kind::Visitor => platform.visitor_role(),
+        Kind::Person => Some(platform.person_role()),
+        Kind::Service => platform.service_role(),
+    };
+    let Some(role) = config.role.as_deref().or(standing) else { return Ok(None) };
+    let is_person = person.kind == Kind::Person;
+    let user = is_person.then(|| owner_key(catalog, &tenancy.users, "user", person.name));
+    let user = user.transpose()?;
+    let member_of: Vec<String> = match &config.member_of {
+        Some(tenants) => tenants.clone(),
+        None => person.member_of.iter().map(|tenant| (*tenant).to_owned()).collect(),
+    };
+    let member_of = if tenancy.tenant.is_some() { member_of } else { Vec::new() };
+    let claimed = member_of.first().map(String::as_str).or(person.left);
+    let claimed_tenant = match (&tenancy.tenant, claimed) {
+        (Some(root), Some(name)) => Some(owner_key(catalog, root, "tenant", name)?),
+        _ => None,
+    };
+    let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };
+    let request = match platform.identity() {
+        Some(identity) => {
+            let mut settings = vec![(identity.user.clone(), user.clone().unwrap_or_default())];
+            if let Some(tenant) = &identity.tenant {
+                settings.push((tenant.clone(), token.claimed_tenant.clone().unwrap_or_default()));
+            }
+            settings
+        }
+        None => token.request(&config.claims)?,
+    };
+    Ok(Some(Actor {
+        name: person.name.to_owned(),
+        role: role.to_owned(),
+        user,
+        member_of,
+        left: person.left.filter(|_| tenancy.tenant.is_some()).map(str::to_owned),
+        membership: config.membership.clone(),
+        is_service: person.kind == Kind::Service,
+        request,
+        session_user: platform.session_user().map(str::to_owned),
+    }))
+}
+
+/// What a request carries about who asks.
+struct Token<'a> {
+    name: &'a str,
+    role: &'a str,
+    user: Option<&'a str>,
+    claimed_tenant: Option<String>,
+}
+
+impl Token<'_> {
+    /// The settings PostgREST makes of a request with this token.
+    fn request(&self, more: &Map<String, Value>) -> Result<Vec<(String, String)>> {
+        let mut claims = self.claims();
+        merge(&mut claims, &Value::Object(more.clone()));
+        let claims = serde_json::to_string(&claims).map_err(|cause| {
+            Error::new(format!("the claims of `{}` are not JSON", self.name)).cause(cause)
+        })?;
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Ok(vec![
+            setting("search_path", "\"public\", \"extensions\""),
+            setting("request.jwt.claims", &claims),
+            setting("request.method", "POST"),
+            setting("request.path", "/"),
+            setting("request.headers", "{}"),
+            setting("request.cookies", "{}"),
+        ])
+    }
+
+    fn claims(&self) -> Value {
+        let Some(user) = self.user else { return json!({ "role": self.role }) };
+        let mut app_metadata = json!({ "provider": "email", "providers": ["email"] });
+        if let Some(tenant) = &self.claimed_tenant {
+            app_metadata["tenant_id"] = json!(tenant);
+        }
+        json!({
+            "iss": "https://leakproof.test/auth/v1",
+            "sub": user,
+            "aud": "authenticated",
+            "exp": 4_102_444_800_u64,
+            "iat": 1_704_067_200_u64,
+            "email": format!("{}@leakproof.test", self.name),
+            "phone": "",
+            "app_metadata": app_metadata,
+            "user_metadata": {},
+            "role": self.role,
+            "aal": "aal1",
+            "amr": [{ "method": "password", "timestamp": 1_704_067_200_u64 }],
+            "session_id": "00000000-0000-4000-8000-000000000000",
+            "is_anonymous": false,
+        })
+    }
+}
+
+/// Lays `more` over `claims`, object by object.
+fn merge(claims: &mut Value, more: &Value) {
+    match (claims, more) {
+        (Value::Object(claims), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(claims.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (claims, more) => *claims = more.clone(),
+    }
+}

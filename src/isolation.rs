@@ -1,0 +1,155 @@
+//! The open world: one connection, one transaction that never commits, everybody in it.
+
+use std::sync::Arc;
+
+use postgres::Client;
+
+use crate::actor::{Actor, people};
+use crate::catalog::{Catalog, Oid, RelationKind};
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::platform::Platform;
+use crate::probe::{ControlSet, control_oids, probe_relations};
+use crate::project::Project;
+use crate::session::{self, TextRow};
+use crate::tenancy::Tenancy;
+use crate::world::World;
+
+/// Two tenants, their people and a row of each of them in every table, as long as it lives.
+///
+/// Nothing of it is ever committed: dropping it undoes all.
+pub struct Isolation {
+    client: Client,
+    world: World,
+    schemas: Vec<String>,
+    probed: Option<Probed>,
+}
+
+struct Probed {
+    matrix: Matrix,
+    controls: ControlSet,
+    attempts: usize,
+}
+
+impl Isolation {
+    pub(crate) fn open(mut client: Client, project: &Project, platform: &Platform) -> Result<Self> {
+        let schemas = project.config().project.schemas.clone();
+        let schemas = schemas.unwrap_or_else(|| vec!["public".into()]);
+        session::rows(
+            &mut client,
+            "begin; set local timezone = 'UTC'; set local client_min_messages = error",
+        )
+        .map_err(|cause| session::internal("begin the world's transaction", &cause))?;
+        let catalog = Catalog::read(&mut client)?;
+        let tenancy = Tenancy::find(project, &catalog)?;
+        let actors = people(project, platform, &catalog, &tenancy)?;
+        let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
+        ControlSet::create(&mut client, &schemas[0], &catalog, &tenancy, platform, &roles)?;
+        // Once more, with the control relations in it.
+        let catalog = Catalog::read(&mut client)?;
+        let tenancy = Tenancy::find(project, &catalog)?;
+        let exposed = catalog.relations().filter(|relation| schemas.contains(&relation.schema));
+        let wanted: Vec<Oid> = exposed.map(|relation| relation.oid).collect();
+        let catalog = Arc::new(catalog);
+        let world = World::seed(&mut client, catalog, tenancy, platform.clone(), actors, &wanted)?;
+        let mut isolation = Self { client, world, schemas, probed: None };
+        isolation.refresh_materialised_views()?;
+        Ok(isolation)
+    }
+
+    /// Everybody who can ask.
+    pub fn actors(&self) -> &[Actor] {
+        &self.world.actors
+    }
+
+    /// Runs statements as somebody, on the untouched world; gives the rows as text, NULL as `None`.
+    ///
+    /// # Errors
+    /// A name that nobody has, or what the server says to the statement.
+    pub fn ask(&mut self, actor: &str, sql: &str) -> Result<Vec<TextRow>> {
+        let actor =
+            self.world.actors.iter().find(|known| known.name() == actor).ok_or_else(|| {
+                let known: Vec<_> = self.world.actors.iter().map(Actor::name).collect();
+                Error::new(format!("there is no actor `{actor}`"))
+                    .help(format!("the known ones are {}", known.join(", ")))
+            })?;
+        session::rows(&mut self.client, &format!("savepoint ask; {}", actor.become_sql()))
+            .map_err(|cause| session::internal(&format!("become `{}`", actor.name()), &cause))?;
+        let answer = session::rows(&mut self.client, sql);
+        let put_back = "rollback to savepoint ask; release savepoint ask";
+        session::rows(&mut self.client, put_back)
+            .map_err(|cause| session::internal("put the world back", &cause))?;
+        answer.map_err(|cause| {
+            Error::new(format!("`{}` asked: {sql}", actor.name())).cause(session::reason(&cause))
+        })
+    }
+
+    /// Lets everybody try everything, once, and gives who could do what.
+    ///
+    /// # Errors
+    /// A lost connection; an actor that no policy would stop; a control that failed, since the
+    /// matrix means nothing then.
+    pub fn matrix(&mut self) -> Result<&Matrix> {
+        let controls = self.controls()?;
+        if let Some(failed) = controls.failed.first() {
+            return Err(Error::new("the probes cannot be trusted: a positive control failed")
+                .cause(&failed.sentence)
+                .help("run `leakproof check` for all of them"));
+        }
+        self.probe().map(|probed| &probed.matrix)
+    }
+
+    /// As [`Self::matrix`], whatever the controls say.
+    pub(crate) fn unproved_matrix(&mut self) -> Result<&Matrix> {
+        self.probe().map(|probed| &probed.matrix)
+    }
+
+    pub(crate) fn controls(&mut self) -> Result<&ControlSet> {
+        self.probe().map(|probed| &probed.controls)
+    }
+
+    /// How many statements the probes took.
+    pub(crate) fn attempts(&mut self) -> Result<usize> {
+        self.probe().map(|probed| probed.attempts)
+    }
+
+    /// How many rows were seeded, the controls' left out.
+    pub(crate) fn seeded_rows(&self) -> usize {
+        let controls = control_oids(&self.world.catalog, &self.schemas[0]);
+        let seeded = self.world.seeded.iter().filter(|(oid, _)| !controls.contains(oid));
+        seeded.map(|(_, rows)| rows.len()).sum()
+    }
+
+    fn probe(&mut self) -> Result<&Probed> {
+        if self.probed.is_none() {
+            let catalog = Arc::clone(&self.world.catalog);
+            let exposed = catalog.relations().filter(|r| self.schemas.contains(&r.schema));
+            let exposed: Vec<_> = exposed.collect();
+            let (matrix, attempts) = probe_relations(&mut self.client, &self.world, &exposed)?;
+            let controls = ControlSet::judge(&matrix, &self.schemas[0], &self.world.actors);
+            let matrix = matrix.without_controls();
+            self.probed = Some(Probed { matrix, controls, attempts });
+        }
+        // Filled right above.
+        self.probed.as_ref().ok_or_else(|| Error::new("nothing was probed"))
+    }
+
+    /// They show what was there when they were last filled, which was before the world.
+    fn refresh_materialised_views(&mut self) -> Result<()> {
+        let catalog = Arc::clone(&self.world.catalog);
+        for view in catalog.relations().filter(|r| r.kind == RelationKind::MaterialisedView) {
+            let sql = format!("refresh materialized view {}", view.sql_name());
+            session::rows(&mut self.client, &sql).map_err(|cause| {
+                Error::new(format!("could not refresh {}", view.title()))
+                    .cause(session::reason(&cause))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Isolation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Isolation").field("schemas", &self.schemas).finish_non_exhaustive()
+    }
+}

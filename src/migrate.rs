@@ -1,0 +1,367 @@
+//! Applies a project's migrations through refinery, in a session we guard.
+//!
+//! refinery decides what is pending, in which order, and refuses divergent and missing versions; we
+//! own the transaction: each file and its history row commit together or not at all, statement by
+//! statement so that an error names its line. Census and preserve queries run inside it.
+
+use postgres::Client;
+use refinery::{Migration, Runner, Target};
+use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::error::{Error, Result};
+use crate::preserve::{self, Preservation};
+use crate::project::{Project, SqlFile};
+use crate::session;
+use crate::statement::{self, Statement, identifier};
+
+/// The schema that holds refinery's table: one that no API exposes.
+pub(crate) const HISTORY_SCHEMA: &str = "leakproof";
+const HISTORY_TABLE: &str = "leakproof.refinery_schema_history";
+
+/// One migration that was applied, and what it did to the data.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The number before the name.
+    pub version: i64,
+    /// The words after the version.
+    pub name: String,
+    /// How many statements the file has.
+    pub statements: usize,
+    /// What the census and the preserve queries saw.
+    pub preservation: Preservation,
+}
+
+/// Who runs migrations, and with which search path.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// The role; it owns what the migrations create.
+    pub role: String,
+    /// The value of `search_path`.
+    pub search_path: String,
+}
+
+/// Applies all pending migrations and loads the fixtures of each version right after it.
+///
+/// # Errors
+/// The first statement that fails, with its file and line; nothing of that file stays. A file
+/// that controls transactions itself, or cannot run in one, is refused before anything runs.
+pub fn apply_migrations(
+    client: &mut Client,
+    project: &Project,
+    owner: &Owner,
+) -> Result<Vec<Applied>> {
+    apply_up_to(client, project, owner, i64::MAX)
+}
+
+/// As [`apply_migrations`], but stops after version `last`.
+///
+/// # Errors
+/// As [`apply_migrations`].
+pub fn apply_up_to(
+    client: &mut Client,
+    project: &Project,
+    owner: &Owner,
+    last: i64,
+) -> Result<Vec<Applied>> {
+    let known: Vec<Migration> =
+        project.migrations().iter().map(refinery_migration).collect::<Result<_>>()?;
+    for file in project.migrations() {
+        refuse_unguardable(file)?;
+    }
+    own(client, &format!("create schema if not exists {HISTORY_SCHEMA}"))?;
+    let mut applied = Vec::new();
+    for file in project.migrations().iter().filter(|file| file.version() <= last) {
+        let mut runner = Runner::new(&known)
+            .set_abort_divergent(true)
+            .set_abort_missing(true)
+            .set_target(Target::Version(file.version()));
+        runner.set_migration_table_name(HISTORY_TABLE);
+        let mut guarded =
+            Guarded { client, file, project, owner, applied: &mut applied, failure: None };
+        let outcome = pollster::block_on(runner.run_async(&mut guarded));
+        if let Some(failure) = guarded.failure {
+            return Err(failure);
+        }
+        outcome.map_err(|cause| {
+            Error::new("refinery refused the migrations")
+                .cause(cause)
+                .help("applied files must stay as they are, and new versions come last")
+        })?;
+    }
+    Ok(applied)
+}
+
+/// Takes back one version with its rollback file, and its history row with it.
+///
+/// # Errors
+/// No rollback file for the version, or its first statement that fails; nothing of it stays.
+pub fn roll_back(
+    client: &mut Client,
+    project: &Project,
+    owner: &Owner,
+    version: i64,
+) -> Result<()> {
+    let file = project.rollback(version).ok_or_else(|| {
+        Error::new(format!("version {version} has no way back"))
+            .help(format!("add `rollback/V{version}__<name>.sql`"))
+    })?;
+    refuse_unguardable(file)?;
+    let forget = format!("delete from {HISTORY_TABLE} where version = {version}");
+    in_transaction(client, |client| {
+        run_as_owner(client, file, owner)?;
+        own(client, &forget)
+    })
+}
+
+/// Loads a file of data as the owner, in one transaction.
+fn load_fixture(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<()> {
+    refuse_unguardable(file)?;
+    in_transaction(client, |client| run_as_owner(client, file, owner).map(drop))
+}
+
+fn refinery_migration(file: &SqlFile) -> Result<Migration> {
+    // refinery cuts a name at its first odd character, so it gets one without any.
+    let name: String =
+        file.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    Migration::unapplied(&format!("V{}__{name}", file.version()), file.sql()).map_err(|cause| {
+        Error::new(format!("refinery does not take `{}`", file.path().display())).cause(cause)
+    })
+}
+
+/// The connection as refinery sees it while one file is pending.
+struct Guarded<'a> {
+    client: &'a mut Client,
+    file: &'a SqlFile,
+    project: &'a Project,
+    owner: &'a Owner,
+    applied: &'a mut Vec<Applied>,
+    failure: Option<Error>,
+}
+
+impl Guarded<'_> {
+    /// refinery hands over either one statement of its own, or a file and its history row.
+    fn execute_all(&mut self, queries: &[&str]) -> Result<()> {
+        match queries {
+            [_sql, history] => self.apply(history),
+            _ => queries.iter().try_for_each(|query| own(self.client, query)),
+        }
+    }
+
+    fn apply(&mut self, history: &str) -> Result<()> {
+        let Self { file, project, owner, .. } = self;
+        let pairs = project.preserve(file.version());
+        let applied = in_transaction(self.client, |client| {
+            let before = preserve::before(client, pairs)?;
+            let statements = run_as_owner(client, file, owner)?;
+            let preservation = preserve::after(client, pairs, &before)?;
+            own(client, history)?;
+            let (version, name) = (file.version(), file.name().to_owned());
+            Ok(Applied { version, name, statements, preservation })
+        })?;
+        self.applied.push(applied);
+        match project.fixture(file.version()) {
+            Some(fixture) => load_fixture(self.client, fixture, owner),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps our own error, whose form refinery would lose.
+    fn keep<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        outcome.map_err(|failure| {
+            let told = Error::new(failure.fact());
+            self.failure = Some(failure);
+            told
+        })
+    }
+}
+
+impl AsyncTransaction for Guarded<'_> {
+    type Error = Error;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(
+        &'a mut self,
+        queries: T,
+    ) -> Result<usize> {
+        let queries: Vec<&str> = queries.collect();
+        let outcome = self.execute_all(&queries);
+        self.keep(outcome.map(|()| queries.len()))
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for Guarded<'_> {
+    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>> {
+        let outcome = read_history(self.client, query);
+        self.keep(outcome)
+    }
+}
+
+impl AsyncMigrate for Guarded<'_> {}
+
+fn read_history(client: &mut Client, query: &str) -> Result<Vec<Migration>> {
+    let unreadable = |cause: String| {
+        Error::new(format!("cannot read the history in `{HISTORY_TABLE}`"))
+            .cause(cause)
+            .help("the table is refinery's; put back what was changed in it by hand")
+    };
+    session::rows(client, query)
+        .map_err(|cause| unreadable(session::reason(&cause)))?
+        .into_iter()
+        .map(|row| {
+            let [Some(version), Some(name), Some(applied_on), Some(checksum)] = row.as_slice()
+            else {
+                return Err(unreadable("a row has an empty column".into()));
+            };
+            let number = |text: &str| text.parse::<i64>().map_err(|e| unreadable(e.to_string()));
+            let time = OffsetDateTime::parse(applied_on, &Rfc3339)
+                .map_err(|cause| unreadable(cause.to_string()))?;
+            let sum = checksum.parse().map_err(|_| unreadable("a checksum is no number".into()))?;
+            Ok(Migration::applied(number(version)?, name.clone(), time, sum))
+        })
+        .collect()
+}
+
+/// Runs `work` in a transaction as ourselves; rolls back if it fails, and puts the session's
+/// settings and roles back either way.
+fn in_transaction<T>(
+    client: &mut Client,
+    work: impl FnOnce(&mut Client) -> Result<T>,
+) -> Result<T> {
+    const PUT_BACK: &str = "reset session authorization; reset role; reset all";
+    own(client, "begin")?;
+    let outcome = work(client).and_then(|value| {
+        // Deferred constraints fail here, which is a fault of the file.
+        own(client, "commit")?;
+        Ok(value)
+    });
+    match outcome {
+        Ok(value) => own(client, PUT_BACK).map(|()| value),
+        Err(error) => {
+            // The first error is the one to tell; a lost connection has rolled back by itself.
+            let _ = own(client, &format!("rollback; {PUT_BACK}"));
+            Err(error)
+        }
+    }
+}
+
+/// Runs the statements of a file as the owner of what it makes; gives their number.
+fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<usize> {
+    let become_owner = format!(
+        "set local session authorization {}; set local search_path = {}",
+        identifier(&owner.role),
+        owner.search_path
+    );
+    own(client, &become_owner)?;
+    let statements = statement::split(file.sql());
+    for statement in &statements {
+        client.batch_execute(statement.text).map_err(|cause| failed(file, statement, &cause))?;
+    }
+    // Deferred constraints are checked while the file can still be blamed for them.
+    own(client, "set constraints all immediate").map_err(|cause| {
+        Error::new(format!("`{}` leaves a constraint broken", file.path().display())).cause(cause)
+    })?;
+    own(client, "reset session authorization; reset role; reset all")?;
+    Ok(statements.len())
+}
+
+fn failed(file: &SqlFile, statement: &Statement<'_>, cause: &postgres::Error) -> Error {
+    let db_error = cause.as_db_error();
+    let seen_at = session::position(db_error, statement.text);
+    let at = (statement.start + seen_at).max(statement.first_word);
+    let line = statement::line_of(file.sql(), at);
+    let error = Error::new(format!("`{}` failed at line {line}", file.path().display()))
+        .cause(session::reason(cause));
+    match db_error.map(|error| error.code().code()).and_then(help_for) {
+        Some(help) => error.help(help),
+        None => error.help("nothing of this file was kept; mend the statement and run again"),
+    }
+}
+
+/// The way out for errors that people new to this meet first.
+fn help_for(sqlstate: &str) -> Option<&'static str> {
+    match sqlstate {
+        "42883" | "3F000" => Some(
+            "if it comes from Supabase (`auth.uid()`, schema `extensions`), \
+             set `platform = \"supabase\"`",
+        ),
+        "25001" => Some("put it in a file of its own; it cannot run inside a transaction"),
+        _ => None,
+    }
+}
+
+/// Refuses what would end or leave the file's transaction behind our back.
+fn refuse_unguardable(file: &SqlFile) -> Result<()> {
+    for statement in statement::split(file.sql()) {
+        let words: Vec<String> = statement::words(statement.text).take(8).collect();
+        let Some((why, help)) = unguardable(&words) else { continue };
+        let line = statement::line_of(file.sql(), statement.first_word);
+        return Err(Error::new(format!("`{}` cannot be run: line {line}", file.path().display()))
+            .cause(why)
+            .help(help));
+    }
+    Ok(())
+}
+
+fn unguardable(words: &[String]) -> Option<(&'static str, &'static str)> {
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    let one_transaction = "each file is one transaction together with its history row";
+    match word(0) {
+        "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
+            Some((one_transaction, "remove transaction control from the file"))
+        }
+        "prepare" if word(1) == "transaction" => {
+            Some((one_transaction, "remove transaction control from the file"))
+        }
+        "\\" => Some(("a psql command is not SQL", "write it as SQL, or remove it")),
+        "copy" if words.iter().any(|word| word == "stdin") => {
+            Some(("`copy from stdin` needs a client that sends rows", "write `insert` instead"))
+        }
+        "vacuum" | "reindex" | "cluster" if word(0) == "vacuum" || word(1) == "concurrently" => {
+            Some(OUTSIDE)
+        }
+        "create" | "drop" if words.iter().take(4).any(|word| word == "concurrently") => {
+            Some(OUTSIDE)
+        }
+        "alter" if word(1) == "system" => Some(OUTSIDE),
+        _ => None,
+    }
+}
+
+const OUTSIDE: (&str, &str) = (
+    "it cannot run inside a transaction",
+    "on a throwaway database the plain form does the same; statements outside a transaction \
+     are not supported yet",
+);
+
+/// Runs a statement of ours.
+fn own(client: &mut Client, sql: &str) -> Result<()> {
+    client.batch_execute(sql).map_err(|cause| {
+        session::internal(&format!("run `{}`", sql.lines().next().unwrap_or(sql)), &cause)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_transaction_is_refused() {
+        let refused = |sql: &str| unguardable(&statement::words(sql).collect::<Vec<_>>()).is_some();
+        for sql in [
+            "begin",
+            "COMMIT",
+            "/* x */ end",
+            "\\d messages",
+            "copy t from stdin",
+            "create index concurrently i on t (a)",
+            "create unique index concurrently i on t (a)",
+            "vacuum t",
+        ] {
+            assert!(refused(sql), "{sql} was let through");
+        }
+        for sql in ["create table t (a int)", "do $$ begin null; end $$", "select 1"] {
+            assert!(!refused(sql), "{sql} was refused");
+        }
+    }
+}

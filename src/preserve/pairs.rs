@@ -1,0 +1,126 @@
+//! Before/after queries, compared as multisets on the server.
+
+use postgres::Client;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::project::PreservePair;
+use crate::session;
+use crate::statement;
+
+/// How many differing rows a report shows for each side.
+const SHOWN_ROWS: usize = 5;
+
+/// How a pair came out.
+#[derive(Debug, Clone, Serialize)]
+pub struct PairOutcome {
+    /// The promise.
+    pub name: String,
+    /// `path:line` of the pair.
+    pub place: String,
+    /// Rows of the `before` query.
+    pub rows: u64,
+    /// Rows that only `before` has.
+    pub lost: LineDifference,
+    /// Rows that only `after` has.
+    pub appeared: LineDifference,
+}
+
+/// The rows that one side has and the other lacks.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LineDifference {
+    /// How many.
+    pub count: u64,
+    /// The first of them in text order, as JSON objects.
+    pub first: Vec<String>,
+}
+
+impl PairOutcome {
+    /// Whether both sides have the same rows, each as often.
+    pub fn holds(&self) -> bool {
+        self.lost.count == 0 && self.appeared.count == 0
+    }
+}
+
+/// Runs the `before` queries; their rows stay in temporary tables until the transaction ends.
+pub(super) fn run_before(client: &mut Client, pairs: &[PreservePair]) -> Result<()> {
+    for (index, pair) in pairs.iter().enumerate() {
+        keep_lines(client, pair, "before", pair.before(), index)?;
+    }
+    Ok(())
+}
+
+/// Runs the `after` queries and compares each with what was kept.
+pub(super) fn compare_after(
+    client: &mut Client,
+    pairs: &[PreservePair],
+) -> Result<Vec<PairOutcome>> {
+    let mut outcomes = Vec::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        keep_lines(client, pair, "after", pair.after(), index)?;
+        let rows = ask(client, &format!("select count(*) from {}", kept("before", index)))?;
+        outcomes.push(PairOutcome {
+            name: pair.name().to_owned(),
+            place: pair.place(),
+            rows: first_number(&rows)?,
+            lost: difference(client, &kept("before", index), &kept("after", index))?,
+            appeared: difference(client, &kept("after", index), &kept("before", index))?,
+        });
+    }
+    Ok(outcomes)
+}
+
+fn kept(side: &str, index: usize) -> String {
+    format!("pg_temp.leakproof_{side}_{index}")
+}
+
+/// `row_to_json` keeps a `json` column letter by letter, and gives every type a text that equals.
+fn keep_lines(
+    client: &mut Client,
+    pair: &PreservePair,
+    side: &str,
+    query: &str,
+    index: usize,
+) -> Result<()> {
+    let wrong = |cause: String| {
+        Error::new(format!("the `{side}` query of `{}` failed", pair.place()))
+            .cause(cause)
+            .help("`before` sees the database as it is before the migration, `after` after it")
+    };
+    if statement::split(query).len() != 1 {
+        return Err(wrong("it is not exactly one statement".into()));
+    }
+    let sql = format!(
+        "create temporary table {} on commit drop as \
+         select pg_catalog.row_to_json(q)::text as line from (\n{query}\n) as q",
+        kept(side, index)
+    );
+    client.batch_execute(&sql).map_err(|cause| wrong(session::reason(&cause)))
+}
+
+fn difference(client: &mut Client, these: &str, those: &str) -> Result<LineDifference> {
+    let rows = ask(
+        client,
+        &format!(
+            "with d as (select line from {these} except all select line from {those})
+             select (select count(*) from d), d.line from d
+             order by d.line collate \"C\" limit {SHOWN_ROWS}"
+        ),
+    )?;
+    if rows.is_empty() {
+        return Ok(LineDifference::default());
+    }
+    let first = rows.iter().filter_map(|row| row.get(1).cloned().flatten()).collect();
+    Ok(LineDifference { count: first_number(&rows)?, first })
+}
+
+fn ask(client: &mut Client, sql: &str) -> Result<Vec<session::TextRow>> {
+    session::rows(client, sql).map_err(|cause| session::internal("compare preserve rows", &cause))
+}
+
+fn first_number(rows: &[session::TextRow]) -> Result<u64> {
+    rows.first()
+        .and_then(|row| row.first().cloned().flatten())
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| Error::new("a count of preserve rows came back empty"))
+}

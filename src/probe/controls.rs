@@ -1,0 +1,196 @@
+//! Positive controls: three relations of known access that the very same probes must get right.
+//!
+//! They are made inside the transaction of the world and go with it. `open` proves that each actor
+//! and command can be seen to succeed, `shut` that a denial is seen as one, `mine` that the session
+//! carries the actor's identity to where policies read it.
+
+use postgres::Client;
+use serde::Serialize;
+
+use crate::actor::Actor;
+use crate::catalog::{Catalog, Column, Oid};
+use crate::error::{Error, Result};
+use crate::matrix::{Cell, Command, Matrix, RowClass, Verdict};
+use crate::platform::Platform;
+use crate::session;
+use crate::statement::{identifier, qualified};
+use crate::tenancy::{Root, Tenancy};
+
+const PREFIX: &str = "leakproof_control_";
+
+/// Whether a relation is one of the controls.
+pub(crate) fn is_control(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+/// A control that did not come out as it must.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedControl {
+    /// What was expected, and what came instead.
+    pub sentence: String,
+}
+
+/// How the controls came out.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ControlSet {
+    /// How many cells were compared.
+    pub checked: usize,
+    /// Those that are wrong.
+    pub failed: Vec<FailedControl>,
+}
+
+impl ControlSet {
+    /// Makes the control relations, as ourselves.
+    ///
+    /// # Errors
+    /// The schema is not there, or the database refuses.
+    pub(crate) fn create(
+        client: &mut Client,
+        schema: &str,
+        catalog: &Catalog,
+        tenancy: &Tenancy,
+        platform: &Platform,
+        roles: &[&str],
+    ) -> Result<()> {
+        let reference = |root: &Root| {
+            let relation = catalog.relation(root.relation)?;
+            let column: &Column = relation.column(&root.column)?;
+            let (table, key) = (relation.sql_name(), identifier(&root.column));
+            Some(format!(
+                "{} not null references {table} ({key}) on delete cascade",
+                column.type_name
+            ))
+        };
+        let user = reference(&tenancy.users);
+        let user = user.ok_or_else(|| Error::new("the users table has no key for the controls"))?;
+        let tenant = tenancy.tenant.as_ref().and_then(reference);
+        let tenant = tenant.map_or(String::new(), |tenant| format!("tenant_id {tenant}, "));
+        let mut roles: Vec<String> = roles.iter().map(|role| identifier(role)).collect();
+        roles.sort();
+        roles.dedup();
+        let roles = roles.join(", ");
+        let mut sql = String::new();
+        for control in CONTROLS {
+            let table = qualified(schema, &format!("{PREFIX}{}", control.name));
+            sql.push_str(&format!(
+                "create table {table} (id uuid primary key, {tenant}user_id {user}, note text);
+                 grant select, insert, update, delete, truncate on {table} to {roles};
+                 alter table {table} {} row level security;\n",
+                if control.name == "open" { "disable" } else { "enable" }
+            ));
+            if control.name == "mine" {
+                sql.push_str(&format!(
+                    "create policy all_own on {table} for all to {roles} \
+                     using (user_id::text = (select {}));\n",
+                    platform.user_expression()
+                ));
+            }
+        }
+        session::rows(client, &sql).map(drop).map_err(|cause| {
+            Error::new("could not make the control relations").cause(session::reason(&cause))
+        })
+    }
+
+    /// Compares the cells of the control relations with what they must be.
+    pub(crate) fn judge(matrix: &Matrix, schema: &str, actors: &[Actor]) -> Self {
+        let mut controls = Self::default();
+        for control in CONTROLS {
+            let relation = format!("{schema}.{PREFIX}{}", control.name);
+            for actor in actors {
+                let cells: Vec<&Cell> = matrix.row(&relation, actor.name()).collect();
+                if cells.is_empty() {
+                    controls.fail(format!("`{}` tried nothing on `{relation}`", actor.name()));
+                }
+                for cell in cells {
+                    controls.checked += 1;
+                    let expected = (control.expects)(actor, cell);
+                    if !expected.is_met_by(&cell.verdict) {
+                        controls.fail(format!(
+                            "`{}` {} on {} rows of `{}` must be {}, and was {}",
+                            actor.name(),
+                            cell.command.name(),
+                            crate::matrix::class_name(cell.class),
+                            control.name,
+                            expected.name(),
+                            cell.verdict.sentence()
+                        ));
+                    }
+                }
+            }
+        }
+        controls
+    }
+
+    pub(crate) fn fail(&mut self, sentence: String) {
+        self.failed.push(FailedControl { sentence });
+    }
+}
+
+struct Control {
+    name: &'static str,
+    expects: fn(&Actor, &Cell) -> Expected,
+}
+
+#[derive(PartialEq)]
+enum Expected {
+    Allowed,
+    Denied,
+    Either,
+}
+
+impl Expected {
+    fn is_met_by(&self, verdict: &Verdict) -> bool {
+        match (self, verdict) {
+            (Self::Either, _) => true,
+            (Self::Allowed, Verdict::Allowed { rows, of, .. }) => rows == of,
+            (Self::Denied, Verdict::Hidden | Verdict::Refused) => true,
+            _ => false,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed on all",
+            Self::Denied => "denied by row security",
+            Self::Either => "anything",
+        }
+    }
+}
+
+const CONTROLS: &[Control] = &[
+    Control { name: "open", expects: |_, _| Expected::Allowed },
+    Control {
+        name: "shut",
+        expects: |actor, cell| match cell.class {
+            RowClass::Whole => Expected::Allowed,
+            _ if actor.is_service() => Expected::Allowed,
+            _ => Expected::Denied,
+        },
+    },
+    Control { name: "mine", expects: expect_of_mine },
+];
+
+fn expect_of_mine(actor: &Actor, cell: &Cell) -> Expected {
+    let is_transfer = matches!(
+        cell.command,
+        Command::Give | Command::BlindGive | Command::Take | Command::BlindTake
+    );
+    match cell.class {
+        RowClass::Whole => Expected::Allowed,
+        _ if actor.is_service() => Expected::Allowed,
+        // A tenant may change hands while the user stays: the policy does not look at it.
+        _ if is_transfer => Expected::Either,
+        RowClass::Own => Expected::Allowed,
+        // The row of another tenant with the actor as its user: likewise.
+        RowClass::Other if matches!(cell.command, Command::Insert | Command::InsertReturning) => {
+            Expected::Either
+        }
+        _ => Expected::Denied,
+    }
+}
+
+/// The oids of the controls among the relations of a catalog.
+pub(crate) fn control_oids(catalog: &Catalog, schema: &str) -> Vec<Oid> {
+    let relations = catalog.relations().filter(|r| r.schema == schema && is_control(&r.name));
+    relations.map(|relation| relation.oid).collect()
+}

@@ -1,0 +1,401 @@
+//! The probes: every actor tries every command on rows of every class, one family per file.
+//!
+//! Each probe is one statement under a savepoint that is always rolled back. What it did is read
+//! back by ourselves, not believed from the actor's own answer.
+
+mod controls;
+mod privileges;
+mod read;
+mod transfer;
+mod trial;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::Client;
+
+pub use controls::ControlSet;
+pub(crate) use controls::{control_oids, is_control};
+
+use crate::actor::Actor;
+use crate::catalog::{Relation, RelationKind};
+use crate::error::Result;
+use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Subject, Verdict};
+use crate::session::TextRow;
+use crate::world::{Identity, KnownRow, OwnerNames, World, read_rows, version_of};
+use privileges::{Privilege, Privileges};
+use trial::{Answer, Failure, Trial};
+
+/// Lets everybody try everything on `relations`; gives the cells and how many statements it took.
+///
+/// # Errors
+/// A lost connection, or an actor whose role is missing or would bypass every policy.
+pub(crate) fn probe_relations(
+    client: &mut Client,
+    world: &World,
+    relations: &[&Relation],
+) -> Result<(Matrix, usize)> {
+    let schemas: BTreeSet<String> = relations.iter().map(|r| r.schema.clone()).collect();
+    let schemas: Vec<String> = schemas.into_iter().collect();
+    let roles: Vec<&str> = world.actors.iter().map(Actor::role).collect();
+    let privileges = Privileges::read(client, &schemas, &roles)?;
+    let names = OwnerNames::of(world)?;
+    let mut targets = Vec::new();
+    for relation in relations {
+        targets.push(Target::read(client, world, &names, relation)?);
+    }
+    let mut cells = Vec::new();
+    let mut attempts = 0;
+    for actor in &world.actors {
+        let mut trial = Trial::begin(client, actor)?;
+        for target in &targets {
+            let key = (actor.role().to_owned(), target.relation.oid);
+            // A relation made since the privileges were read cannot be.
+            let Some(privileges) = privileges.get(&key) else { continue };
+            let mut prober = Prober::new(&mut trial, target, privileges);
+            prober.probe()?;
+            attempts += prober.attempts;
+            cells.extend(prober.into_cells());
+        }
+        trial.end()?;
+    }
+    let subjects = targets.iter().map(Target::subject).collect();
+    let actors = world.actors.iter().map(|actor| actor.name().to_owned()).collect();
+    Ok((Matrix::new(subjects, actors, cells), attempts))
+}
+
+/// A relation and the rows that are there before any probe.
+struct Target<'a> {
+    world: &'a World,
+    names: &'a OwnerNames,
+    relation: &'a Relation,
+    identity: Identity,
+    rows: Vec<KnownRow>,
+    owner_columns: Vec<String>,
+    has_owners: bool,
+    unseeded: Option<String>,
+}
+
+impl<'a> Target<'a> {
+    fn read(
+        client: &mut Client,
+        world: &'a World,
+        names: &'a OwnerNames,
+        relation: &'a Relation,
+    ) -> Result<Self> {
+        let rows = read_rows(client, world, relation)?;
+        let ownership = world.tenancy.ownership(relation.oid);
+        let is_owned = |row: &KnownRow| row.owner.tenant.is_some() || row.owner.user.is_some();
+        let reason = world.unseeded.get(&relation.oid).cloned();
+        let unseeded = match rows.is_empty() {
+            true => Some(reason.unwrap_or_else(|| "it shows no row of the world".into())),
+            false => None,
+        };
+        Ok(Self {
+            world,
+            names,
+            relation,
+            identity: Identity::of(relation),
+            owner_columns: world.tenancy.owner_columns(relation.oid),
+            has_owners: ownership.tenant.is_some()
+                || ownership.user.is_some()
+                || rows.iter().any(is_owned),
+            rows,
+            unseeded,
+        })
+    }
+
+    fn subject(&self) -> Subject {
+        let kind = match self.relation.kind {
+            RelationKind::Table => "table",
+            RelationKind::Partitioned => "partitioned table",
+            RelationKind::View => "view",
+            RelationKind::MaterialisedView => "materialised view",
+            RelationKind::ForeignTable => "foreign table",
+        };
+        Subject { relation: self.relation.title(), kind, unseeded: self.unseeded.clone() }
+    }
+
+    /// The rows by their class in the eyes of an actor.
+    fn by_class(&self, actor: &Actor) -> BTreeMap<RowClass, Vec<&KnownRow>> {
+        let mut classes: BTreeMap<RowClass, Vec<&KnownRow>> = BTreeMap::new();
+        for row in &self.rows {
+            let class = self.names.class(actor, &row.owner, self.has_owners);
+            classes.entry(class).or_default().push(row);
+        }
+        classes
+    }
+
+    /// What a row has in one of the owner columns.
+    fn owner_value(&self, row: &KnownRow, column: &str) -> Option<String> {
+        let at = self.owner_columns.iter().position(|known| known == column)?;
+        row.owner_values.get(at).cloned().flatten()
+    }
+
+    /// The columns that name a row.
+    fn key_columns(&self) -> impl Iterator<Item = &str> {
+        let key = match &self.identity {
+            Identity::Key(key) => key.as_slice(),
+            Identity::Place | Identity::Text => &[],
+        };
+        key.iter().map(String::as_str)
+    }
+
+    /// A row in words: how to find it and whose it is.
+    fn describe(&self, row: &KnownRow) -> String {
+        let whose = self.names.describe(&row.owner);
+        match self.identity.condition(&[row]) {
+            Some(condition) => format!("{condition} {whose}"),
+            None => format!("a row {whose}"),
+        }
+    }
+}
+
+/// One actor before one relation.
+struct Prober<'t, 'c, 'a> {
+    trial: &'t mut Trial<'c>,
+    target: &'t Target<'a>,
+    privileges: &'t Privileges,
+    classes: BTreeMap<RowClass, Vec<&'t KnownRow>>,
+    cells: BTreeMap<(Command, RowClass), (Verdict, Option<Evidence>)>,
+    attempts: usize,
+}
+
+/// A statement, the command it stands for, and what it needs.
+struct Statement<'s> {
+    command: Command,
+    sql: String,
+    privilege: Privilege,
+    /// Columns the statement names, and how it uses them.
+    named: Vec<(Privilege, &'s str)>,
+}
+
+/// What a statement did.
+struct Done {
+    rows: Vec<TextRow>,
+    reached: u64,
+    /// The constraint that would have stopped it after access control had let it pass.
+    stopped_by: Option<String>,
+}
+
+/// Rows a writing statement may reach, and the class under which the outcome is entered.
+struct Aim<'t> {
+    class: RowClass,
+    rows: Vec<&'t KnownRow>,
+}
+
+impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
+    fn new(trial: &'t mut Trial<'c>, target: &'t Target<'a>, privileges: &'t Privileges) -> Self {
+        let classes = target.by_class(trial.actor());
+        Self { trial, target, privileges, classes, cells: BTreeMap::new(), attempts: 0 }
+    }
+
+    fn probe(&mut self) -> Result<()> {
+        if let Some(reason) = self.target.unseeded.clone() {
+            self.set_untested(&reason);
+            return self.truncate();
+        }
+        self.read()?;
+        self.insert()?;
+        self.update()?;
+        self.delete()?;
+        self.give()?;
+        self.take()?;
+        self.truncate()
+    }
+
+    fn into_cells(self) -> Vec<Cell> {
+        let relation = self.target.relation.title();
+        let actor = self.trial.actor().name().to_owned();
+        let cells = self.cells.into_iter().map(|((command, class), (verdict, evidence))| Cell {
+            relation: relation.clone(),
+            actor: actor.clone(),
+            command,
+            class,
+            verdict,
+            evidence,
+        });
+        cells.collect()
+    }
+
+    /// Without a row there is nothing to try on; the cells say so.
+    fn set_untested(&mut self, reason: &str) {
+        let class = if self.target.has_owners { RowClass::Other } else { RowClass::Shared };
+        for command in Command::ALL {
+            if command != Command::Truncate {
+                let verdict = Verdict::Untested { reason: reason.to_owned() };
+                self.cells.insert((command, class), (verdict, None));
+            }
+        }
+    }
+
+    /// Runs a statement; gives what it did, or the verdict that its failure means.
+    ///
+    /// Where a constraint stops it that says nothing about access, the constraint is taken away
+    /// and the statement tried again, so that access control answers by itself.
+    fn run(
+        &mut self,
+        statement: &Statement<'_>,
+        of: usize,
+    ) -> Result<Result<Done, (Verdict, Failure)>> {
+        self.attempts += 1;
+        let first = match self.trial.attempt(&statement.sql)? {
+            Answer::Done(rows, reached) => {
+                return Ok(Ok(Done { rows, reached, stopped_by: None }));
+            }
+            Answer::Failed(failure) => failure,
+        };
+        if first.is_beside_access(statement.privilege) {
+            self.attempts += 1;
+            let stopped_by = Some(first.sqlstate.clone());
+            if let Some(answer) = self.trial.attempt_without(&first, &statement.sql)? {
+                return Ok(match answer {
+                    Answer::Done(rows, reached) => Ok(Done { rows, reached, stopped_by }),
+                    Answer::Failed(failure) => {
+                        Err((self.verdict(statement, &failure, of), failure))
+                    }
+                });
+            }
+        }
+        Ok(Err((self.verdict(statement, &first, of), first)))
+    }
+
+    fn verdict(&self, statement: &Statement<'_>, failure: &Failure, of: usize) -> Verdict {
+        let is_view = self.target.relation.is_view();
+        failure.verdict(self.privileges, is_view, statement.privilege, &statement.named, of)
+    }
+
+    /// Enters a verdict; among several attempts at one cell the most telling stays.
+    fn enter(&mut self, command: Command, class: RowClass, verdict: Verdict, evidence: Evidence) {
+        let is_heavier = match self.cells.get(&(command, class)) {
+            Some((known, _)) => verdict.weight() > known.weight(),
+            None => true,
+        };
+        if is_heavier {
+            self.cells.insert((command, class), (verdict, Some(evidence)));
+        }
+    }
+
+    /// Enters the verdict of a failed statement for one class.
+    fn enter_failure(
+        &mut self,
+        statement: &Statement<'_>,
+        class: RowClass,
+        (verdict, failure): &(Verdict, Failure),
+    ) {
+        let row = Some(failure.message().to_owned());
+        let evidence = Evidence { statement: statement.sql.clone(), row };
+        self.enter(statement.command, class, verdict.clone(), evidence);
+    }
+
+    /// Which of the rows that were there are gone or written to, asked as ourselves.
+    fn changed_rows(&mut self) -> Result<Vec<&'t KnownRow>> {
+        let relation = self.target.relation;
+        let query = format!(
+            "select {}, {} from {} as r",
+            self.target.identity.select_list(),
+            version_of(relation),
+            relation.sql_name()
+        );
+        let now: BTreeSet<TextRow> = self.trial.witness(&query)?.into_iter().collect();
+        let is_changed = |row: &&KnownRow| {
+            let mut before = row.identity.clone();
+            before.push(row.version.clone());
+            !now.contains(&before)
+        };
+        Ok(self.target.rows.iter().filter(is_changed).collect())
+    }
+
+    /// Runs a writing statement and enters, for each aim, which of its rows were reached.
+    ///
+    /// Gives false when the privilege is missing, which no row can change.
+    fn write(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<bool> {
+        let of = aims.iter().map(|aim| aim.rows.len()).sum();
+        let stopped_by = match self.run(statement, of)? {
+            Ok(done) => done.stopped_by,
+            Err(failure) => {
+                let failure = self.blame(statement, failure);
+                for aim in aims {
+                    self.enter_failure(statement, aim.class, &failure);
+                }
+                return Ok(failure.0 != Verdict::NoGrant);
+            }
+        };
+        let changed = self.changed_rows()?;
+        for aim in aims {
+            let is_changed = |row: &&&KnownRow| changed.iter().any(|c| std::ptr::eq(*c, **row));
+            let reached: Vec<_> = aim.rows.iter().filter(is_changed).collect();
+            let verdict = match reached.len() {
+                0 => Verdict::Hidden,
+                rows => {
+                    Verdict::Allowed { rows, of: aim.rows.len(), stopped_by: stopped_by.clone() }
+                }
+            };
+            let row = reached.first().map(|row| self.target.describe(row));
+            let evidence = Evidence { statement: statement.sql.clone(), row };
+            self.enter(statement.command, aim.class, verdict, evidence);
+        }
+        Ok(true)
+    }
+
+    /// A constraint that stops a statement over many rows does not say on whose: that is not known
+    /// to be allowed, nor to be denied, for any of them.
+    fn blame(
+        &self,
+        statement: &Statement<'_>,
+        (verdict, failure): (Verdict, Failure),
+    ) -> (Verdict, Failure) {
+        let is_blind = statement.command.qualified().is_some();
+        let by_constraint = failure.sqlstate.starts_with("23");
+        if is_blind && by_constraint {
+            let reason = format!("a constraint stopped it ({})", failure.sqlstate);
+            return (Verdict::Untested { reason }, failure);
+        }
+        (verdict, failure)
+    }
+
+    /// Writes class by class `where`, then blind on all of them; stops where the privilege is
+    /// missing, which stands for all classes alike.
+    fn write_each_and_all(
+        &mut self,
+        [qualified, blind]: [Command; 2],
+        privilege: Privilege,
+        column: Option<&'t str>,
+        verb: &str,
+    ) -> Result<()> {
+        let aims: Vec<Aim<'t>> = self
+            .classes
+            .iter()
+            .map(|(class, rows)| Aim { class: *class, rows: rows.clone() })
+            .collect();
+        let mut named: Vec<(Privilege, &str)> =
+            column.map(|name| (privilege, name)).into_iter().collect();
+        let all =
+            Statement { command: blind, sql: verb.to_owned(), privilege, named: named.clone() };
+        if !self.write(&all, &aims)? {
+            self.copy_denial(blind, qualified);
+            return Ok(());
+        }
+        named.extend(self.target.key_columns().map(|name| (Privilege::Select, name)));
+        for aim in aims {
+            let Some(condition) = self.target.identity.condition(&aim.rows) else {
+                let reason = "its rows have no key to name them by".to_owned();
+                self.cells.insert((qualified, aim.class), (Verdict::Untested { reason }, None));
+                continue;
+            };
+            let sql = format!("{verb} where {condition}");
+            let one = Statement { command: qualified, sql, privilege, named: named.clone() };
+            self.write(&one, &[aim])?;
+        }
+        Ok(())
+    }
+
+    /// Without the privilege for the blind form there is none for the other.
+    fn copy_denial(&mut self, from: Command, to: Command) {
+        for class in self.classes.keys() {
+            if let Some(denial) = self.cells.get(&(from, *class)).cloned() {
+                self.cells.insert((to, *class), denial);
+            }
+        }
+    }
+}

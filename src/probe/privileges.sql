@@ -1,0 +1,26 @@
+-- What each role may do with each relation and column, as the server itself would answer.
+select
+    r.rolname as role,
+    c.oid::bigint as relation,
+    has_table_privilege(r.oid, c.oid, 'SELECT') as "select",
+    has_table_privilege(r.oid, c.oid, 'INSERT') as "insert",
+    has_table_privilege(r.oid, c.oid, 'UPDATE') as "update",
+    has_table_privilege(r.oid, c.oid, 'DELETE') as "delete",
+    has_table_privilege(r.oid, c.oid, 'TRUNCATE') as "truncate",
+    coalesce((
+        select json_object_agg(a.attname, json_build_object(
+            'select', has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'),
+            'insert', has_column_privilege(r.oid, c.oid, a.attnum, 'INSERT'),
+            'update', has_column_privilege(r.oid, c.oid, a.attnum, 'UPDATE')
+        ))
+        from pg_catalog.pg_attribute a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    ), '{}'::json) as columns,
+    case when c.relkind in ('v', 'm') then pg_relation_is_updatable(c.oid, true) else 28 end
+        as updatable
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+cross join pg_catalog.pg_roles r
+where c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and n.nspname = any (string_to_array(current_setting('leakproof.schemas'), E'\n'))
+    and r.rolname = any (string_to_array(current_setting('leakproof.roles'), E'\n'))

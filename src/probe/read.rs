@@ -1,0 +1,139 @@
+//! Read: the whole relation as the actor, each row that comes back traced to its owner.
+
+use std::collections::BTreeMap;
+
+use super::privileges::Privilege;
+use super::{Prober, Statement};
+use crate::error::Result;
+use crate::matrix::{Command, Evidence, RowClass, Verdict};
+use crate::session::TextRow;
+use crate::statement::identifier;
+use crate::world::{Identity, KnownRow, RowOwner};
+
+/// What an actor was shown.
+#[derive(Default)]
+struct Seen<'t> {
+    rows: Vec<&'t KnownRow>,
+    /// Rows that only their text tells of, by class.
+    by_token: BTreeMap<RowClass, usize>,
+    /// Rows of whom nothing is known.
+    untraced: usize,
+}
+
+impl<'t> Prober<'t, '_, '_> {
+    pub(super) fn read(&mut self) -> Result<()> {
+        let (list, named) = self.readable_list();
+        let sql = format!("select {list} from {} as r", self.target.relation.sql_name());
+        let statement =
+            Statement { command: Command::Read, sql, privilege: Privilege::Select, named };
+        let of = self.target.rows.len();
+        let seen = match self.run(&statement, of)? {
+            Ok(done) => self.trace(&list, done.rows)?,
+            Err(failure) => {
+                for class in self.classes.keys().copied().collect::<Vec<_>>() {
+                    self.enter_failure(&statement, class, &failure);
+                }
+                return Ok(());
+            }
+        };
+        for (class, rows) in self.classes.clone() {
+            let is_seen =
+                |row: &&KnownRow| seen.rows.iter().any(|other| std::ptr::eq(*other, *row));
+            let reached: Vec<_> = rows.iter().copied().filter(is_seen).collect();
+            let more = seen.by_token.get(&class).copied().unwrap_or(0);
+            let verdict = match reached.len() + more {
+                0 if seen.untraced > 0 => Verdict::Untested {
+                    reason: format!("{} rows could not be traced to an owner", seen.untraced),
+                },
+                0 => Verdict::Hidden,
+                count => Verdict::Allowed {
+                    rows: count.min(rows.len()),
+                    of: rows.len(),
+                    stopped_by: None,
+                },
+            };
+            let row = reached.first().map(|row| self.target.describe(row));
+            let evidence = Evidence { statement: statement.sql.clone(), row };
+            self.enter(Command::Read, class, verdict, evidence);
+        }
+        Ok(())
+    }
+
+    /// The columns that name a row if the actor may select them, else all that it may select.
+    fn readable_list(&self) -> (String, Vec<(Privilege, &'t str)>) {
+        let target = self.target;
+        let is_readable = |name: &str| self.privileges.has_column(Privilege::Select, name);
+        let key: Vec<&str> = match &target.identity {
+            Identity::Key(key) => key.iter().map(String::as_str).collect(),
+            Identity::Place | Identity::Text => {
+                target.relation.columns.iter().map(|column| column.name.as_str()).collect()
+            }
+        };
+        let readable: Vec<&str> = target
+            .relation
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .filter(|name| is_readable(name))
+            .collect();
+        if readable.is_empty() || key.iter().all(|name| is_readable(name)) {
+            let named = key.iter().map(|name| (Privilege::Select, *name)).collect();
+            return (target.identity.select_list(), named);
+        }
+        let list: Vec<_> =
+            readable.iter().map(|name| format!("r.{}::text", identifier(name))).collect();
+        (list.join(", "), Vec::new())
+    }
+
+    /// The known rows behind what came back. Rows that look the same stand for one another.
+    ///
+    /// A row that looks like none of them (a view may show each actor another text) is traced by
+    /// the owner's token or key in it.
+    fn trace(&mut self, list: &str, rows: Vec<TextRow>) -> Result<Seen<'t>> {
+        let target = self.target;
+        let mut known: BTreeMap<TextRow, Vec<&'t KnownRow>> = BTreeMap::new();
+        if list == target.identity.select_list() {
+            for row in &target.rows {
+                known.entry(row.identity.clone()).or_default().push(row);
+            }
+        } else {
+            let by_identity: BTreeMap<_, _> =
+                target.rows.iter().map(|row| (&row.identity, row)).collect();
+            let query = format!(
+                "select {}, {list} from {} as r",
+                target.identity.select_list(),
+                target.relation.sql_name()
+            );
+            for mut row in self.trial.witness(&query)? {
+                let looks = row.split_off(row.len().min(identity_width(&target.identity)));
+                if let Some(found) = by_identity.get(&row) {
+                    known.entry(looks).or_default().push(found);
+                }
+            }
+        }
+        let mut seen = Seen::default();
+        for row in rows {
+            if let Some(found) = known.get_mut(&row).and_then(Vec::pop) {
+                seen.rows.push(found);
+                continue;
+            }
+            let text = row.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let owner = target.names.owner_in(&text);
+            if owner == RowOwner::default() {
+                seen.untraced += 1;
+            } else {
+                let class = target.names.class(self.trial.actor(), &owner, target.has_owners);
+                *seen.by_token.entry(class).or_default() += 1;
+            }
+        }
+        Ok(seen)
+    }
+}
+
+fn identity_width(identity: &Identity) -> usize {
+    match identity {
+        Identity::Key(key) => key.len(),
+        Identity::Place => 2,
+        Identity::Text => 1,
+    }
+}

@@ -1,0 +1,110 @@
+//! Give and take: rows whose owner columns are rewritten, away from the actor and towards it.
+
+use std::collections::BTreeMap;
+
+use super::privileges::Privilege;
+use super::{Aim, Prober, Statement};
+use crate::error::Result;
+use crate::matrix::{Command, RowClass};
+use crate::statement::identifier;
+use crate::world::{KnownRow, value_sql};
+
+/// New values of owner columns.
+type Owners = BTreeMap<String, Option<String>>;
+
+impl<'t> Prober<'t, '_, '_> {
+    /// Own rows are given to others: of the tenant, of another tenant, to nobody. The cell says to
+    /// whom they went.
+    pub(super) fn give(&mut self) -> Result<()> {
+        let own = self.classes.get(&RowClass::Own).cloned().unwrap_or_default();
+        let Some(first_own) = own.first() else { return Ok(()) };
+        for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
+            let others = self.classes.get(&class).cloned().unwrap_or_default();
+            let Some(other) = others.first() else { continue };
+            for owners in self.changes(first_own, other) {
+                self.transfer([Command::Give, Command::BlindGive], &owners, &own, class)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Others' rows are made the actor's.
+    pub(super) fn take(&mut self) -> Result<()> {
+        for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
+            let others = self.classes.get(&class).cloned().unwrap_or_default();
+            let Some(other) = others.first() else { continue };
+            for owners in self.claims(other) {
+                self.transfer([Command::Take, Command::BlindTake], &owners, &others, class)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rewrites the owner columns of those of `rows` that have others, `where` and blind.
+    fn transfer(
+        &mut self,
+        [qualified, blind]: [Command; 2],
+        owners: &Owners,
+        rows: &[&'t KnownRow],
+        class: RowClass,
+    ) -> Result<()> {
+        let target = self.target;
+        let is_moved = |row: &&&KnownRow| {
+            owners.iter().any(|(column, value)| target.owner_value(row, column) != *value)
+        };
+        let rows: Vec<&'t KnownRow> = rows.iter().filter(is_moved).copied().collect();
+        if !self.privileges.is_possible(Privilege::Update) || rows.is_empty() {
+            return Ok(());
+        }
+        let set: Vec<String> = owners
+            .iter()
+            .map(|(name, value)| format!("{} = {}", identifier(name), value_sql(value.as_deref())))
+            .collect();
+        let verb = format!("update {} set {}", target.relation.sql_name(), set.join(", "));
+        let privilege = Privilege::Update;
+        let mut named: Vec<(Privilege, &str)> =
+            owners.keys().map(|column| (privilege, column.as_str())).collect();
+        let all = Statement { command: blind, sql: verb.clone(), privilege, named: named.clone() };
+        self.write(&all, &[Aim { class, rows: rows.clone() }])?;
+        let Some(condition) = target.identity.condition(&rows) else { return Ok(()) };
+        named.extend(target.key_columns().map(|name| (Privilege::Select, name)));
+        let sql = format!("{verb} where {condition}");
+        let some = Statement { command: qualified, sql, privilege, named };
+        self.write(&some, &[Aim { class, rows }]).map(drop)
+    }
+
+    /// The ways to turn `mine` into a row of `other`'s owner: all owner columns, only those of the
+    /// tenant, only those of the user.
+    fn changes(&self, mine: &KnownRow, other: &KnownRow) -> Vec<Owners> {
+        let columns = &self.target.owner_columns;
+        let ownership = self.target.world.tenancy.ownership(self.target.relation.oid);
+        let of = |path: &Option<crate::tenancy::Path>| {
+            path.as_ref().map_or(Vec::new(), |path| path.first_columns().to_vec())
+        };
+        let value = |row: &KnownRow, column: &String| self.target.owner_value(row, column);
+        let mut ways: Vec<Owners> = Vec::new();
+        for subset in [columns.clone(), of(&ownership.tenant), of(&ownership.user)] {
+            let owners: Owners =
+                subset.iter().map(|column| (column.clone(), value(other, column))).collect();
+            let is_change = subset.iter().any(|column| value(other, column) != value(mine, column));
+            if is_change && !ways.contains(&owners) {
+                ways.push(owners);
+            }
+        }
+        ways
+    }
+
+    /// The ways to make `other` the actor's: as an own row has it, or at least with the own id.
+    fn claims(&self, other: &KnownRow) -> Vec<Owners> {
+        let own = self.classes.get(&RowClass::Own).and_then(|rows| rows.first());
+        if let Some(own) = own {
+            return self.changes(other, own);
+        }
+        let target = self.target;
+        let column = target.world.direct_user_column(target.relation);
+        match (column, self.trial.actor().user()) {
+            (Some(column), Some(user)) => vec![Owners::from([(column, Some(user.to_owned()))])],
+            _ => Vec::new(),
+        }
+    }
+}

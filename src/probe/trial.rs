@@ -1,0 +1,218 @@
+//! One statement as one actor under a savepoint, and what became of it. Never commits.
+
+use postgres::Client;
+use postgres::error::DbError;
+
+use super::privileges::{Privilege, Privileges};
+use crate::actor::{Actor, BECOME_OURSELVES};
+use crate::error::{Error, Result};
+use crate::matrix::Verdict;
+use crate::session::{self, TextRow};
+use crate::statement::{identifier, qualified};
+
+/// A session that is an actor inside a savepoint.
+pub(super) struct Trial<'a> {
+    client: &'a mut Client,
+    actor: &'a Actor,
+}
+
+/// What the server answered.
+pub(super) enum Answer {
+    /// The rows it gave, and how many it reached.
+    Done(Vec<TextRow>, u64),
+    Failed(Failure),
+}
+
+/// Why a statement raised.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub sqlstate: String,
+    message: String,
+    /// The server's function that raised; tells apart what shares a SQLSTATE, in any language.
+    routine: String,
+    /// Set where a constraint of a table is what failed.
+    constraint: Option<ConstraintName>,
+}
+
+impl<'a> Trial<'a> {
+    /// Becomes the actor. Everything until [`Self::end`] happens under one savepoint.
+    ///
+    /// # Errors
+    /// The actor's role does not exist, or is a superuser or has BYPASSRLS without being meant to.
+    pub(super) fn begin(client: &'a mut Client, actor: &'a Actor) -> Result<Self> {
+        let sql = format!(
+            "savepoint actor; set local statement_timeout = '10s'; {}; savepoint probe; \
+             select current_user, r.rolsuper, r.rolbypassrls \
+             from pg_catalog.pg_roles r where r.rolname = current_user",
+            actor.become_sql()
+        );
+        let rows = session::rows(client, &sql).map_err(|cause| {
+            Error::new(format!("could not become the actor `{}`", actor.name()))
+                .cause(session::reason(&cause))
+                .help(format!("the role `{}` must exist after the migrations", actor.role()))
+        })?;
+        let is = |value: &str| value == "t";
+        match rows.last().map(|row| row.iter().map(Option::as_deref).collect::<Vec<_>>()).as_deref()
+        {
+            Some([Some(role), Some(superuser), Some(bypass)]) if *role == actor.role() => {
+                if is(superuser) || (is(bypass) && !actor.is_service()) {
+                    return Err(Error::new(format!(
+                        "the actor `{}` would not be stopped by any policy",
+                        actor.name()
+                    ))
+                    .cause(format!("its role `{role}` is a superuser or has BYPASSRLS"))
+                    .help("give the actor the role that the application's requests have"));
+                }
+                Ok(Self { client, actor })
+            }
+            _ => Err(Error::new(format!("the session did not become `{}`", actor.role()))),
+        }
+    }
+
+    pub(super) fn actor(&self) -> &'a Actor {
+        self.actor
+    }
+
+    /// Puts everything back as it was before [`Self::begin`].
+    pub(super) fn end(self) -> Result<()> {
+        session::rows(self.client, "rollback to savepoint actor; release savepoint actor")
+            .map(drop)
+            .map_err(|cause| lost(&cause))
+    }
+
+    /// Runs a statement on the untouched world.
+    pub(super) fn attempt(&mut self, statement: &str) -> Result<Answer> {
+        self.answer(&format!("rollback to savepoint probe; {statement}"))
+    }
+
+    fn answer(&mut self, sql: &str) -> Result<Answer> {
+        match session::run(self.client, sql) {
+            Ok((rows, reached)) => Ok(Answer::Done(rows, reached)),
+            Err(cause) => match cause.as_db_error() {
+                // A shutdown or crash is not an answer about access.
+                Some(error) if !error.code().code().starts_with("57P") => {
+                    Ok(Answer::Failed(Failure::of(error)))
+                }
+                _ => Err(lost(&cause)),
+            },
+        }
+    }
+
+    /// As [`Self::attempt`], with the constraint that stopped it taken away by ourselves first.
+    /// `None` where it cannot be taken away.
+    pub(super) fn attempt_without(
+        &mut self,
+        obstacle: &Failure,
+        statement: &str,
+    ) -> Result<Option<Answer>> {
+        let Some(constraint) = &obstacle.constraint else { return Ok(None) };
+        let name = identifier(&constraint.name);
+        let table = qualified(&constraint.schema, &constraint.table);
+        // A unique index may stand alone, and a constraint's index cannot be dropped by itself.
+        let ways = [
+            format!("alter table {table} drop constraint {name} cascade"),
+            format!("drop index {}", qualified(&constraint.schema, &constraint.name)),
+        ];
+        for way in ways {
+            let prepare = format!(
+                "rollback to savepoint probe; {BECOME_OURSELVES}; {way}; {}",
+                self.actor.become_sql()
+            );
+            match session::rows(self.client, &prepare) {
+                Ok(_) => return self.answer(statement).map(Some),
+                Err(cause) if cause.as_db_error().is_some() => {}
+                Err(cause) => return Err(lost(&cause)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks, as ourselves, what the last attempt left behind.
+    pub(super) fn witness(&mut self, query: &str) -> Result<Vec<TextRow>> {
+        let sql = format!("{BECOME_OURSELVES}; {query}");
+        session::rows(self.client, &sql)
+            .map_err(|cause| session::internal("look at what a probe left", &cause))
+    }
+}
+
+fn lost(cause: &postgres::Error) -> Error {
+    Error::new("the server was lost while probing")
+        .cause(session::reason(cause))
+        .help("run again; if it happens again, look at the server's log")
+}
+
+#[derive(Debug)]
+struct ConstraintName {
+    schema: String,
+    table: String,
+    name: String,
+}
+
+impl ConstraintName {
+    fn of(error: &DbError) -> Option<Self> {
+        Some(Self {
+            schema: error.schema()?.to_owned(),
+            table: error.table()?.to_owned(),
+            name: error.constraint()?.to_owned(),
+        })
+    }
+}
+
+impl Failure {
+    fn of(error: &DbError) -> Self {
+        Self {
+            sqlstate: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            routine: error.routine().unwrap_or_default().to_owned(),
+            constraint: ConstraintName::of(error),
+        }
+    }
+
+    /// Whether a constraint failed that keeps data in shape, not owners apart: all but a foreign
+    /// key over a row that is written, which may be what ties it to its owner.
+    pub(super) fn is_beside_access(&self, privilege: Privilege) -> bool {
+        match self.sqlstate.as_str() {
+            "23505" | "23514" | "23P01" => true,
+            "23503" => privilege == Privilege::Delete,
+            _ => false,
+        }
+    }
+
+    /// The verdict on a command of which `of` rows were the target.
+    ///
+    /// `named` are the privileges and columns that the statement needed.
+    pub(super) fn verdict(
+        &self,
+        privileges: &Privileges,
+        is_view: bool,
+        needs: Privilege,
+        named: &[(Privilege, &str)],
+        of: usize,
+    ) -> Verdict {
+        let is_granted = privileges.has_any(needs)
+            && named.iter().all(|(privilege, column)| privileges.has_column(*privilege, column));
+        match self.sqlstate.as_str() {
+            "42501" if !is_granted => Verdict::NoGrant,
+            "42501" if self.routine == "ExecWithCheckOptions" => Verdict::Refused,
+            // A view of the invoker asks for the grants below it.
+            "42501" if is_view => Verdict::NoGrant,
+            "23503" => Verdict::Refused,
+            // Checked after access control has let the row pass (executor order: policies, then
+            // NOT NULL and checks, then unique and exclusion).
+            "23505" | "23502" | "23514" | "23P01"
+                if self.constraint.is_some() || self.sqlstate == "23502" =>
+            {
+                Verdict::Allowed { rows: 0, of, stopped_by: Some(self.sqlstate.clone()) }
+            }
+            "57014" => Verdict::Untested { reason: "it took longer than 10 s".into() },
+            // An automatically updatable view with CHECK OPTION.
+            "44000" => Verdict::Refused,
+            _ => Verdict::Broken { sqlstate: self.sqlstate.clone() },
+        }
+    }
+
+    /// The server's words, for evidence.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+}

@@ -1,0 +1,134 @@
+//! Reads a project folder into a [`Project`] value and accounts for every file in it.
+//!
+//! Touches the file system, never a database. What is misnamed, doubled or unreadable is refused
+//! here, with the file named, so that nothing further on can skip a migration in silence.
+
+mod config;
+mod files;
+mod preserve_file;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use config::{ActorConfig, Config, Grants, Identity, MembersConfig, PlatformKind, Waiver};
+pub use files::SqlFile;
+pub use preserve_file::PreservePair;
+
+use crate::error::{Error, Result};
+
+/// A folder with migrations and what belongs to them, read and accounted for.
+#[derive(Debug)]
+pub struct Project {
+    root: PathBuf,
+    name: String,
+    config: Config,
+    migrations: Vec<SqlFile>,
+    fixtures: BTreeMap<i64, SqlFile>,
+    rollbacks: BTreeMap<i64, SqlFile>,
+    preserve: BTreeMap<i64, Vec<PreservePair>>,
+}
+
+impl Project {
+    /// Reads the project in `root`.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read, a file whose name is not that of a migration, two
+    /// files of one version, a file that is not UTF-8, a config with unknown keys, a fixture,
+    /// preserve or rollback file of a version that no migration has.
+    pub fn read(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        if !root.is_dir() {
+            return Err(Error::new(format!("project `{}` is not a folder", root.display()))
+                .help("name the folder that holds `migrations/`, or `supabase/migrations/`"));
+        }
+        let config = Config::read(&root.join("leakproof.toml"))?;
+        let folder = migrations_folder(root, &config)?;
+        let migrations = files::read_migrations(&folder)?;
+        let beside = |kind: &str| files::read_beside(&root.join(kind), &migrations);
+        let fixtures = one_per_version(beside("fixtures")?)?;
+        let rollbacks = one_per_version(beside("rollback")?)?;
+        let mut preserve: BTreeMap<i64, Vec<PreservePair>> = BTreeMap::new();
+        for file in beside("preserve")? {
+            preserve.entry(file.version()).or_default().extend(preserve_file::parse(&file)?);
+        }
+        let name = match &config.project.name {
+            Some(name) => name.clone(),
+            None => folder_name(root),
+        };
+        let root = root.to_owned();
+        Ok(Self { root, name, config, migrations, fixtures, rollbacks, preserve })
+    }
+
+    /// The name in the config, else that of the folder.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder as it was given.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What `leakproof.toml` says, or the defaults.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The migrations in the order of their versions.
+    pub fn migrations(&self) -> &[SqlFile] {
+        &self.migrations
+    }
+
+    /// The data to load right after a version, if there is any.
+    pub fn fixture(&self, version: i64) -> Option<&SqlFile> {
+        self.fixtures.get(&version)
+    }
+
+    /// The way back from a version to the one before it, if there is one.
+    pub fn rollback(&self, version: i64) -> Option<&SqlFile> {
+        self.rollbacks.get(&version)
+    }
+
+    /// The before/after pairs of a version.
+    pub fn preserve(&self, version: i64) -> &[PreservePair] {
+        self.preserve.get(&version).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the accepted matrix is, as configured, else `access.snap` in the project folder.
+    pub fn accepted_path(&self) -> PathBuf {
+        match &self.config.project.accepted {
+            Some(path) => self.root.join(path),
+            None => self.root.join("access.snap"),
+        }
+    }
+}
+
+fn folder_name(root: &Path) -> String {
+    let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    whole.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy().into_owned())
+}
+
+fn migrations_folder(root: &Path, config: &Config) -> Result<PathBuf> {
+    let candidates = match &config.project.migrations {
+        Some(configured) => vec![root.join(configured)],
+        None => vec![root.join("migrations"), root.join("supabase/migrations")],
+    };
+    candidates.iter().find(|folder| folder.is_dir()).cloned().ok_or_else(|| {
+        let tried: Vec<_> =
+            candidates.iter().map(|folder| format!("`{}`", folder.display())).collect();
+        Error::new(format!("project `{}` has no migrations", root.display()))
+            .cause(format!("there is no folder {}", tried.join(" or ")))
+            .help("make it, or name yours as `migrations` under `[project]` in `leakproof.toml`")
+    })
+}
+
+fn one_per_version(files: Vec<SqlFile>) -> Result<BTreeMap<i64, SqlFile>> {
+    let mut by_version: BTreeMap<i64, SqlFile> = BTreeMap::new();
+    for file in files {
+        if let Some(first) = by_version.get(&file.version()) {
+            return Err(files::doubled(first, &file));
+        }
+        by_version.insert(file.version(), file);
+    }
+    Ok(by_version)
+}

@@ -1,0 +1,184 @@
+//! `leakproof.toml`: everything in it is optional, nothing unknown is accepted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::files::plain_cause;
+use crate::error::{Error, Result};
+
+/// The whole config.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[project]`
+    pub project: ProjectConfig,
+    /// `[identity]`: how a person is told apart on the plain platform.
+    pub identity: Option<Identity>,
+    /// `[tenancy]`
+    pub tenancy: TenancyConfig,
+    /// `[actors.<name>]`: people beside the built-in ones, or changes to those.
+    pub actors: BTreeMap<String, ActorConfig>,
+    /// `[[waive]]`
+    pub waive: Vec<Waiver>,
+}
+
+/// `[project]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProjectConfig {
+    pub(crate) name: Option<String>,
+    pub(crate) migrations: Option<PathBuf>,
+    pub(crate) platform: PlatformKind,
+    pub(crate) grants: Grants,
+    pub(crate) accepted: Option<PathBuf>,
+    pub(crate) schemas: Option<Vec<String>>,
+}
+
+/// What the database has before the first migration.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlatformKind {
+    /// Roles, `auth`, `extensions`, the realtime publication.
+    #[default]
+    Supabase,
+    /// Nothing but the roles that `[identity]` names.
+    Plain,
+}
+
+/// The default privileges a Supabase project starts with.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Grants {
+    /// Projects made before 2026-05-30, and self-hosted ones: all on everything in `public`.
+    #[serde(rename = "legacy")]
+    Legacy,
+    /// All projects from 2026-10-30: no read or write unless granted.
+    #[default]
+    #[serde(rename = "2026")]
+    Explicit2026,
+}
+
+/// How the plain platform knows who is asking: a role, and settings that hold ids.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The role the application's connections have.
+    pub role: String,
+    /// The setting that holds the user's id, such as `app.user_id`.
+    pub user: String,
+    /// The setting that holds the tenant's id, if the application sets one.
+    pub tenant: Option<String>,
+    /// The role of a visitor who is not logged in; else `role` with empty settings.
+    pub anonymous_role: Option<String>,
+    /// A role with BYPASSRLS that back-end jobs use; without one there is no actor `service_role`.
+    pub service_role: Option<String>,
+    /// Roles to make before the first migration, beside those named above that are missing.
+    #[serde(default)]
+    pub roles: Vec<String>,
+}
+
+/// `[tenancy]`: who owns what.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenancyConfig {
+    pub(crate) tenant: Option<String>,
+    pub(crate) users: Option<String>,
+    pub(crate) members: Option<MembersConfig>,
+}
+
+/// Which table makes a user a member of a tenant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembersConfig {
+    /// `schema.table`
+    pub table: String,
+    /// Its column that names the tenant.
+    pub tenant: String,
+    /// Its column that names the user.
+    pub user: String,
+    /// Values of its other columns for an ordinary member, such as `role = "member"`.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
+}
+
+/// `[actors.<name>]`
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActorConfig {
+    pub(crate) role: Option<String>,
+    pub(crate) member_of: Option<Vec<String>>,
+    pub(crate) claims: serde_json::Map<String, serde_json::Value>,
+    pub(crate) membership: BTreeMap<String, String>,
+}
+
+/// A declared exception.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    pub(crate) finding: String,
+    pub(crate) on: String,
+    pub(crate) reason: String,
+    pub(crate) expires: Option<toml::value::Datetime>,
+}
+
+impl Config {
+    /// Reads the file; the defaults if there is none.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(cause) => {
+                return Err(Error::new(format!("cannot read `{}`", path.display()))
+                    .cause(plain_cause(&cause))
+                    .help("check that it is a UTF-8 file and that you may read it"));
+            }
+        };
+        let config: Self = toml::from_str(&text).map_err(|cause| {
+            Error::new(format!("`{}` is not a valid config", path.display()))
+                .cause(cause.to_string().trim_end().replace('\n', "\n    "))
+                .help("the README lists every key")
+        })?;
+        config.validate(path)?;
+        Ok(config)
+    }
+
+    fn validate(&self, path: &Path) -> Result<()> {
+        let wrong = |why: String, help: &str| {
+            Err(Error::new(format!("`{}` is not a valid config", path.display()))
+                .cause(why)
+                .help(help))
+        };
+        if self.project.platform == PlatformKind::Plain && self.identity.is_none() {
+            return wrong(
+                "platform `plain` without `[identity]`".into(),
+                "say who is asking: `[identity]` with `role` and `user` (a setting)",
+            );
+        }
+        if self.project.platform == PlatformKind::Supabase && self.identity.is_some() {
+            return wrong(
+                "`[identity]` is for platform `plain`".into(),
+                "remove it: on Supabase the token says who is asking",
+            );
+        }
+        if self.tenancy.tenant.is_some() != self.tenancy.members.is_some() {
+            return wrong(
+                "`[tenancy]` needs `tenant` and `members` together".into(),
+                "name the tenant table and the table that makes a user a member",
+            );
+        }
+        for (name, actor) in &self.actors {
+            for tenant in actor.member_of.iter().flatten() {
+                if !["A", "B"].contains(&tenant.as_str()) {
+                    return wrong(
+                        format!("actor `{name}` is a member of `{tenant}`"),
+                        "the tenants of the world are \"A\" and \"B\"",
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}

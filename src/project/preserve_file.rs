@@ -1,0 +1,123 @@
+//! The before/after pairs of a `preserve/` file.
+//!
+//! ```sql
+//! -- preserve: every message keeps its place
+//! -- covers: public.conversations.messages
+//! -- before
+//! select ...;
+//! -- after
+//! select ...;
+//! ```
+
+use super::SqlFile;
+use crate::error::{Error, Result};
+
+/// A promise that a migration keeps: two queries whose rows must be the same multiset.
+#[derive(Debug, Clone)]
+pub struct PreservePair {
+    name: String,
+    covers: Vec<String>,
+    before: String,
+    after: String,
+    path: String,
+    line: usize,
+}
+
+impl PreservePair {
+    /// The sentence after `-- preserve:`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `schema.table` or `schema.table.column`, as named before the migration, whose loss or change
+    /// this pair vouches for.
+    pub fn covers(&self) -> &[String] {
+        &self.covers
+    }
+
+    /// The query run right before the migration.
+    pub fn before(&self) -> &str {
+        &self.before
+    }
+
+    /// The query run right after it.
+    pub fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// `path:line` of the pair's first line.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.path, self.line)
+    }
+}
+
+#[derive(PartialEq)]
+enum Part {
+    Head,
+    Before,
+    After,
+}
+
+/// Reads the pairs of a file, in order.
+pub(super) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
+    let path = file.path().display().to_string();
+    let wrong = |line: usize, why: &str| {
+        Error::new(format!("`{path}` is not a preserve file: line {line}"))
+            .cause(why)
+            .help("write `-- preserve: <promise>`, `-- before`, a query, `-- after`, a query")
+    };
+    let mut pairs: Vec<PreservePair> = Vec::new();
+    let mut part = Part::Head;
+    for (index, text) in file.sql().lines().enumerate() {
+        let line = index + 1;
+        let comment = text.trim().strip_prefix("--").map(str::trim);
+        if let Some(name) = comment.and_then(|comment| comment.strip_prefix("preserve:")) {
+            pairs.push(PreservePair {
+                name: name.trim().to_owned(),
+                covers: Vec::new(),
+                before: String::new(),
+                after: String::new(),
+                path: path.clone(),
+                line,
+            });
+            part = Part::Head;
+            continue;
+        }
+        let Some(pair) = pairs.last_mut() else {
+            match comment {
+                Some(_) => continue,
+                None if text.trim().is_empty() => continue,
+                None => return Err(wrong(line, "there is no `-- preserve:` line above it")),
+            }
+        };
+        match (comment, &part) {
+            (Some(comment), Part::Head) if comment.starts_with("covers:") => {
+                pair.covers.push(comment["covers:".len()..].trim().to_owned());
+            }
+            (Some("before" | "before:"), _) => part = Part::Before,
+            (Some("after" | "after:"), _) => part = Part::After,
+            (Some(_), Part::Head) => {}
+            (None, Part::Head) if text.trim().is_empty() => {}
+            (None, Part::Head) => return Err(wrong(line, "there is no `-- before` above it")),
+            (_, Part::Before) => push_line(&mut pair.before, text),
+            (_, Part::After) => push_line(&mut pair.after, text),
+        }
+    }
+    if pairs.is_empty() {
+        return Err(wrong(1, "there is no `-- preserve:` line"));
+    }
+    for pair in &mut pairs {
+        for query in [&mut pair.before, &mut pair.after] {
+            *query = query.trim().trim_end_matches(';').trim_end().to_owned();
+        }
+        if pair.before.is_empty() || pair.after.is_empty() {
+            return Err(wrong(pair.line, "the pair lacks its `before` or its `after` query"));
+        }
+    }
+    Ok(pairs)
+}
+
+fn push_line(query: &mut String, line: &str) {
+    query.push_str(line);
+    query.push('\n');
+}

@@ -1,0 +1,48 @@
+//! The JSON form: everything the text form says, and every cell with its evidence.
+
+use serde_json::{Value, json};
+
+use super::{Outcome, Report};
+
+/// One JSON object, indented, with a line end. Times are left out: the same input gives the same
+/// bytes.
+pub fn to_json(report: &Report) -> String {
+    let migrations: Vec<Value> = report
+        .applied
+        .iter()
+        .map(|applied| {
+            json!({
+                "version": applied.version,
+                "name": applied.name,
+                "statements": applied.statements,
+                "preservation": applied.preservation,
+            })
+        })
+        .collect();
+    let verdict = match report.outcome() {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Untrusted => "untrusted",
+    };
+    let value = json!({
+        "leakproof": env!("CARGO_PKG_VERSION"),
+        "project": report.project,
+        "path": report.path,
+        "server": report.server,
+        "platform": report.platform,
+        "migrations": migrations,
+        "world": {
+            "people": report.people,
+            "rows": report.seeded_rows,
+            "statements": report.attempts,
+        },
+        "controls": report.controls,
+        "matrix": report.matrix,
+        "comparison": report.comparison,
+        "findings": report.findings,
+        "waived": report.waived,
+        "verdict": verdict,
+        "exit_code": report.outcome().exit_code(),
+    });
+    format!("{value:#}\n")
+}

@@ -1,0 +1,85 @@
+//! What a check found, as values and as text or JSON. Pure; the caller prints.
+
+mod json;
+mod text;
+
+use std::time::Duration;
+
+pub use json::to_json;
+pub use text::to_text;
+
+use crate::compare::Comparison;
+use crate::finding::{Finding, Waived};
+use crate::matrix::Matrix;
+use crate::migrate::Applied;
+use crate::probe::ControlSet;
+
+/// All that a check found.
+#[derive(Debug)]
+pub struct Report {
+    /// The project's name.
+    pub project: String,
+    /// Its folder as given.
+    pub path: String,
+    /// The server that was used.
+    pub server: String,
+    /// The platform.
+    pub platform: String,
+    /// The migrations, and what they did to the data.
+    pub applied: Vec<Applied>,
+    /// How many actors asked.
+    pub people: usize,
+    /// How many rows were seeded.
+    pub seeded_rows: usize,
+    /// How many statements the probes took.
+    pub attempts: usize,
+    /// The positive controls.
+    pub controls: ControlSet,
+    /// Who could do what.
+    pub matrix: Matrix,
+    /// Against what was accepted.
+    pub comparison: Comparison,
+    /// With `--accept`: how it was before.
+    pub accepted_now: Option<Comparison>,
+    /// What leaks, and what was lost.
+    pub findings: Vec<Finding>,
+    /// Findings that are declared to be meant.
+    pub waived: Vec<Waived>,
+    /// How long each step took.
+    pub timings: Vec<(&'static str, Duration)>,
+}
+
+/// The outcome, one per exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0: as accepted, nothing found, nothing lost.
+    Passed,
+    /// 1: access changed, a finding, or something lost.
+    Failed,
+    /// 3: nothing was probed, or a positive control failed.
+    Untrusted,
+}
+
+impl Outcome {
+    /// The process exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Untrusted => 3,
+        }
+    }
+}
+
+impl Report {
+    /// The outcome; an untrusted detector outweighs what it says.
+    pub fn outcome(&self) -> Outcome {
+        if !self.controls.failed.is_empty() || !self.matrix.is_tried() {
+            Outcome::Untrusted
+        } else if self.comparison.is_as_accepted() && self.findings.is_empty() {
+            Outcome::Passed
+        } else {
+            Outcome::Failed
+        }
+    }
+}

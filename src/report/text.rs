@@ -1,0 +1,216 @@
+//! The text form, at most 100 columns wide but for statements and rows shown as evidence.
+
+use std::fmt::Write;
+
+use super::{Outcome, Report};
+use crate::compare::{Change, ChangeKind, Comparison};
+use crate::finding::Finding;
+use crate::preserve::Preservation;
+
+/// How many changed cells are listed; the accepted file's diff has them all.
+const SHOWN_CHANGES: usize = 40;
+
+/// The whole report, ending with the verdict.
+pub fn to_text(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write_report(&mut text, report);
+    text
+}
+
+fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "project     {} ({})", report.project, report.path)?;
+    writeln!(out, "server      {}", report.server)?;
+    writeln!(out, "platform    {}", report.platform)?;
+    write_migrations(out, report)?;
+    writeln!(
+        out,
+        "world       2 tenants, {} people, {} rows in {} relations",
+        report.people,
+        report.seeded_rows,
+        report.matrix.subjects().len()
+    )?;
+    writeln!(
+        out,
+        "probes      {} statements, {} cells",
+        report.attempts,
+        report.matrix.cells().len()
+    )?;
+    writeln!(
+        out,
+        "controls    {} of {} as they must be",
+        report.controls.checked.saturating_sub(report.controls.failed.len()),
+        report.controls.checked
+    )?;
+    for failed in &report.controls.failed {
+        writeln!(out, "  {}", failed.sentence)?;
+    }
+    writeln!(out, "\naccess\n\n{}", report.matrix)?;
+    write_comparison(out, report)?;
+    write_findings(out, report)?;
+    write_preservation(out, report)?;
+    writeln!(out, "\n{}", verdict_line(report))
+}
+
+fn write_migrations(out: &mut String, report: &Report) -> std::fmt::Result {
+    let statements: usize = report.applied.iter().map(|applied| applied.statements).sum();
+    writeln!(out, "migrations  {} applied, {statements} statements", report.applied.len())?;
+    for applied in &report.applied {
+        writeln!(out, "  V{} {}", applied.version, applied.name)?;
+    }
+    Ok(())
+}
+
+fn write_comparison(out: &mut String, report: &Report) -> std::fmt::Result {
+    if let Some(before) = &report.accepted_now {
+        let what = match before {
+            Comparison::Unaccepted { path } => format!("accepted for the first time in {path}"),
+            Comparison::Compared { path, changes, .. } => {
+                format!("accepted in {path}: {} cells changed", changes.len())
+            }
+        };
+        writeln!(out, "changes     {what}")?;
+        if let Comparison::Compared { changes, .. } = before {
+            write_changes(out, changes)?;
+        }
+        return Ok(());
+    }
+    match &report.comparison {
+        Comparison::Unaccepted { path } => {
+            writeln!(out, "changes     nothing is accepted yet: there is no {path}")?;
+            writeln!(
+                out,
+                "  help: read the matrix above, then accept it with `leakproof check --accept`"
+            )
+        }
+        Comparison::Compared { path, cells, changes } if changes.is_empty() => {
+            writeln!(out, "changes     none in {cells} cells against {path}")
+        }
+        Comparison::Compared { path, cells, changes } => {
+            writeln!(
+                out,
+                "changes     access changed in {} of {cells} cells against {path}",
+                changes.len()
+            )?;
+            write_changes(out, changes)?;
+            writeln!(out, "  help: if this is meant, accept it with `leakproof check --accept`")
+        }
+    }
+}
+
+fn write_changes(out: &mut String, changes: &[Change]) -> std::fmt::Result {
+    for change in changes.iter().take(SHOWN_CHANGES) {
+        let kind = match change.kind {
+            ChangeKind::Granted => "granted",
+            ChangeKind::Revoked => "revoked",
+            ChangeKind::Changed => "changed",
+            ChangeKind::Added => "added",
+            ChangeKind::Gone => "gone",
+        };
+        let was = change.was.map_or("was not there".into(), |was| format!("was {was}"));
+        let now = change.now.as_ref().map_or("now gone".into(), |now| format!("now {now}"));
+        let Change { relation, command, who, .. } = change;
+        writeln!(out, "  {kind:<8} {relation}  {command}  {who}   {was}   {now}")?;
+    }
+    let rest = changes.len().saturating_sub(SHOWN_CHANGES);
+    if rest > 0 {
+        writeln!(out, "  and {rest} more; `--format json` lists them all")?;
+    }
+    Ok(())
+}
+
+fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.findings.is_empty() {
+        writeln!(out, "findings    none")?;
+    } else {
+        writeln!(out, "findings    {}", report.findings.len())?;
+    }
+    for finding in &report.findings {
+        write_finding(out, finding)?;
+    }
+    if !report.waived.is_empty() {
+        writeln!(out, "waived      {}", report.waived.len())?;
+    }
+    for waived in &report.waived {
+        writeln!(out, "  {} on {}: {}", waived.finding.rule, waived.finding.on, waived.reason)?;
+    }
+    Ok(())
+}
+
+fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Result {
+    writeln!(out, "  {}: {}", finding.rule, finding.on)?;
+    writeln!(out, "    {}", finding.message)?;
+    for line in &finding.evidence {
+        writeln!(out, "    {}", line.replace('\n', " "))?;
+    }
+    writeln!(out, "    help: {}", finding.help)
+}
+
+fn write_preservation(out: &mut String, report: &Report) -> std::fmt::Result {
+    let seen: Vec<&Preservation> = report.applied.iter().map(|a| &a.preservation).collect();
+    let losses: usize = seen.iter().map(|preservation| preservation.losses.len()).sum();
+    let pairs: usize = seen.iter().map(|preservation| preservation.pairs.len()).sum();
+    let broken = seen
+        .iter()
+        .flat_map(|preservation| &preservation.pairs)
+        .filter(|pair| !pair.holds())
+        .count();
+    writeln!(
+        out,
+        "data        {losses} losses in the census, {} of {pairs} preserve pairs hold",
+        pairs - broken
+    )?;
+    for applied in &report.applied {
+        let Preservation { tables, rows, columns, losses, covered, pairs } = &applied.preservation;
+        if *rows == 0 {
+            writeln!(out, "  V{} {}: no data yet", applied.version, applied.name)?;
+            continue;
+        }
+        writeln!(
+            out,
+            "  V{} {}: {rows} rows and {columns} columns of {tables} tables compared, {} lost",
+            applied.version,
+            applied.name,
+            losses.len()
+        )?;
+        for loss in covered {
+            writeln!(out, "    planned: {}", loss.sentence())?;
+        }
+        for pair in pairs {
+            let state = if pair.holds() { "holds" } else { "BROKEN" };
+            writeln!(out, "    {state}: {} ({} rows)", pair.name, pair.rows)?;
+        }
+    }
+    Ok(())
+}
+
+fn verdict_line(report: &Report) -> String {
+    match report.outcome() {
+        Outcome::Passed if report.waived.is_empty() => {
+            "verdict: ok, access is as accepted and no row was lost".into()
+        }
+        Outcome::Passed => format!(
+            "verdict: ok, access is as accepted, {} findings are waived and no row was lost",
+            report.waived.len()
+        ),
+        Outcome::Untrusted if report.controls.failed.is_empty() => {
+            "verdict: UNTRUSTED, nothing could be probed, so nothing is proved".into()
+        }
+        Outcome::Untrusted => {
+            "verdict: UNTRUSTED, a positive control failed, so the matrix proves nothing".into()
+        }
+        Outcome::Failed => {
+            let changed = match &report.comparison {
+                Comparison::Compared { changes, .. } if changes.is_empty() => None,
+                Comparison::Compared { changes, .. } => {
+                    Some(format!("access changed in {} cells", changes.len()))
+                }
+                Comparison::Unaccepted { .. } => Some("access is not accepted yet".into()),
+            };
+            let found = (!report.findings.is_empty())
+                .then(|| format!("{} findings", report.findings.len()));
+            let parts: Vec<String> = changed.into_iter().chain(found).collect();
+            format!("verdict: FAILED, {}", parts.join(", "))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A scratch database with a project's migrations applied, fixtures loaded on the way.
+
+use postgres::Client;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::isolation::Isolation;
+use crate::migrate::{self, Applied};
+use crate::platform::Platform;
+use crate::project::{Project, SqlFile};
+use crate::server::{Database, Server, ServerOptions};
+
+/// A throwaway database as the project's migrations make it. Dropped with this value.
+#[derive(Debug)]
+pub struct Scratch<'p> {
+    project: &'p Project,
+    platform: Platform,
+    database: Database,
+    applied: Vec<Applied>,
+}
+
+impl<'p> Scratch<'p> {
+    /// A copy of a template that is migrated once per process and project: about 20 ms each.
+    ///
+    /// The server is the first that works, or what `LEAKPROOF_SERVER` and
+    /// `LEAKPROOF_DATABASE_URL` say; it is shared by all in this process.
+    ///
+    /// # Errors
+    /// No server, or a migration that fails.
+    pub fn of(project: &'p Project) -> Result<Self> {
+        let server = Server::shared(&ServerOptions::from_env()?)?;
+        let platform = Platform::of(project);
+        let template = server.template(&content_key(project, &platform), |client| {
+            platform.install(client)?;
+            migrate::apply_migrations(client, project, &platform.owner()).map(drop)
+        })?;
+        let database = server.clone_template(&template)?;
+        Ok(Self { project, platform, database, applied: Vec::new() })
+    }
+
+    /// An empty database on `server` with the platform, and nothing applied yet.
+    ///
+    /// # Errors
+    /// A server that refuses.
+    pub fn empty(
+        project: &'p Project,
+        platform: Platform,
+        server: &std::sync::Arc<Server>,
+    ) -> Result<Self> {
+        let database = server.create_database()?;
+        platform.install(&mut database.connect()?)?;
+        Ok(Self { project, platform, database, applied: Vec::new() })
+    }
+
+    /// Applies what is pending; see [`Self::applied`] for what it did to the data.
+    ///
+    /// # Errors
+    /// The first statement that fails, with its file and line.
+    pub fn migrate(&mut self) -> Result<()> {
+        self.migrate_to(i64::MAX)
+    }
+
+    /// Applies what is pending up to a version.
+    ///
+    /// # Errors
+    /// As [`Self::migrate`].
+    pub fn migrate_to(&mut self, version: i64) -> Result<()> {
+        let mut client = self.database.connect()?;
+        let owner = self.platform.owner();
+        let applied = migrate::apply_up_to(&mut client, self.project, &owner, version)?;
+        self.applied.extend(applied);
+        Ok(())
+    }
+
+    /// Takes back versions, the latest first, until `version` is the latest.
+    ///
+    /// # Errors
+    /// A version without a rollback file, or a statement of one that fails.
+    pub fn roll_back_to(&mut self, version: i64) -> Result<()> {
+        let mut client = self.database.connect()?;
+        let versions = self.project.migrations().iter().map(SqlFile::version);
+        for later in versions.rev().filter(|later| *later > version) {
+            migrate::roll_back(&mut client, self.project, &self.platform.owner(), later)?;
+        }
+        Ok(())
+    }
+
+    /// The migrations this value applied, and what they did to the data; none for a copy.
+    pub fn applied(&self) -> &[Applied] {
+        &self.applied
+    }
+
+    /// A connection of your own, as a superuser.
+    ///
+    /// # Errors
+    /// A server that is gone.
+    pub fn connect(&self) -> Result<Client> {
+        self.database.connect()
+    }
+
+    /// The server it is on.
+    pub fn server(&self) -> &Server {
+        self.database.server()
+    }
+
+    /// Seeds the world in a transaction that never commits, and lets people ask.
+    ///
+    /// # Errors
+    /// A tenancy that does not fit the schema, or a lost connection.
+    pub fn isolation(&self) -> Result<Isolation> {
+        Isolation::open(self.database.connect()?, self.project, &self.platform)
+    }
+}
+
+/// The same for the same platform and files, on any machine.
+fn content_key(project: &Project, platform: &Platform) -> String {
+    let mut content = platform.describe();
+    for file in project.migrations() {
+        let fixture = project.fixture(file.version()).map_or("", SqlFile::sql);
+        for part in [file.title().as_str(), file.sql(), fixture] {
+            content.push_str(&format!("\n{}\n{part}", part.len()));
+        }
+    }
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, content.as_bytes()).to_string()
+}

@@ -1,0 +1,98 @@
+//! One connection, spoken to in plain text: statements in, rows of text out.
+//!
+//! The simple protocol is used on purpose: what runs is what a report can show, letter by letter,
+//! and several statements cost one round trip. Values are quoted by `statement::literal`.
+
+use postgres::error::{DbError, ErrorPosition};
+use postgres::{Client, SimpleQueryMessage};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+/// A row of text values; `None` is NULL.
+pub(crate) type TextRow = Vec<Option<String>>;
+
+/// Runs statements and gives the rows of all of them, in order.
+pub(crate) fn rows(client: &mut Client, sql: &str) -> Result<Vec<TextRow>, postgres::Error> {
+    run(client, sql).map(|(rows, _)| rows)
+}
+
+/// As [`rows`], and how many rows the last statement reached.
+pub(crate) fn run(client: &mut Client, sql: &str) -> Result<(Vec<TextRow>, u64), postgres::Error> {
+    let mut rows = Vec::new();
+    let mut reached = 0;
+    for message in client.simple_query(sql)? {
+        match message {
+            SimpleQueryMessage::Row(row) => {
+                rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+            }
+            SimpleQueryMessage::CommandComplete(count) => reached = count,
+            _ => {}
+        }
+    }
+    Ok((rows, reached))
+}
+
+/// Runs one of our own queries and reads each row, turned into JSON by the server, as a `T`.
+pub(crate) fn values<T: DeserializeOwned>(client: &mut Client, query: &str) -> Result<Vec<T>> {
+    let sql = format!("select row_to_json(q)::text from (\n{}\n) q", query.trim_end());
+    rows(client, &sql)
+        .map_err(|cause| internal("read the catalog", &cause))?
+        .into_iter()
+        .flatten()
+        .map(|text| {
+            serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|cause| {
+                Error::new("the server's catalog has an unexpected form")
+                    .cause(cause)
+                    .help("please report this with the server's version")
+            })
+        })
+        .collect()
+}
+
+/// A statement of ours failed that no input should make fail.
+pub(crate) fn internal(attempt: &str, cause: &postgres::Error) -> Error {
+    let error = Error::new(format!("could not {attempt}")).cause(reason(cause));
+    if cause.is_closed() || cause.as_db_error().is_none() {
+        error.help("the connection to the server was lost; run again, or see the server's log")
+    } else {
+        error
+    }
+}
+
+/// `relation "x" does not exist (SQLSTATE 42P01)`, or what the connection says.
+pub(crate) fn reason(error: &postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(error) => {
+            let mut text = format!("{} (SQLSTATE {})", error.message(), error.code().code());
+            for more in [error.detail(), error.hint()].into_iter().flatten() {
+                text.push_str("\n    ");
+                text.push_str(more);
+            }
+            text
+        }
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                let more = cause.to_string();
+                if !text.contains(&more) {
+                    text = format!("{text}: {more}");
+                }
+                source = cause.source();
+            }
+            text
+        }
+    }
+}
+
+/// Where in the statement the server saw the error, in bytes; 0 if it does not say.
+pub(crate) fn position(error: Option<&DbError>, statement: &str) -> usize {
+    match error.and_then(DbError::position) {
+        Some(ErrorPosition::Original(character)) => statement
+            .char_indices()
+            .nth((*character as usize).saturating_sub(1))
+            .map_or(0, |(byte, _)| byte),
+        _ => 0,
+    }
+}

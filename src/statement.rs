@@ -1,0 +1,274 @@
+//! SQL as text: the statements of a file, and quoting. Pure; parses no further than it must.
+
+pub(crate) use postgres_protocol::escape::{escape_identifier, escape_literal};
+use squawk_lexer::TokenKind;
+
+/// One statement of a file, comments in front of it included, without its semicolon.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Statement<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Where it begins in the file, in bytes.
+    pub start: usize,
+    /// Where its first word begins in the file, in bytes.
+    pub first_word: usize,
+}
+
+/// Splits a file at the semicolons that end statements; parts that hold only comments are dropped.
+///
+/// A semicolon inside a string, a quoted name, a comment, parentheses or `begin atomic ... end`
+/// ends nothing.
+pub(crate) fn split(file: &str) -> Vec<Statement<'_>> {
+    let mut statements = Vec::new();
+    let mut start = 0;
+    let mut first_word = None;
+    let mut parens = 0_usize;
+    let mut atomic = AtomicBody::default();
+    for (token, text, at) in tokens(file) {
+        match token {
+            TokenKind::Semi if parens == 0 && !atomic.is_open() => {
+                if let Some(first_word) = first_word.take() {
+                    statements.push(Statement { text: file[start..at].trim(), start, first_word });
+                }
+                start = at + 1;
+                continue;
+            }
+            TokenKind::OpenParen => parens += 1,
+            TokenKind::CloseParen => parens = parens.saturating_sub(1),
+            TokenKind::Ident => atomic.see(text),
+            _ => {}
+        }
+        if !is_blank(token) {
+            first_word.get_or_insert(at);
+        }
+    }
+    if let Some(first_word) = first_word {
+        statements.push(Statement { text: file[start..].trim(), start, first_word });
+    }
+    for statement in &mut statements {
+        let part = &file[statement.start..];
+        statement.start += part.len() - part.trim_start().len();
+    }
+    statements
+}
+
+/// The words and marks of a statement in lower case, without comments and white space.
+pub(crate) fn words(statement: &str) -> impl Iterator<Item = String> + '_ {
+    tokens(statement)
+        .filter(|(token, _, _)| !is_blank(*token))
+        .map(|(_, text, _)| text.to_ascii_lowercase())
+}
+
+/// The line, counted from 1, of a byte offset.
+pub(crate) fn line_of(file: &str, offset: usize) -> usize {
+    1 + file.as_bytes()[..offset.min(file.len())].iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// `"schema"."name"`, quoted only where it must be.
+pub(crate) fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", identifier(schema), identifier(name))
+}
+
+/// An identifier as a person would write it: quoted only where it must be.
+pub(crate) fn identifier(name: &str) -> String {
+    let plain = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !name.as_bytes()[0].is_ascii_digit()
+        && !RESERVED.contains(&name);
+    if plain { name.to_owned() } else { escape_identifier(name) }
+}
+
+/// A string literal as a person would write it.
+pub(crate) fn literal(value: &str) -> String {
+    escape_literal(value).trim_start().to_owned()
+}
+
+/// Key words that PostgreSQL does not take as a column or table name unless quoted (appendix C).
+const RESERVED: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "notnull",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+fn tokens(text: &str) -> impl Iterator<Item = (TokenKind, &str, usize)> {
+    let mut at = 0;
+    squawk_lexer::tokenize(text).take_while(|token| token.kind != TokenKind::Eof).map(
+        move |token| {
+            let start = at;
+            at += token.len as usize;
+            (token.kind, &text[start..at], start)
+        },
+    )
+}
+
+fn is_blank(token: TokenKind) -> bool {
+    matches!(token, TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. })
+}
+
+/// Follows `begin atomic ... end` through the `case ... end` inside it.
+#[derive(Default)]
+struct AtomicBody {
+    after_begin: bool,
+    depth: usize,
+}
+
+impl AtomicBody {
+    fn is_open(&self) -> bool {
+        self.depth > 0
+    }
+
+    fn see(&mut self, word: &str) {
+        let is = |other: &str| word.eq_ignore_ascii_case(other);
+        let opens = if self.is_open() { is("case") } else { self.after_begin && is("atomic") };
+        if opens {
+            self.depth += 1;
+        } else if self.is_open() && is("end") {
+            self.depth -= 1;
+        }
+        self.after_begin = is("begin");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(file: &str) -> Vec<&str> {
+        split(file).into_iter().map(|statement| statement.text).collect()
+    }
+
+    #[test]
+    fn semicolons_that_end_nothing() {
+        for whole in [
+            "select ';'",
+            "select \";\"",
+            "select 1 -- ; not here\n, 2",
+            "select 1 /* ; /* ; */ ; */, 2",
+            "create function f() returns int language sql as $$ select 1; $$",
+            "create function f() returns int language sql as $a$ select '$$'; $a$",
+            "create rule r as on insert to t do also (select 1; select 2)",
+            "create function f(a int) returns int begin atomic select 1; \
+             select case when a > 1 then 2 else 3 end; end",
+            "select E'\\';'",
+        ] {
+            assert_eq!(texts(whole), [whole]);
+        }
+    }
+
+    #[test]
+    fn statements_and_their_places() {
+        let file = "-- first\nselect 1;\n\n;\n/* second */ select 2;\n-- the end";
+        assert_eq!(texts(file), ["-- first\nselect 1", "/* second */ select 2"]);
+        let lines: Vec<_> = split(file).iter().map(|s| line_of(file, s.first_word)).collect();
+        assert_eq!(lines, [2, 5]);
+        assert!(split("-- nothing\n").is_empty());
+    }
+
+    #[test]
+    fn quoting() {
+        assert_eq!(identifier("plain_1"), "plain_1");
+        assert_eq!(identifier("Order"), "\"Order\"");
+        assert_eq!(identifier("user"), "\"user\"");
+        assert_eq!(identifier("a\"; drop table x"), "\"a\"\"; drop table x\"");
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\\b"), "E'a\\\\b'");
+    }
+}

@@ -1,0 +1,243 @@
+//! Every row of a relation as the superuser sees it: how to name it, and whose it is.
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+use serde::Serialize;
+
+use super::World;
+use crate::actor::{Actor, TENANTS};
+use crate::catalog::Relation;
+use crate::error::Result;
+use crate::session;
+use crate::statement::{identifier, literal};
+
+/// Whose row it is, seen by an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowClass {
+    /// The actor's own.
+    Own,
+    /// Of the same tenant, but another user's or nobody's in particular.
+    Tenant,
+    /// Of another tenant, or of another user where there are no tenants.
+    Other,
+    /// Of nobody: the relation has no owners.
+    Shared,
+    /// The relation has owners, and this row's owner is NULL.
+    Null,
+    /// Not a row but the relation as a whole (truncate).
+    Whole,
+}
+
+/// Keys of a row's owners, as text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct RowOwner {
+    pub tenant: Option<String>,
+    pub user: Option<String>,
+}
+
+/// A row that is there before any probe.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownRow {
+    /// Its key as text, or its place, or its whole text: unique within the relation.
+    pub identity: Vec<Option<String>>,
+    /// Changes when the row is written.
+    pub version: Option<String>,
+    pub owner: RowOwner,
+    /// The values of the columns that decide whose it is.
+    pub owner_values: Vec<Option<String>>,
+}
+
+/// How the rows of a relation are told apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Identity {
+    /// By the columns of a key.
+    Key(Vec<String>),
+    /// A table without a key: by `ctid`.
+    Place,
+    /// A view without a key: by the whole row's text.
+    Text,
+}
+
+impl Identity {
+    pub(crate) fn of(relation: &Relation) -> Self {
+        match relation.key() {
+            Some(key) => Self::Key(key.to_vec()),
+            None if relation.is_table() => Self::Place,
+            None => Self::Text,
+        }
+    }
+
+    /// The select list that gives it, over `r`.
+    pub(crate) fn select_list(&self) -> String {
+        match self {
+            Self::Key(key) => {
+                let columns: Vec<_> =
+                    key.iter().map(|name| format!("r.{}::text", identifier(name))).collect();
+                columns.join(", ")
+            }
+            Self::Place => "r.tableoid::text, r.ctid::text".into(),
+            Self::Text => "r::text".into(),
+        }
+    }
+
+    /// A condition that names these rows; `None` where rows cannot be named.
+    pub(crate) fn condition(&self, rows: &[&KnownRow]) -> Option<String> {
+        let equals = |name: &str, value: &Option<String>| match value {
+            Some(value) => format!("{} = {}", identifier(name), literal(value)),
+            None => format!("{} is null", identifier(name)),
+        };
+        match self {
+            Self::Key(key) => {
+                if let [name] = key.as_slice() {
+                    let values: Vec<_> =
+                        rows.iter().filter_map(|r| r.identity[0].as_deref()).map(literal).collect();
+                    return Some(match values.as_slice() {
+                        [value] => format!("{} = {value}", identifier(name)),
+                        values => format!("{} in ({})", identifier(name), values.join(", ")),
+                    });
+                }
+                let each = rows.iter().map(|row| {
+                    let parts: Vec<_> =
+                        key.iter().zip(&row.identity).map(|(n, v)| equals(n, v)).collect();
+                    parts.join(" and ")
+                });
+                let each: Vec<String> = each.collect();
+                Some(match each.as_slice() {
+                    [one] => one.clone(),
+                    many => format!("({})", many.join(") or (")),
+                })
+            }
+            Self::Place => {
+                let each: Vec<_> =
+                    rows.iter().map(|row| equals("ctid", &row.identity[1])).collect();
+                Some(each.join(" or "))
+            }
+            Self::Text => None,
+        }
+    }
+}
+
+/// Reads all rows with their identities, versions and owners, as ourselves.
+pub(crate) fn read_rows(
+    client: &mut Client,
+    world: &World,
+    relation: &Relation,
+) -> Result<Vec<KnownRow>> {
+    let identity = Identity::of(relation);
+    let owner_columns = world.tenancy.owner_columns(relation.oid);
+    let query = world.tenancy.owners_query(&world.catalog, relation, &owner_columns);
+    let width = owner_columns.len();
+    let list = format!("select {}, {}, ", identity.select_list(), version_of(relation));
+    let sql = query.replacen("select ", &list, 1);
+    let names = OwnerNames::of(world)?;
+    let text =
+        format!("select {}, r::text from {} as r", identity.select_list(), relation.sql_name());
+    let read = |client: &mut Client, sql: &str| {
+        session::rows(client, sql).map_err(|cause| {
+            session::internal(&format!("read the rows of {}", relation.title()), &cause)
+        })
+    };
+    let has_owners = {
+        let ownership = world.tenancy.ownership(relation.oid);
+        ownership.tenant.is_some() || ownership.user.is_some()
+    };
+    // A view that shows no owner column still shows whose data it is made of.
+    let texts: BTreeMap<_, _> = if relation.is_view() && !has_owners {
+        let rows = read(client, &text)?.into_iter();
+        rows.filter_map(|mut row| row.pop().map(|text| (row, text.unwrap_or_default()))).collect()
+    } else {
+        BTreeMap::new()
+    };
+    let rows = read(client, &sql)?.into_iter().map(|mut row| {
+        let user = row.pop().flatten();
+        let tenant = row.pop().flatten();
+        let owner_values = row.split_off(row.len() - width);
+        let version = row.pop().flatten();
+        let owner = match texts.get(&row) {
+            Some(text) => names.owner_in(text),
+            None => RowOwner { tenant, user },
+        };
+        KnownRow { identity: row, version, owner, owner_values }
+    });
+    Ok(rows.collect())
+}
+
+/// What changes when a row is written: its place in a table, its text in a view.
+pub(crate) fn version_of(relation: &Relation) -> &'static str {
+    if relation.is_table() { "r.tableoid::text || r.ctid::text" } else { "md5(r::text)" }
+}
+
+/// The world's owners by key and by token.
+pub(crate) struct OwnerNames {
+    tenants: BTreeMap<String, String>,
+    users: BTreeMap<String, String>,
+}
+
+impl OwnerNames {
+    pub(crate) fn of(world: &World) -> Result<Self> {
+        let mut tenants = BTreeMap::new();
+        if world.tenancy.tenant.is_some() {
+            for name in TENANTS {
+                tenants.insert(world.tenant_key(name)?, name.to_owned());
+            }
+        }
+        let people = world.actors.iter();
+        let users = people.filter_map(|a| a.user().map(|user| (user.into(), a.name().into())));
+        Ok(Self { tenants, users: users.collect() })
+    }
+
+    /// `bob in B`, or what is known of it.
+    pub(crate) fn describe(&self, owner: &RowOwner) -> String {
+        let name = |key: &Option<String>, names: &BTreeMap<String, String>, what: &str| {
+            key.as_ref()
+                .map(|key| names.get(key).cloned().unwrap_or_else(|| format!("another {what}")))
+        };
+        match (name(&owner.user, &self.users, "user"), name(&owner.tenant, &self.tenants, "tenant"))
+        {
+            (Some(user), Some(tenant)) => format!("of {user} in {tenant}"),
+            (Some(user), None) => format!("of {user}"),
+            (None, Some(tenant)) => format!("of tenant {tenant}"),
+            (None, None) => "of nobody".into(),
+        }
+    }
+
+    /// The class of a row in the eyes of an actor.
+    pub(crate) fn class(&self, actor: &Actor, owner: &RowOwner, has_owners: bool) -> RowClass {
+        if actor.user().is_some() && owner.user.as_deref() == actor.user() {
+            return RowClass::Own;
+        }
+        match &owner.tenant {
+            Some(key) => match self.tenants.get(key) {
+                Some(name) if actor.member_of().contains(name) => RowClass::Tenant,
+                _ => RowClass::Other,
+            },
+            None if owner.user.is_some() => RowClass::Other,
+            None if has_owners => RowClass::Null,
+            None => RowClass::Shared,
+        }
+    }
+
+    /// The owner whose token, or else whose key, a text holds.
+    pub(crate) fn owner_in(&self, text: &str) -> RowOwner {
+        let mut owner = RowOwner::default();
+        for (tenant_key, tenant) in &self.tenants {
+            for (user_key, user) in &self.users {
+                if text.contains(&super::values::token(&format!("{tenant}/{user}"))) {
+                    let (tenant, user) = (Some(tenant_key.clone()), Some(user_key.clone()));
+                    return RowOwner { tenant, user };
+                }
+            }
+        }
+        let holds = |key: &&String| text.contains(key.as_str());
+        let has_token = |name: &String| text.contains(&super::values::token(name));
+        let find = |names: &BTreeMap<String, String>| {
+            let found = names.iter().find(|(key, name)| holds(key) || has_token(name));
+            found.map(|(key, _)| key.clone())
+        };
+        owner.tenant = find(&self.tenants);
+        owner.user = find(&self.users);
+        owner
+    }
+}
