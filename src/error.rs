@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// A `Result` whose error is [`enum@Error`].
+/// A `Result` whose error is [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a run could not be completed (exit code 2).

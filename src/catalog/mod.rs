@@ -118,10 +118,9 @@ impl Catalog {
             catalog.add_constraint(row);
         }
         for row in session::values::<UniqueIndexRow>(client, include_str!("unique_indexes.sql"))? {
-            if let Some(relation) = catalog.relations.get_mut(&row.relation) {
-                if !relation.keys.contains(&row.columns) {
-                    relation.keys.push(row.columns);
-                }
+            let Some(relation) = catalog.relations.get_mut(&row.relation) else { continue };
+            if !relation.keys.contains(&row.columns) {
+                relation.keys.push(row.columns);
             }
         }
         let sources = session::values(client, include_str!("view_sources.sql"))?;

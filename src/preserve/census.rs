@@ -240,8 +240,11 @@ fn query(client: &mut Client, sql: &str) -> Result<Vec<session::TextRow>> {
     session::rows(client, sql).map_err(|cause| session::internal("take the census", &cause))
 }
 
-/// The table oid, its rows, and (values, checksum) per column.
-fn read_sums(row: &session::TextRow) -> Result<(i64, u64, Vec<(u64, String)>)> {
+/// The values of a column and their checksum.
+type Sum = (u64, String);
+
+/// The table oid, its rows, and the sum of each column.
+fn read_sums(row: &session::TextRow) -> Result<(i64, u64, Vec<Sum>)> {
     let odd = || Error::new("the census got an unexpected answer").help("please report this");
     let [Some(oid), Some(rows), Some(values), Some(sums)] = row.as_slice() else {
         return Err(odd());

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::tenancy::Root;
 
 /// The namespace of all ids that the world makes.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6c65616b_7072_5f6f_8f6f_77_6f_72_6c_64_21);
+const NAMESPACE: Uuid = Uuid::from_u128(0x6c65_616b_7072_5f6f_8f6f_776f_726c_6421);
 
 /// The key of an owner (`tenant` `A`, `user` `alice`), in the type of the root's column.
 ///

@@ -42,7 +42,7 @@ begin
     end loop;
 
     -- A membership is granted only where one side is ours: between two roles that were there
-    -- before us it is the cluster's own business.
+    -- before us it is the cluster's own business. A superuser needs none.
     foreach pair slice 1 in array memberships loop
         if not exists (
             select
@@ -51,6 +51,11 @@ begin
             join pg_catalog.pg_roles member on member.oid = m.member
             where granted.rolname = pair[1]
             and member.rolname = pair[2]
+        ) and not exists (
+            select
+            from pg_catalog.pg_roles r
+            where r.rolname = pair[2]
+            and r.rolsuper
         ) and exists (
             select
             from pg_catalog.pg_roles r
