@@ -22,7 +22,8 @@ use crate::catalog::{Relation, RelationKind};
 use crate::error::Result;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Subject, Verdict};
 use crate::session::TextRow;
-use crate::world::{Identity, KnownRow, OwnerNames, World, read_rows, version_of};
+use crate::statement::identifier;
+use crate::world::{Identity, KnownRow, OwnerNames, PLACE, World, read_rows, value_sql};
 use privileges::{Privilege, Privileges};
 use trial::{Answer, Failure, Trial};
 
@@ -168,6 +169,8 @@ struct Statement<'s> {
     privilege: Privilege,
     /// Columns the statement names, and how it uses them.
     named: Vec<(Privilege, &'s str)>,
+    /// Columns an update sets, and to what.
+    set: Vec<(&'s str, Option<&'s str>)>,
 }
 
 /// What a statement did.
@@ -199,8 +202,10 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         self.insert()?;
         self.update()?;
         self.delete()?;
-        self.give()?;
-        self.take()?;
+        if controls::is_moved_in(self.target.relation) {
+            self.give()?;
+            self.take()?;
+        }
         self.truncate()
     }
 
@@ -288,19 +293,30 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         self.enter(statement.command, class, verdict.clone(), evidence);
     }
 
-    /// Which of the rows that were there are gone or written to, asked as ourselves.
-    fn changed_rows(&mut self) -> Result<Vec<&'t KnownRow>> {
+    /// Which of the rows that were there are gone or written to, asked as ourselves. In a table a
+    /// written row has another place; in a view it shows what the statement set.
+    fn changed_rows(&mut self, set: &[(&str, Option<&str>)]) -> Result<Vec<&'t KnownRow>> {
         let relation = self.target.relation;
+        let is_set = |(name, value): &(&str, Option<&str>)| {
+            format!("r.{} is not distinct from {}", identifier(name), value_sql(*value))
+        };
+        let version = match (relation.is_view(), set) {
+            (false, _) => PLACE.to_owned(),
+            (true, []) => "null".to_owned(),
+            (true, set) => {
+                let each: Vec<String> = set.iter().map(is_set).collect();
+                format!("case when {} then 'set' end", each.join(" and "))
+            }
+        };
         let query = format!(
-            "select {}, {} from {} as r",
+            "select {}, {version} from {} as r",
             self.target.identity.select_list(),
-            version_of(relation),
             relation.sql_name()
         );
         let now: BTreeSet<TextRow> = self.trial.witness(&query)?.into_iter().collect();
         let is_changed = |row: &&KnownRow| {
             let mut before = row.identity.clone();
-            before.push(row.version.clone());
+            before.push(row.place.clone());
             !now.contains(&before)
         };
         Ok(self.target.rows.iter().filter(is_changed).collect())
@@ -321,7 +337,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 return Ok(failure.0 != Verdict::NoGrant);
             }
         };
-        let changed = self.changed_rows()?;
+        let changed = self.changed_rows(&statement.set)?;
         for aim in aims {
             let is_changed = |row: &&&KnownRow| changed.iter().any(|c| std::ptr::eq(*c, **row));
             let reached: Vec<_> = aim.rows.iter().filter(is_changed).collect();
@@ -360,32 +376,35 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         &mut self,
         [qualified, blind]: [Command; 2],
         privilege: Privilege,
-        column: Option<&'t str>,
         verb: &str,
+        set: Option<(&str, &str)>,
     ) -> Result<()> {
         let aims: Vec<Aim<'t>> = self
             .classes
             .iter()
             .map(|(class, rows)| Aim { class: *class, rows: rows.clone() })
             .collect();
-        let mut named: Vec<(Privilege, &str)> =
-            column.map(|name| (privilege, name)).into_iter().collect();
-        let all =
-            Statement { command: blind, sql: verb.to_owned(), privilege, named: named.clone() };
-        if !self.write(&all, &aims)? {
+        let mut statement = Statement {
+            command: blind,
+            sql: verb.to_owned(),
+            privilege,
+            named: set.iter().map(|(name, _)| (privilege, *name)).collect(),
+            set: set.iter().map(|(name, value)| (*name, Some(*value))).collect(),
+        };
+        if !self.write(&statement, &aims)? {
             self.copy_denial(blind, qualified);
             return Ok(());
         }
-        named.extend(self.target.key_columns().map(|name| (Privilege::Select, name)));
+        statement.command = qualified;
+        statement.named.extend(self.target.key_columns().map(|name| (Privilege::Select, name)));
         for aim in aims {
             let Some(condition) = self.target.identity.condition(&aim.rows) else {
                 let reason = "its rows have no key to name them by".to_owned();
                 self.cells.insert((qualified, aim.class), (Verdict::Untested { reason }, None));
                 continue;
             };
-            let sql = format!("{verb} where {condition}");
-            let one = Statement { command: qualified, sql, privilege, named: named.clone() };
-            self.write(&one, &[aim])?;
+            statement.sql = format!("{verb} where {condition}");
+            self.write(&statement, &[aim])?;
         }
         Ok(())
     }

@@ -24,8 +24,8 @@ impl<'t> Prober<'t, '_, '_> {
     pub(super) fn read(&mut self) -> Result<()> {
         let (list, named) = self.readable_list();
         let sql = format!("select {list} from {} as r", self.target.relation.sql_name());
-        let statement =
-            Statement { command: Command::Read, sql, privilege: Privilege::Select, named };
+        let (command, privilege) = (Command::Read, Privilege::Select);
+        let statement = Statement { command, sql, privilege, named, set: Vec::new() };
         let of = self.target.rows.len();
         let seen = match self.run(&statement, of)? {
             Ok(done) => self.trace(&list, done.rows)?,

@@ -62,15 +62,19 @@ impl<'t> Prober<'t, '_, '_> {
             .collect();
         let verb = format!("update {} set {}", target.relation.sql_name(), set.join(", "));
         let privilege = Privilege::Update;
-        let mut named: Vec<(Privilege, &str)> =
-            owners.keys().map(|column| (privilege, column.as_str())).collect();
-        let all = Statement { command: blind, sql: verb.clone(), privilege, named: named.clone() };
-        self.write(&all, &[Aim { class, rows: rows.clone() }])?;
+        let mut statement = Statement {
+            command: blind,
+            sql: verb.clone(),
+            privilege,
+            named: owners.keys().map(|column| (privilege, column.as_str())).collect(),
+            set: owners.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect(),
+        };
+        self.write(&statement, &[Aim { class, rows: rows.clone() }])?;
         let Some(condition) = target.identity.condition(&rows) else { return Ok(()) };
-        named.extend(target.key_columns().map(|name| (Privilege::Select, name)));
-        let sql = format!("{verb} where {condition}");
-        let some = Statement { command: qualified, sql, privilege, named };
-        self.write(&some, &[Aim { class, rows }]).map(drop)
+        statement.command = qualified;
+        statement.named.extend(target.key_columns().map(|name| (Privilege::Select, name)));
+        statement.sql = format!("{verb} where {condition}");
+        self.write(&statement, &[Aim { class, rows }]).map(drop)
     }
 
     /// The ways to turn `mine` into a row of `other`'s owner: all owner columns, only those of the

@@ -11,7 +11,7 @@ use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::SyncRunner;
 use testcontainers::{Container, GenericImage, ImageExt, TestcontainersError};
 
-use super::local::SETTINGS;
+use super::local::{MAINTENANCE, SETTINGS};
 use super::random::random_password;
 use super::{
     APPLICATION_NAME, DEFAULT_DOCKER_IMAGE, Server, ServerKind, ServerOptions, cause_of,
@@ -39,7 +39,7 @@ pub fn start(options: &ServerOptions) -> Result<Server> {
     let config = superuser_config(&container, &password);
     let mut docker = DockerServer { container: Some(container), _lease: None };
     let config = config.map_err(|cause| explain(image, &cause))?;
-    let lease = connect_when_ready(config.clone().dbname("template1"), image)?;
+    let lease = connect_when_ready(&config, image)?;
     docker._lease = Some(Mutex::new(lease));
     let client = connect_when_ready(&config, image)?;
     let prefix = format!("{APPLICATION_NAME}_");
@@ -78,7 +78,7 @@ fn superuser_config(
 ) -> Result<Config, TestcontainersError> {
     let mut config = Config::new();
     config.host(&container.get_host()?.to_string()).port(container.get_host_port_ipv4(PORT.tcp())?);
-    config.user("leakproof").password(password).dbname("postgres");
+    config.user("leakproof").password(password).dbname(MAINTENANCE);
     config.application_name(APPLICATION_NAME);
     Ok(config)
 }

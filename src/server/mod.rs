@@ -51,6 +51,8 @@ pub struct Server {
     config: Config,
     prefix: String,
     count: AtomicU32,
+    /// The empty database that a private server comes with, until it is handed out.
+    fresh: Mutex<Option<&'static str>>,
     /// Connections to the maintenance database that nobody is using.
     idle: Mutex<Vec<Client>>,
     templates: Mutex<HashMap<String, Arc<Mutex<Option<Template>>>>>,
@@ -106,11 +108,15 @@ impl Server {
         format!("{}, PostgreSQL {} ({})", self.kind, self.version, self.place)
     }
 
-    /// Makes an empty scratch database: from `template0`, UTF8, locale C.
+    /// Makes an empty scratch database: from `template0`, UTF8, locale C. The first one on a private
+    /// server is its own `postgres`, which is just that and costs nothing.
     ///
     /// # Errors
     /// When the server refuses.
     pub fn create_database(self: &Arc<Self>) -> Result<Database> {
+        if let Some(name) = lock(&self.fresh).take() {
+            return Ok(Database::new(Arc::clone(self), name.to_owned()));
+        }
         let provider = if self.version_num >= 150_000 { " locale_provider libc" } else { "" };
         self.create(&format!("template template0 encoding 'UTF8' locale 'C'{provider}"))
     }
@@ -173,6 +179,7 @@ impl Server {
             config,
             prefix,
             count: AtomicU32::new(0),
+            fresh: Mutex::new((kind != ServerKind::Url).then_some("postgres")),
             idle: Mutex::new(vec![client]),
             templates: Mutex::default(),
             _source: source,

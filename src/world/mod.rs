@@ -19,7 +19,7 @@ use crate::platform::Platform;
 use crate::tenancy::{Root, Tenancy};
 
 pub use rows::RowClass;
-pub(crate) use rows::{Identity, KnownRow, OwnerNames, RowOwner, read_rows, version_of};
+pub(crate) use rows::{Identity, KnownRow, OwnerNames, PLACE, RowOwner, read_rows};
 pub(crate) use seed::{Seeded, Values, Variant, insert_statement, value_sql};
 
 /// Whose row one is meant to be: a tenant's, a user's of a tenant, a user's, or nobody's.

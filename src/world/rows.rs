@@ -42,8 +42,8 @@ pub(crate) struct RowOwner {
 pub(crate) struct KnownRow {
     /// Its key as text, or its place, or its whole text: unique within the relation.
     pub identity: Vec<Option<String>>,
-    /// Changes when the row is written.
-    pub version: Option<String>,
+    /// Where it is; none in a view.
+    pub place: Option<String>,
     pub owner: RowOwner,
     /// The values of the columns that decide whose it is.
     pub owner_values: Vec<Option<String>>,
@@ -119,7 +119,7 @@ impl Identity {
     }
 }
 
-/// Reads all rows with their identities, versions and owners, as ourselves.
+/// Reads all rows with their identities, places and owners, as ourselves.
 pub(crate) fn read_rows(
     client: &mut Client,
     world: &World,
@@ -129,7 +129,8 @@ pub(crate) fn read_rows(
     let owner_columns = world.tenancy.owner_columns(relation.oid);
     let query = world.tenancy.owners_query(&world.catalog, relation, &owner_columns);
     let width = owner_columns.len();
-    let list = format!("select {}, {}, ", identity.select_list(), version_of(relation));
+    let place = if relation.is_view() { "null" } else { PLACE };
+    let list = format!("select {}, {place}, ", identity.select_list());
     let sql = query.replacen("select ", &list, 1);
     let names = OwnerNames::of(world)?;
     let text =
@@ -154,20 +155,18 @@ pub(crate) fn read_rows(
         let user = row.pop().flatten();
         let tenant = row.pop().flatten();
         let owner_values = row.split_off(row.len() - width);
-        let version = row.pop().flatten();
+        let place = row.pop().flatten();
         let owner = match texts.get(&row) {
             Some(text) => names.owner_in(text),
             None => RowOwner { tenant, user },
         };
-        KnownRow { identity: row, version, owner, owner_values }
+        KnownRow { identity: row, place, owner, owner_values }
     });
     Ok(rows.collect())
 }
 
-/// What changes when a row is written: its place in a table, its text in a view.
-pub(crate) fn version_of(relation: &Relation) -> &'static str {
-    if relation.is_table() { "r.tableoid::text || r.ctid::text" } else { "md5(r::text)" }
-}
+/// Where a row of a table is; writing it moves it.
+pub(crate) const PLACE: &str = "r.tableoid::text || r.ctid::text";
 
 /// The world's owners by key and by token.
 pub(crate) struct OwnerNames {
