@@ -1,0 +1,8 @@
+//! One binary for all tests against a real Postgres. The server is the first that works, or what
+//! `LEAKPROOF_SERVER` and `LEAKPROOF_DATABASE_URL` say; a kind asked for that is missing fails.
+
+mod conversations;
+mod kills;
+mod leaks;
+mod support;
+mod wrong_inputs;
