@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::compare::{self, Comparison};
+use crate::compare;
 use crate::error::Result;
-use crate::finding::{apply_waivers, judge_access, judge_preservation};
+use crate::finding::{Finding, apply_waivers, judge_access, judge_preservation};
 use crate::platform::Platform;
 use crate::project::{Grants, Project};
 use crate::report::Report;
@@ -42,53 +42,61 @@ pub fn check(
     steps.begin("set up the platform");
     let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
     steps.begin("apply the migrations");
-    scratch.migrate()?;
+    let mut report = Report {
+        project: project.name().to_owned(),
+        path: project.root().display().to_string(),
+        server: server.describe(),
+        platform: platform.describe(),
+        ..Report::default()
+    };
+    let migrated = scratch.migrate();
+    report.applied = scratch.applied().to_vec();
+    let mut findings = judge_preservation(&report.applied);
+    match migrated {
+        Ok(()) => {
+            findings.extend(check_access(project, options, &scratch, &mut report, &mut steps)?)
+        }
+        // What was lost on the way explains more than where it ended.
+        Err(error) if !findings.is_empty() => report.stopped = Some(error),
+        Err(error) => return Err(error),
+    }
+    let waivers = if report.stopped.is_none() { project.config().waive.as_slice() } else { &[] };
+    (report.findings, report.waived) = apply_waivers(findings, waivers);
+    steps.begin("clean up");
+    drop(scratch);
+    drop(server);
+    report.timings = steps.end();
+    Ok(report)
+}
+
+/// Seeds, probes, compares, and accepts if asked to; gives the findings.
+fn check_access(
+    project: &Project,
+    options: &CheckOptions,
+    scratch: &Scratch<'_>,
+    report: &mut Report,
+    steps: &mut Steps<'_>,
+) -> Result<Vec<Finding>> {
     steps.begin("seed the world");
     let mut isolation = scratch.isolation()?;
     steps.begin("probe");
-    let matrix = isolation.unproved_matrix()?.clone();
-    let controls = isolation.controls()?.clone();
-    let attempts = isolation.attempts()?;
+    report.matrix = isolation.unproved_matrix()?.clone();
+    report.controls = isolation.controls()?.clone();
+    report.attempts = isolation.attempts()?;
+    report.people = isolation.actors().len();
+    report.tenants = isolation.tenants();
+    report.seeded_rows = isolation.seeded_rows();
     steps.begin("compare and judge");
     let path = project.accepted_path();
     // Not from a run that cannot be trusted.
-    let is_sound = controls.failed.is_empty() && matrix.is_tried();
-    let mut accepted_now = None;
+    let is_sound = report.controls.failed.is_empty() && report.matrix.is_tried();
     if options.accept && is_sound {
-        let before = compare::compare_with_accepted(&path, &matrix).ok();
-        compare::accept(&path, &matrix)?;
-        accepted_now = before;
+        // One that cannot be read is what `--accept` is to mend.
+        report.accepted_now = compare::compare_with_accepted(&path, &report.matrix).ok();
+        compare::accept(&path, &report.matrix)?;
     }
-    let comparison: Comparison = compare::compare_with_accepted(&path, &matrix)?;
-    let mut findings = judge_access(&matrix, isolation.actors());
-    findings.extend(judge_preservation(scratch.applied()));
-    let (findings, waived) = apply_waivers(findings, &project.config().waive);
-    let people = isolation.actors().len();
-    let seeded_rows = isolation.seeded_rows();
-    let applied = scratch.applied().to_vec();
-    steps.begin("clean up");
-    drop(isolation);
-    drop(scratch);
-    let described = server.describe();
-    drop(server);
-    let timings = steps.end();
-    Ok(Report {
-        project: project.name().to_owned(),
-        path: project.root().display().to_string(),
-        server: described,
-        platform: platform.describe(),
-        applied,
-        people,
-        seeded_rows,
-        attempts,
-        controls,
-        matrix,
-        comparison,
-        accepted_now,
-        findings,
-        waived,
-        timings,
-    })
+    report.comparison = Some(compare::compare_with_accepted(&path, &report.matrix)?);
+    Ok(judge_access(&report.matrix, isolation.actors()))
 }
 
 struct Steps<'a> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postgres::Client;
 
-use crate::actor::{Actor, people};
+use crate::actor::{Actor, TENANTS, people};
 use crate::catalog::{Catalog, Oid, RelationKind};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
@@ -111,6 +111,11 @@ impl Isolation {
     /// How many statements the probes took.
     pub(crate) fn attempts(&mut self) -> Result<usize> {
         self.probe().map(|probed| probed.attempts)
+    }
+
+    /// How many tenants there are.
+    pub(crate) fn tenants(&self) -> usize {
+        self.world.tenancy.tenant.as_ref().map_or(0, |_| TENANTS.len())
     }
 
     /// How many rows were seeded, the controls' left out.

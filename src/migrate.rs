@@ -42,7 +42,8 @@ pub struct Owner {
     pub search_path: String,
 }
 
-/// Applies all pending migrations and loads the fixtures of each version right after it.
+/// Applies what is pending up to version `last`, loads the fixtures of each version right after it,
+/// and adds each migration to `applied` as it is done.
 ///
 /// # Errors
 /// The first statement that fails, with its file and line; nothing of that file stays. A file
@@ -51,35 +52,22 @@ pub fn apply_migrations(
     client: &mut Client,
     project: &Project,
     owner: &Owner,
-) -> Result<Vec<Applied>> {
-    apply_up_to(client, project, owner, i64::MAX)
-}
-
-/// As [`apply_migrations`], but stops after version `last`.
-///
-/// # Errors
-/// As [`apply_migrations`].
-pub fn apply_up_to(
-    client: &mut Client,
-    project: &Project,
-    owner: &Owner,
     last: i64,
-) -> Result<Vec<Applied>> {
+    applied: &mut Vec<Applied>,
+) -> Result<()> {
     let known: Vec<Migration> =
         project.migrations().iter().map(refinery_migration).collect::<Result<_>>()?;
     for file in project.migrations() {
         refuse_unguardable(file)?;
     }
     own(client, &format!("create schema if not exists {HISTORY_SCHEMA}"))?;
-    let mut applied = Vec::new();
     for file in project.migrations().iter().filter(|file| file.version() <= last) {
         let mut runner = Runner::new(&known)
             .set_abort_divergent(true)
             .set_abort_missing(true)
             .set_target(Target::Version(file.version()));
         runner.set_migration_table_name(HISTORY_TABLE);
-        let mut guarded =
-            Guarded { client, file, project, owner, applied: &mut applied, failure: None };
+        let mut guarded = Guarded { client, file, project, owner, applied, failure: None };
         let outcome = pollster::block_on(runner.run_async(&mut guarded));
         if let Some(failure) = guarded.failure {
             return Err(failure);
@@ -90,7 +78,7 @@ pub fn apply_up_to(
                 .help("applied files must stay as they are, and new versions come last")
         })?;
     }
-    Ok(applied)
+    Ok(())
 }
 
 /// Takes back one version with its rollback file, and its history row with it.

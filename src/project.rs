@@ -8,7 +8,7 @@ mod files;
 mod preserve_file;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub use config::{ActorConfig, Config, Grants, Identity, MembersConfig, PlatformKind, Waiver};
 pub use files::SqlFile;
@@ -97,7 +97,7 @@ impl Project {
     /// Where the accepted matrix is, as configured, else `access.snap` in the project folder.
     pub fn accepted_path(&self) -> PathBuf {
         match &self.config.project.accepted {
-            Some(path) => self.root.join(path),
+            Some(path) => without_detours(&self.root.join(path)),
             None => self.root.join("access.snap"),
         }
     }
@@ -106,6 +106,21 @@ impl Project {
 fn folder_name(root: &Path) -> String {
     let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     whole.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// `a/b/../c` as `a/c`, for people to read.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for component in path.components() {
+        let ends_in_name = matches!(short.components().next_back(), Some(Component::Normal(_)));
+        // Behind a symbolic link, `..` is another folder than it looks.
+        if component == Component::ParentDir && ends_in_name && !short.is_symlink() {
+            short.pop();
+        } else {
+            short.push(component);
+        }
+    }
+    short
 }
 
 fn migrations_folder(root: &Path, config: &Config) -> Result<PathBuf> {

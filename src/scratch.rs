@@ -32,7 +32,8 @@ impl<'p> Scratch<'p> {
         let platform = Platform::of(project);
         let template = server.template(&content_key(project, &platform), |client| {
             platform.install(client)?;
-            migrate::apply_migrations(client, project, &platform.owner()).map(drop)
+            let owner = platform.owner();
+            migrate::apply_migrations(client, project, &owner, i64::MAX, &mut Vec::new())
         })?;
         let database = server.clone_template(&template)?;
         Ok(Self { project, platform, database, applied: Vec::new() })
@@ -67,9 +68,7 @@ impl<'p> Scratch<'p> {
     pub fn migrate_to(&mut self, version: i64) -> Result<()> {
         let mut client = self.database.connect()?;
         let owner = self.platform.owner();
-        let applied = migrate::apply_up_to(&mut client, self.project, &owner, version)?;
-        self.applied.extend(applied);
-        Ok(())
+        migrate::apply_migrations(&mut client, self.project, &owner, version, &mut self.applied)
     }
 
     /// Takes back versions, the latest first, until `version` is the latest.

@@ -31,7 +31,9 @@ pub fn to_json(report: &Report) -> String {
         "server": report.server,
         "platform": report.platform,
         "migrations": migrations,
+        "stopped": report.stopped.as_ref().map(ToString::to_string),
         "world": {
+            "tenants": report.tenants,
             "people": report.people,
             "rows": report.seeded_rows,
             "statements": report.attempts,

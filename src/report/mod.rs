@@ -9,13 +9,14 @@ pub use json::to_json;
 pub use text::to_text;
 
 use crate::compare::Comparison;
+use crate::error::Error;
 use crate::finding::{Finding, Waived};
 use crate::matrix::Matrix;
 use crate::migrate::Applied;
 use crate::probe::ControlSet;
 
 /// All that a check found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// The project's name.
     pub project: String,
@@ -27,6 +28,10 @@ pub struct Report {
     pub platform: String,
     /// The migrations, and what they did to the data.
     pub applied: Vec<Applied>,
+    /// Why the run ended early, where it did after something was lost: no access was checked then.
+    pub stopped: Option<Error>,
+    /// How many tenants the world has.
+    pub tenants: usize,
     /// How many actors asked.
     pub people: usize,
     /// How many rows were seeded.
@@ -37,8 +42,8 @@ pub struct Report {
     pub controls: ControlSet,
     /// Who could do what.
     pub matrix: Matrix,
-    /// Against what was accepted.
-    pub comparison: Comparison,
+    /// Against what was accepted; none if the run ended early.
+    pub comparison: Option<Comparison>,
     /// With `--accept`: how it was before.
     pub accepted_now: Option<Comparison>,
     /// What leaks, and what was lost.
@@ -72,11 +77,18 @@ impl Outcome {
 }
 
 impl Report {
+    /// Whether access was compared and found as accepted.
+    pub fn is_as_accepted(&self) -> bool {
+        self.comparison.as_ref().is_some_and(Comparison::is_as_accepted)
+    }
+
     /// The outcome; an untrusted detector outweighs what it says.
     pub fn outcome(&self) -> Outcome {
-        if !self.controls.failed.is_empty() || !self.matrix.is_tried() {
+        if self.stopped.is_some() {
+            Outcome::Failed
+        } else if !self.controls.failed.is_empty() || !self.matrix.is_tried() {
             Outcome::Untrusted
-        } else if self.comparison.is_as_accepted() && self.findings.is_empty() {
+        } else if self.is_as_accepted() && self.findings.is_empty() {
             Outcome::Passed
         } else {
             Outcome::Failed

@@ -23,19 +23,28 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "server      {}", report.server)?;
     writeln!(out, "platform    {}", report.platform)?;
     write_migrations(out, report)?;
+    if let Some(error) = &report.stopped {
+        writeln!(out, "stopped     {}", error.to_string().replace('\n', "\n          "))?;
+        writeln!(out, "            access was not checked")?;
+    } else {
+        write_access(out, report)?;
+    }
+    write_findings(out, report)?;
+    write_preservation(out, report)?;
+    writeln!(out, "\n{}", verdict_line(report))
+}
+
+fn write_access(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
-        "world       2 tenants, {} people, {} rows in {} relations",
+        "world       {} tenants, {} people, {} rows in {} relations",
+        report.tenants,
         report.people,
         report.seeded_rows,
         report.matrix.subjects().len()
     )?;
-    writeln!(
-        out,
-        "probes      {} statements, {} cells",
-        report.attempts,
-        report.matrix.cells().len()
-    )?;
+    let cells = report.matrix.cells().len();
+    writeln!(out, "probes      {} statements, {cells} cells", report.attempts)?;
     writeln!(
         out,
         "controls    {} of {} as they must be",
@@ -46,10 +55,7 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "  {}", failed.sentence)?;
     }
     writeln!(out, "\naccess\n\n{}", report.matrix)?;
-    write_comparison(out, report)?;
-    write_findings(out, report)?;
-    write_preservation(out, report)?;
-    writeln!(out, "\n{}", verdict_line(report))
+    write_comparison(out, report)
 }
 
 fn write_migrations(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -76,17 +82,18 @@ fn write_comparison(out: &mut String, report: &Report) -> std::fmt::Result {
         return Ok(());
     }
     match &report.comparison {
-        Comparison::Unaccepted { path } => {
+        None => Ok(()),
+        Some(Comparison::Unaccepted { path }) => {
             writeln!(out, "changes     nothing is accepted yet: there is no {path}")?;
             writeln!(
                 out,
                 "  help: read the matrix above, then accept it with `leakproof check --accept`"
             )
         }
-        Comparison::Compared { path, cells, changes } if changes.is_empty() => {
+        Some(Comparison::Compared { path, cells, changes }) if changes.is_empty() => {
             writeln!(out, "changes     none in {cells} cells against {path}")
         }
-        Comparison::Compared { path, cells, changes } => {
+        Some(Comparison::Compared { path, cells, changes }) => {
             writeln!(
                 out,
                 "changes     access changed in {} of {cells} cells against {path}",
@@ -200,17 +207,23 @@ fn verdict_line(report: &Report) -> String {
             "verdict: UNTRUSTED, a positive control failed, so the matrix proves nothing".into()
         }
         Outcome::Failed => {
+            let stopped = report.stopped.as_ref().map(|_| "the migrations stopped".to_owned());
             let changed = match &report.comparison {
-                Comparison::Compared { changes, .. } if changes.is_empty() => None,
-                Comparison::Compared { changes, .. } => {
-                    Some(format!("access changed in {} cells", changes.len()))
+                Some(Comparison::Compared { changes, .. }) if !changes.is_empty() => {
+                    Some(format!("access changed in {}", counted(changes.len(), "cell")))
                 }
-                Comparison::Unaccepted { .. } => Some("access is not accepted yet".into()),
+                Some(Comparison::Unaccepted { .. }) => Some("access is not accepted yet".into()),
+                _ => None,
             };
-            let found = (!report.findings.is_empty())
-                .then(|| format!("{} findings", report.findings.len()));
-            let parts: Vec<String> = changed.into_iter().chain(found).collect();
+            let found =
+                (!report.findings.is_empty()).then(|| counted(report.findings.len(), "finding"));
+            let parts: Vec<String> = stopped.into_iter().chain(changed).chain(found).collect();
             format!("verdict: FAILED, {}", parts.join(", "))
         }
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
