@@ -151,7 +151,7 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
                 rule: "promise-broken",
                 on: pair.place.clone(),
                 message: format!(
-                    "{version}: \"{}\" does not hold: {} rows lost, {} appeared",
+                    "{version}: \"{}\" does not hold; rows lost: {}, appeared: {}",
                     pair.name, pair.lost.count, pair.appeared.count
                 ),
                 help: "mend the migration; the rows above tell which data it changed".into(),

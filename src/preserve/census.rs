@@ -82,7 +82,9 @@ impl Loss {
                 format!("{table}.{column} is gone; it had {before} values")
             }
             LossKind::ColumnRewritten => {
-                format!("{table}.{column} holds other values than before ({before} then, {after})")
+                format!(
+                    "{table}.{column} holds other values than before ({before} then, {after} now)"
+                )
             }
         }
     }

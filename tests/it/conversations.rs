@@ -1,12 +1,118 @@
-//! The conversations project.
+//! The conversations project: isolation, preservation, the way back, and that sabotage of either
+//! kind is noticed.
 
-use crate::support::{check_project, root};
+mod data;
+mod policies;
+
+use leakproof::project::{Grants, Project};
+use leakproof::report::{Outcome, to_json, to_text};
+use leakproof::scratch::Scratch;
+use leakproof::server::{Server, ServerOptions};
+
+use crate::support::{assert_snapshot, check_project, check_with, root};
+
+fn project() -> Project {
+    Project::read(root().join("sql/conversations")).expect("a readable project")
+}
 
 #[test]
-fn it_passes() {
+fn it_passes_and_says_so() {
     let report = check_project(&root().join("sql/conversations"));
-    assert_eq!(
-        leakproof::report::to_text(&report).lines().last(),
-        Some("verdict: ok, access is as accepted and no row was lost")
-    );
+    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
+    let folder = root().display().to_string();
+    let hide = [(report.server.as_str(), "<server>"), (folder.as_str(), "<repository>")];
+    assert_snapshot("conversations", "report", &to_text(&report), &hide);
+    let json: serde_json::Value = serde_json::from_str(&to_json(&report)).expect("JSON");
+    assert_eq!(json["verdict"], "passed");
+    assert_eq!(json["matrix"]["cells"].as_array().map(Vec::len), Some(report.matrix.cells().len()));
+}
+
+/// The very file that the program accepts into: `cargo insta review` and `--accept` agree on it.
+#[test]
+fn the_matrix_is_the_accepted_one() {
+    let project = project();
+    let scratch = Scratch::of(&project).expect("a scratch database");
+    let mut isolation = scratch.isolation().expect("a world");
+    let matrix = isolation.matrix().expect("a matrix").to_string();
+    assert_snapshot("conversations", "access", &matrix, &[]);
+}
+
+/// The project revokes what default privileges give, so they make no difference.
+#[test]
+fn both_grant_profiles_give_the_same_access() {
+    let path = root().join("sql/conversations");
+    for grants in [Grants::Legacy, Grants::Explicit2026] {
+        let report = check_with(&path, |options| options.grants = Some(grants));
+        assert!(report.is_as_accepted(), "{}", to_text(&report));
+    }
+}
+
+#[test]
+fn people_can_be_asked() {
+    let project = project();
+    let scratch = Scratch::of(&project).expect("a scratch database");
+    let mut isolation = scratch.isolation().expect("a world");
+    let mut titles = |actor: &str| {
+        let sql = "select title from public.conversations where title is not null order by 1";
+        isolation.ask(actor, sql).expect("an answer").len()
+    };
+    assert_eq!(titles("alice"), 2);
+    assert_eq!(titles("outsider"), 0);
+    assert_eq!(titles("removed"), 0);
+    let refused = isolation.ask("anon", "select * from public.conversations").unwrap_err();
+    assert!(refused.to_string().contains("42501"), "{refused}");
+    let unknown = isolation.ask("nobody", "select 1").unwrap_err();
+    assert!(unknown.to_string().contains("alice, amir"), "{unknown}");
+}
+
+/// There and back and there again: the old array comes back equal, and so do the rows.
+#[test]
+fn the_way_back_rebuilds_every_array() {
+    let project = project();
+    let server = Server::shared(&ServerOptions::from_env().expect("options")).expect("a server");
+    let platform = leakproof::platform::Platform::of(&project);
+    let mut scratch = Scratch::empty(&project, platform, &server).expect("a scratch database");
+    scratch.migrate_to(1).expect("the baseline");
+    let original = lines(&scratch, OLD_SHAPE);
+    assert!(original.len() > 30, "the fixtures hold only {} chats", original.len());
+
+    scratch.migrate().expect("the way there");
+    let first = lines(&scratch, NEW_SHAPE);
+    assert!(first.len() > original.len(), "the arrays were not unpacked");
+
+    scratch.roll_back_to(1).expect("the way back");
+    assert_eq!(lines(&scratch, OLD_SHAPE), original);
+
+    scratch.migrate().expect("the way there again");
+    assert_eq!(lines(&scratch, NEW_SHAPE), first);
+    let applied = scratch.applied().iter();
+    let broken: Vec<_> = applied.filter(|applied| !applied.preservation.holds()).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+/// Every column of the legacy table as text: jsonb that equals may still print differently.
+const OLD_SHAPE: &str = "
+    select concat_ws(' | ', id, tenant_id, user_id, title, coalesce(messages::text, 'NULL'),
+        coalesce(metadata::text, 'NULL'), created_at, updated_at)
+    from public.chat_sessions order by id";
+
+const NEW_SHAPE: &str = "
+    select line from (
+        select concat_ws(' | ', 'message', conversation_id, lpad(ordinal::text, 6, '0'), id,
+            tenant_id, role, content, coalesce(metadata::text, 'NULL'), created_at)
+        from public.messages
+        union all
+        select concat_ws(' | ', 'reject', conversation_id, lpad(ordinal::text, 6, '0'), tenant_id,
+            reason, coalesce(element::text, 'NULL'))
+        from public.message_rejects
+        union all
+        select concat_ws(' | ', 'conversation', id, tenant_id, user_id, title,
+            coalesce(metadata::text, 'NULL'), created_at, updated_at)
+        from public.conversations
+    ) t (line) order by line collate \"C\"";
+
+fn lines(scratch: &Scratch<'_>, query: &str) -> Vec<String> {
+    let mut client = scratch.connect().expect("a connection");
+    client.batch_execute("set timezone = 'UTC'").expect("a time zone");
+    client.query(query, &[]).expect("rows").iter().map(|row| row.get(0)).collect()
 }

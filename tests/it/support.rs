@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use leakproof::check::{CheckOptions, check};
 use leakproof::project::Project;
 use leakproof::report::Report;
-use leakproof::server::ServerOptions;
+use leakproof::server::{Server, ServerOptions};
 use tempfile::TempDir;
 
 /// The repository's folder.
@@ -68,10 +71,43 @@ fn copy_folder(from: &Path, to: &Path) {
 
 /// Checks a project in this process, on the server that all tests share.
 pub fn check_project(path: &Path) -> Report {
+    check_with(path, |_| {})
+}
+
+/// The same with other options.
+pub fn check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Report {
     let project = Project::read(path).expect("a readable project");
-    let options =
-        CheckOptions { server: ServerOptions::from_env().expect("options"), ..Default::default() };
+    let server = ServerOptions::from_env().expect("options");
+    let mut options = CheckOptions { server, ..CheckOptions::default() };
+    change(&mut options);
     check(&project, &options, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Does the same with each, two at a time, and gives the results in order. Holds the shared server,
+/// so that it is started once.
+pub fn in_parallel<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let server = Server::shared(&ServerOptions::from_env().expect("options")).expect("a server");
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((at, one)) = take(&next, all) {
+                    let result = run(one);
+                    done.lock().expect("no panic elsewhere").push((at, result));
+                }
+            });
+        }
+    });
+    drop(server);
+    let mut done = done.into_inner().expect("no panic elsewhere");
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn take<'a, T>(next: &AtomicUsize, all: &'a [T]) -> Option<(usize, &'a T)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    all.get(at).map(|one| (at, one))
 }
 
 /// The program, in the repository's folder, with the environment of the tests.
