@@ -160,8 +160,13 @@ impl ConstraintName {
 
 impl Failure {
     fn of(error: &DbError) -> Self {
+        let sqlstate = match error.code().code() {
+            // PostgreSQL 18 tells RESTRICT from NO ACTION; to us both are a foreign key.
+            "23001" => "23503",
+            other => other,
+        };
         Self {
-            sqlstate: error.code().code().to_owned(),
+            sqlstate: sqlstate.to_owned(),
             message: error.message().to_owned(),
             routine: error.routine().unwrap_or_default().to_owned(),
             constraint: ConstraintName::of(error),
