@@ -47,6 +47,7 @@ pub fn check(
         path: project.root().display().to_string(),
         server: server.describe(),
         platform: platform.describe(),
+        notes: platform.notes(&mut scratch.connect()?)?,
         ..Report::default()
     };
     let migrated = scratch.migrate();

@@ -1,23 +1,91 @@
-//! leakproof: applies your Postgres migrations to a throwaway database and proves, by really
-//! trying, that no tenant can touch another tenant's rows and that no row was lost on the way.
+//! leakproof applies your Postgres migrations to a throwaway database and proves, by really trying,
+//! that no tenant can touch another tenant's rows and that no row was lost on the way.
+//!
+//! # In your tests
+//!
+//! Give me a database with my migrations, let me ask as somebody, assert who can do what:
+//!
+//! ```
+//! use leakproof::{Project, Scratch};
+//!
+//! let project = Project::read("sql/conversations")?;
+//! let scratch = Scratch::of(&project)?; // a copy of a database that is migrated once
+//! let mut isolation = scratch.isolation()?; // two tenants, their people, rows of each
+//!
+//! let seen = isolation.ask("outsider", "select title from public.conversations")?;
+//! assert!(seen.is_empty());
+//!
+//! let matrix = isolation.matrix()?.to_string();
+//! insta::with_settings!({
+//!     snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots/conversations"),
+//!     prepend_module_to_snapshot => false,
+//! }, {
+//!     insta::assert_snapshot!("access", matrix);
+//! });
+//! # Ok::<(), leakproof::Error>(())
+//! ```
+//!
+//! It needs the server binaries of PostgreSQL on the machine, or Docker, or a server named by
+//! `LEAKPROOF_DATABASE_URL`; see [`server`]. The clients are blocking: inside an async runtime, call
+//! from `spawn_blocking`.
+//!
+//! The whole job, with findings and the census, is [`check::check`]; the program `leakproof check`
+//! is a thin shell around it.
+//!
+//! # How it works
+//!
+//! ```text
+//! project -> server -> platform -> migrate -> catalog -> tenancy -> world -> probe -> matrix
+//!                                     | census and preserve queries             -> compare -> report
+//! ```
+//!
+//! The modules are declared below in that order.
+//!
+//! - [`project`] reads the folder and accounts for every file.
+//! - [`server`] starts a Postgres or uses one, and makes scratch databases.
+//! - [`platform`] puts in what the database has before the first migration.
+//! - [`migrate`] drives refinery in transactions of our own; [`preserve`] looks before and after.
+//! - `catalog` reads the schema back; `tenancy` finds who owns what; `world` seeds rows of everybody.
+//! - [`actor`] becomes a person; `probe` tries; [`matrix`] holds what came of it.
+//! - [`finding`] and [`compare`] judge; [`report`] tells.
+//! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
+//!
+//! # What is kept true
+//!
+//! - The pure modules (`project`, `tenancy`, `matrix`, `finding`, `compare`, `report`) never see a
+//!   client.
+//! - A probe never commits. Only `migrate` does.
+//! - Nothing but `main` prints or exits. stdout is the report, stderr is progress and errors.
+//! - Every list is sorted before it is shown. The same input gives the same bytes: ids are uuid v5
+//!   of names; no clock, port or random value reaches a snapshot.
+//! - One connection is enough for the checking path.
+//! - Before any probe the session is the actor's role, and that is neither superuser nor BYPASSRLS,
+//!   but for `service_role`, on purpose.
+//! - What could not be tried is `untested`, never "denied"; and three relations of known access are
+//!   probed beside the project's, so that a broken detector is noticed.
 
-pub mod actor;
-mod catalog;
-pub mod check;
-pub mod compare;
 pub mod error;
-pub mod finding;
-pub mod isolation;
-pub mod matrix;
-pub mod migrate;
-pub mod platform;
-pub mod preserve;
-mod probe;
 pub mod project;
-pub mod report;
-pub mod scratch;
 pub mod server;
-mod session;
-mod statement;
+pub mod platform;
+pub mod migrate;
+pub mod preserve;
+mod catalog;
 mod tenancy;
 mod world;
+pub mod actor;
+mod probe;
+pub mod matrix;
+pub mod finding;
+pub mod compare;
+pub mod report;
+pub mod scratch;
+pub mod isolation;
+pub mod check;
+mod session;
+mod statement;
+
+pub use error::{Error, Result};
+pub use isolation::Isolation;
+pub use project::Project;
+pub use scratch::Scratch;

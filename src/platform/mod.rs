@@ -79,6 +79,40 @@ impl Platform {
         Ok(())
     }
 
+    /// In what the platform on this server differs from the real one.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub fn notes(&self, client: &mut Client) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        let is = |client: &mut Client, condition: &str| {
+            let rows = session::rows(client, &format!("select 1 where {condition}"));
+            rows.map(|rows| !rows.is_empty())
+                .map_err(|cause| session::internal("look at the platform", &cause))
+        };
+        if self.identity.is_none() {
+            let is_superuser = "exists (select from pg_catalog.pg_roles \
+                 where rolname = 'postgres' and rolsuper)";
+            if is(client, is_superuser)? {
+                notes.push(
+                    "the migrations run as a superuser on this server; on Supabase `postgres` is \
+                     none"
+                        .into(),
+                );
+            }
+            for extension in ["uuid-ossp", "pgcrypto"] {
+                let lacks = format!(
+                    "not exists (select from pg_catalog.pg_extension where extname = {})",
+                    literal(extension)
+                );
+                if is(client, &lacks)? {
+                    notes.push(format!("this server lacks the extension `{extension}`"));
+                }
+            }
+        }
+        Ok(notes)
+    }
+
     /// Who runs the migrations.
     pub fn owner(&self) -> Owner {
         let search_path = match &self.identity {

@@ -30,6 +30,7 @@ pub fn to_json(report: &Report) -> String {
         "path": report.path,
         "server": report.server,
         "platform": report.platform,
+        "notes": report.notes,
         "migrations": migrations,
         "stopped": report.stopped.as_ref().map(ToString::to_string),
         "world": {

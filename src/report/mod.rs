@@ -26,6 +26,8 @@ pub struct Report {
     pub server: String,
     /// The platform.
     pub platform: String,
+    /// What a reader must know to judge the rest.
+    pub notes: Vec<String>,
     /// The migrations, and what they did to the data.
     pub applied: Vec<Applied>,
     /// Why the run ended early, where it did after something was lost: no access was checked then.

@@ -22,6 +22,9 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "project     {} ({})", report.project, report.path)?;
     writeln!(out, "server      {}", report.server)?;
     writeln!(out, "platform    {}", report.platform)?;
+    for note in &report.notes {
+        writeln!(out, "note        {note}")?;
+    }
     write_migrations(out, report)?;
     if let Some(error) = &report.stopped {
         writeln!(out, "stopped     {}", error.to_string().replace('\n', "\n          "))?;
