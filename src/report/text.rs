@@ -109,20 +109,28 @@ fn write_comparison(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn write_changes(out: &mut String, changes: &[Change]) -> std::fmt::Result {
-    for change in changes.iter().take(SHOWN_CHANGES) {
-        let kind = match change.kind {
+    let shown = &changes[..changes.len().min(SHOWN_CHANGES)];
+    let width = |column: fn(&Change) -> &str| shown.iter().map(|c| column(c).len()).max();
+    let relation_width = width(|change| &change.relation).unwrap_or(0);
+    let command_width = width(|change| change.command).unwrap_or(0);
+    let who_width = width(|change| &change.who).unwrap_or(0);
+    for Change { kind, relation, command, who, was, now } in shown {
+        let kind = match kind {
             ChangeKind::Granted => "granted",
             ChangeKind::Revoked => "revoked",
             ChangeKind::Changed => "changed",
             ChangeKind::Added => "added",
             ChangeKind::Gone => "gone",
         };
-        let was = change.was.map_or("was not there".into(), |was| format!("was {was}"));
-        let now = change.now.as_ref().map_or("now gone".into(), |now| format!("now {now}"));
-        let Change { relation, command, who, .. } = change;
-        writeln!(out, "  {kind:<8} {relation}  {command}  {who}   {was}   {now}")?;
+        let was = was.map_or("was not there".into(), |was| format!("was {was}"));
+        let now = now.as_ref().map_or("now gone".into(), |now| format!("now {now}"));
+        writeln!(
+            out,
+            "  {kind:<7}  {relation:<relation_width$}  {command:<command_width$}  \
+             {who:<who_width$}  {was}, {now}"
+        )?;
     }
-    let rest = changes.len().saturating_sub(SHOWN_CHANGES);
+    let rest = changes.len() - shown.len();
     if rest > 0 {
         writeln!(out, "  and {rest} more; `--format json` lists them all")?;
     }
