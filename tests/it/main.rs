@@ -5,4 +5,5 @@ mod conversations;
 mod kills;
 mod leaks;
 mod support;
+mod tidy;
 mod wrong_inputs;
