@@ -4,6 +4,7 @@
 mod conversations;
 mod kills;
 mod leaks;
+mod preservation;
 mod support;
 mod tidy;
 mod wrong_inputs;
