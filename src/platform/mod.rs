@@ -184,15 +184,15 @@ impl Platform {
     }
 }
 
-/// Makes the roles of the config that are missing, and lets `postgres` run the migrations: where it
-/// was there before, it need not be a superuser.
+/// Makes the roles of the config that are missing, and lets `postgres` run the migrations. It is what
+/// it is on Supabase, no superuser, so that projects of both platforms can share a server.
 fn plain_roles(identity: &Identity) -> String {
     let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
     let ordinary = named.into_iter().flatten().chain(&identity.roles).map(|role| (role, ""));
     let service = identity.service_role.iter().map(|role| (role, " bypassrls"));
     let owner = "postgres".to_owned();
     let mut sql = String::new();
-    for (role, option) in [(&owner, " superuser")].into_iter().chain(ordinary).chain(service) {
+    for (role, option) in [(&owner, " createdb createrole bypassrls")].into_iter().chain(ordinary).chain(service) {
         let create = format!("create role {} nologin{option}", identifier(role));
         let mark = format!(
             "comment on role {} is {}",
