@@ -192,7 +192,9 @@ fn plain_roles(identity: &Identity) -> String {
     let service = identity.service_role.iter().map(|role| (role, " bypassrls"));
     let owner = "postgres".to_owned();
     let mut sql = String::new();
-    for (role, option) in [(&owner, " createdb createrole bypassrls")].into_iter().chain(ordinary).chain(service) {
+    for (role, option) in
+        [(&owner, " createdb createrole bypassrls")].into_iter().chain(ordinary).chain(service)
+    {
         let create = format!("create role {} nologin{option}", identifier(role));
         let mark = format!(
             "comment on role {} is {}",

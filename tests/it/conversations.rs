@@ -7,9 +7,8 @@ mod policies;
 use leakproof::project::{Grants, Project};
 use leakproof::report::{Outcome, to_json, to_text};
 use leakproof::scratch::Scratch;
-use leakproof::server::{Server, ServerOptions};
 
-use crate::support::{assert_snapshot, check_project, check_with, root};
+use crate::support::{assert_snapshot, check_project, check_with, root, shared_server};
 
 fn project() -> Project {
     Project::read(root().join("sql/conversations")).expect("a readable project")
@@ -69,7 +68,7 @@ fn people_can_be_asked() {
 #[test]
 fn the_way_back_rebuilds_every_array() {
     let project = project();
-    let server = Server::shared(&ServerOptions::from_env().expect("options")).expect("a server");
+    let server = shared_server();
     let platform = leakproof::platform::Platform::of(&project);
     let mut scratch = Scratch::empty(&project, platform, &server).expect("a scratch database");
     scratch.migrate_to(1).expect("the baseline");

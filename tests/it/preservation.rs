@@ -5,10 +5,9 @@ use std::fs;
 
 use leakproof::project::Project;
 use leakproof::scratch::Scratch;
-use leakproof::server::{Server, ServerOptions};
 use tempfile::TempDir;
 
-use crate::support::in_parallel;
+use crate::support::{in_parallel, shared_server};
 
 const CONFIG: &str = "
 [project]
@@ -156,7 +155,7 @@ fn each_loss_is_found_and_nothing_else() {
 fn losses(Case(_, migration, preserve, _): &Case) -> Vec<String> {
     let folder = project(migration, *preserve);
     let project = Project::read(folder.path()).expect("a readable project");
-    let server = Server::shared(&ServerOptions::from_env().expect("options")).expect("a server");
+    let server = shared_server();
     let platform = leakproof::platform::Platform::of(&project);
     let mut scratch = Scratch::empty(&project, platform, &server).expect("a scratch database");
     scratch.migrate().expect("migrations that apply");

@@ -1,10 +1,11 @@
 //! What the tests share: copies of projects, the program as a process, snapshots at the top.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once};
 use std::thread;
 
 use leakproof::check::{CheckOptions, check};
@@ -69,6 +70,17 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// The server that all tests share; said once, past the capture of the test harness.
+pub fn shared_server() -> Arc<Server> {
+    static SAID: Once = Once::new();
+    let options = ServerOptions::from_env().expect("options");
+    let server = Server::shared(&options).unwrap_or_else(|error| panic!("{error}"));
+    SAID.call_once(|| {
+        let _ = writeln!(std::io::stderr(), "the tests run on {}", server.describe());
+    });
+    server
+}
+
 /// Checks a project in this process, on the server that all tests share.
 pub fn check_project(path: &Path) -> Report {
     check_with(path, |_| {})
@@ -77,6 +89,7 @@ pub fn check_project(path: &Path) -> Report {
 /// The same with other options.
 pub fn check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Report {
     let project = Project::read(path).expect("a readable project");
+    let _held = shared_server();
     let server = ServerOptions::from_env().expect("options");
     let mut options = CheckOptions { server, ..CheckOptions::default() };
     change(&mut options);
@@ -86,7 +99,7 @@ pub fn check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Report
 /// Does the same with each, two at a time, and gives the results in order. Holds the shared server,
 /// so that it is started once.
 pub fn in_parallel<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let server = Server::shared(&ServerOptions::from_env().expect("options")).expect("a server");
+    let server = shared_server();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     thread::scope(|scope| {
