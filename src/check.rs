@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::actor::Actor;
 use crate::compare;
 use crate::error::Result;
 use crate::finding::{Finding, apply_waivers, judge_access, judge_preservation};
+use crate::matrix::Matrix;
 use crate::platform::Platform;
 use crate::project::{Grants, Project};
 use crate::report::Report;
@@ -87,6 +89,7 @@ fn check_access(
     report.people = isolation.actors().len();
     report.tenants = isolation.tenants();
     report.seeded_rows = isolation.seeded_rows();
+    report.notes.extend(note_on_idle(&report.matrix, isolation.actors()));
     steps.begin("compare and judge");
     let path = project.accepted_path();
     // Not from a run that cannot be trusted.
@@ -98,6 +101,23 @@ fn check_access(
     }
     report.comparison = Some(compare::compare_with_accepted(&path, &report.matrix)?);
     Ok(judge_access(&report.matrix, isolation.actors()))
+}
+
+/// A member who is allowed nothing makes every denial empty: the policies may look at a claim that
+/// the token of the world does not carry. It may be meant, so it is a note.
+fn note_on_idle(matrix: &Matrix, actors: &[Actor]) -> Option<String> {
+    let is_idle = |actor: &&Actor| {
+        let mut cells = matrix.cells().iter().filter(|cell| cell.actor == actor.name());
+        !actor.member_of().is_empty() && !cells.any(|cell| cell.verdict.is_allowed())
+    };
+    let idle: Vec<&str> = actors.iter().filter(is_idle).map(Actor::name).collect();
+    (!idle.is_empty()).then(|| {
+        format!(
+            "{} are members and were allowed nothing at all; if that is not meant, see whether the \
+             policies read a claim that `[actors.<name>] claims` has to set",
+            idle.join(", ")
+        )
+    })
 }
 
 struct Steps<'a> {
