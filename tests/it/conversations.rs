@@ -1,6 +1,7 @@
 //! The conversations project: isolation, preservation, the way back, and that sabotage of either
 //! kind is noticed.
 
+mod change_over;
 mod data;
 mod policies;
 
