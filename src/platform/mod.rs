@@ -157,7 +157,8 @@ fn plain_roles(identity: &Identity) -> String {
     let service = identity.service_role.iter().map(|role| (role, " bypassrls"));
     let owner = "postgres".to_owned();
     let mut sql = String::new();
-    for (role, option) in ordinary.chain(service).chain([(&owner, " superuser")]) {
+    // The owner first: an application that names it as its role is told so by the actors.
+    for (role, option) in [(&owner, " superuser")].into_iter().chain(ordinary).chain(service) {
         let create = format!("create role {} nologin{option}", identifier(role));
         let mark = format!(
             "comment on role {} is {}",

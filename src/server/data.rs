@@ -64,7 +64,10 @@ fn find_cached(binaries: &Binaries) -> Option<PathBuf> {
 fn init_data(binaries: &Binaries, account: Option<&Account>, data: &Path) -> Result<()> {
     let mut initdb = binaries.command("initdb", account);
     initdb.args(INITDB_OPTIONS).arg("--pgdata").arg(data);
-    let failed = || Error::new(format!("`{}` failed", initdb.get_program().display()));
+    let failed = || {
+        Error::new(format!("`{}` failed", initdb.get_program().display()))
+            .help("mend that installation, or put the folder of another one first on PATH")
+    };
     let fact = failed();
     match initdb.output() {
         Ok(output) if output.status.success() => Ok(()),

@@ -87,6 +87,9 @@ pub fn reap() -> Result<()> {
         let (mut url, mut number) = (String::new(), String::new());
         stdin.read_line(&mut url)?;
         stdin.read_line(&mut number)?;
+        let number = number.trim().parse::<u32>().map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidInput, "no run is named on standard input")
+        })?;
         io::stdout().write_all(READY.as_bytes())?;
         io::stdout().flush()?;
         let mut rest = String::new();
@@ -94,7 +97,6 @@ pub fn reap() -> Result<()> {
         Ok((url.trim_end_matches('\n').to_owned(), number, rest))
     };
     let (url, number, rest) = guard().map_err(|cause| failed(cause.to_string()))?;
-    let number = number.trim().parse().map_err(|_| failed("no run is named".to_owned()))?;
     if rest == DONE {
         return Ok(());
     }

@@ -87,6 +87,12 @@ fn parse_url(url: &str) -> Result<Config> {
     if url.contains('\n') {
         return Err(invalid("it has more than one line"));
     }
+    let is_other = url.split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.contains('=') && !["postgres", "postgresql"].contains(&scheme)
+    });
+    if is_other {
+        return Err(invalid("it does not begin with `postgres://`"));
+    }
     let mut config: Config = url.parse().map_err(|cause| invalid(&cause_of(&cause)))?;
     if config.get_ssl_mode() == SslMode::Require {
         return Err(Error::new("LEAKPROOF_DATABASE_URL is not usable")

@@ -5,4 +5,5 @@ mod conversations;
 mod kills;
 mod leaks;
 mod support;
+mod url_server;
 mod wrong_inputs;
