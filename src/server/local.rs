@@ -73,7 +73,7 @@ fn run_server(binaries: &Binaries, account: Option<&Account>) -> Result<(Watcher
     server.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
     // From here on the folder goes away with us, so nothing is written into it before.
     let mut watcher = Watcher::start(&folder, account, &server)?;
-    make_data(binaries, account, &data)?;
+    make_data(binaries, account, &watcher, &data)?;
     watcher.start_server()?;
     let client = connect_when_ready(&mut watcher)?;
     Ok((watcher, client))

@@ -201,11 +201,8 @@ fn accepting_over_a_broken_matrix_needs_its_header() {
 #[test]
 fn unwritable_accepted_matrix() {
     let project = notes();
-    write(
-        &project.path(),
-        "leakproof.toml",
-        b"[project]\naccepted = \"migrations/V1__notes.sql/a.snap\"",
-    );
+    let config = "[project]\naccepted = \"migrations/V1__notes.sql/a.snap\"";
+    project.write("leakproof.toml", config);
     let mut command = check_in(&project, "project");
     command.arg("--accept");
     assert_refused("unwritable_accepted_matrix", &mut command, &[]);
