@@ -14,13 +14,13 @@ use nix::sys::signal::SigSet;
 use nix::unistd::setsid;
 
 use super::cause_of;
-use super::url::{connect_maintenance, is_live, leave};
+use super::url::{connect_maintenance, end_sessions, is_live, leave};
 use crate::error::{Error, Result};
 
 const READY: &str = "ready\n";
 const DONE: &str = "done\n";
 
-/// How long the session of a killed process may take to end by itself.
+/// How long the sessions of a killed process may take to end.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// The reaper of a run. If it is dropped without being dismissed, it does its work.
@@ -118,6 +118,7 @@ fn clean_up(url: &str, number: u32) -> Result<()> {
         while is_live(&mut session, number, started.elapsed() > END_LIMIT)? {
             sleep(Duration::from_millis(10));
         }
+        end_sessions(&mut session, number, END_LIMIT)?;
         leave(&mut session, number)
     };
     wait_and_leave().map_err(|cause: postgres::Error| {

@@ -178,6 +178,22 @@ fn runs_at_once_on_one_server_do_not_disturb_each_other() {
     assert_eq!(server.leftovers(), [""; 0]);
 }
 
+/// Also while it is starting, and while the server still makes a database for it.
+#[test]
+fn url_sigkill_at_any_time() {
+    let server = UrlServer::start();
+    for delay in (0..12).map(|step| Duration::from_millis(step * 25)) {
+        let mut command = leakproof(&["check", "tests/fixtures/notes", "--server", "url"]);
+        command.env("LEAKPROOF_DATABASE_URL", server.url("tester", PASSWORD));
+        let mut child = command.stdout(Stdio::null()).spawn().expect("the program runs");
+        sleep(delay);
+        // It may have ended by itself.
+        let _ = child.kill();
+        child.wait().expect("a child");
+        wait_for("nothing is left on the server", || none(&server.leftovers()));
+    }
+}
+
 /// Who cleans up after a killed run may be killed too; then it is the next run's work.
 #[test]
 fn the_next_run_sweeps() {
@@ -348,7 +364,10 @@ fn sleeps_on(server: &UrlServer, mark: &str) -> Result<(), String> {
 
 /// A folder that every account may use.
 fn open_folder() -> TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    // In memory where there is any: a server starts there in a third of the time.
+    let memory = Some(Path::new("/dev/shm")).filter(|memory| memory.is_dir());
+    let parent = memory.map_or_else(env::temp_dir, Path::to_owned);
+    let folder = tempfile::tempdir_in(parent).expect("a temporary folder");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("permissions");
     folder
 }
