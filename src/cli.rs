@@ -9,15 +9,20 @@ use leakproof::project::Grants;
 /// Proves, by really trying, that no tenant can touch another tenant's rows, and that no migration
 /// loses one.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes: 0 access is as accepted and nothing was lost; 1 access changed, a finding, or a loss;
+2 the run itself failed; 3 nothing was probed or a positive control failed.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Apply to a throwaway database, seed, probe, compare with what is accepted
+    #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
     /// What a finding means, how it is exploited, how to fix it
     Explain {
@@ -40,12 +45,12 @@ pub struct CheckArgs {
     /// The form of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Where the throwaway Postgres comes from: url, local or docker; the first that works if left
-    /// out
-    #[arg(long, env = "LEAKPROOF_SERVER", value_name = "KIND")]
+    /// Where the throwaway Postgres comes from: url (of LEAKPROOF_DATABASE_URL), local or docker;
+    /// else what LEAKPROOF_SERVER says, else the first that works
+    #[arg(long, value_name = "KIND")]
     pub server: Option<String>,
-    /// The image for the server kind docker
-    #[arg(long, env = "LEAKPROOF_DOCKER_IMAGE", value_name = "IMAGE")]
+    /// The image for the server kind docker; else what LEAKPROOF_DOCKER_IMAGE says
+    #[arg(long, value_name = "IMAGE")]
     pub docker_image: Option<String>,
     /// Supabase's default privileges; else what the config says, else 2026
     #[arg(long, value_enum)]

@@ -180,7 +180,8 @@ impl Snapshot {
 
 fn read_snapshot(path: &Path) -> Result<Option<Snapshot>> {
     let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+        // As a checkout on Windows may have turned it.
+        Ok(text) => text.replace("\r\n", "\n"),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => {
             return Err(Error::new(format!("cannot read `{}`", path.display()))

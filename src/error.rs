@@ -26,7 +26,7 @@ impl Error {
 
     /// Adds what stood in the way, in the words of whoever said no.
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
-        self.cause = Some(cause.to_string());
+        self.cause = Some(without_error_number(&cause.to_string()));
         self
     }
 
@@ -39,6 +39,18 @@ impl Error {
     /// What was attempted, and on what.
     pub fn fact(&self) -> &str {
         &self.fact
+    }
+}
+
+/// The operating system's number for an error says nothing that its text does not.
+fn without_error_number(text: &str) -> String {
+    match text.split_once(" (os error ") {
+        Some((before, after)) => {
+            let digits = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
+            let after = digits.strip_prefix(')').unwrap_or(digits);
+            format!("{before}{}", without_error_number(after))
+        }
+        None => text.to_owned(),
     }
 }
 
@@ -56,3 +68,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_has_no_error_number() {
+        let cause = std::io::Error::from_raw_os_error(2);
+        let error = Error::new("cannot read `a`").cause(format!("{cause}: `a`"));
+        assert_eq!(error.to_string(), "cannot read `a`\n  cause: No such file or directory: `a`");
+    }
+}

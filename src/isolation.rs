@@ -12,6 +12,7 @@ use crate::platform::Platform;
 use crate::probe::{ControlSet, control_oids, probe_relations};
 use crate::project::Project;
 use crate::session::{self, TextRow};
+use crate::statement::literal;
 use crate::tenancy::Tenancy;
 use crate::world::World;
 
@@ -43,6 +44,8 @@ impl Isolation {
         let catalog = Catalog::read(&mut client)?;
         let tenancy = Tenancy::find(project, &catalog)?;
         let actors = people(project, platform, &catalog, &tenancy)?;
+        refuse_missing_schemas(&mut client, &schemas)?;
+        refuse_missing_roles(&mut client, &actors)?;
         let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
         ControlSet::create(&mut client, &schemas[0], &catalog, &tenancy, platform, &roles)?;
         // Once more, with the control relations in it.
@@ -151,6 +154,44 @@ impl Isolation {
         }
         Ok(())
     }
+}
+
+fn refuse_missing_schemas(client: &mut Client, schemas: &[String]) -> Result<()> {
+    let missing = missing_names(client, schemas, "pg_catalog.pg_namespace", "nspname")?;
+    missing.first().map_or(Ok(()), |schema| {
+        Err(Error::new(format!("the schema `{schema}` does not exist after the migrations"))
+            .help("correct `schemas` under `[project]`, which says what the API exposes"))
+    })
+}
+
+fn refuse_missing_roles(client: &mut Client, actors: &[Actor]) -> Result<()> {
+    let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
+    let missing = missing_names(client, &roles, "pg_catalog.pg_roles", "rolname")?;
+    let actor = actors.iter().find(|actor| missing.iter().any(|role| role == actor.role()));
+    actor.map_or(Ok(()), |actor| {
+        let (name, role) = (actor.name(), actor.role());
+        Err(Error::new(format!("the actor `{name}` has the role `{role}`, which does not exist"))
+            .help(format!(
+                "create the role in a migration, or correct `role` under `[actors.{name}]`"
+            )))
+    })
+}
+
+fn missing_names(
+    client: &mut Client,
+    names: &[impl AsRef<str>],
+    catalog: &str,
+    column: &str,
+) -> Result<Vec<String>> {
+    let list: Vec<String> = names.iter().map(|name| literal(name.as_ref())).collect();
+    let sql = format!(
+        "select name from unnest(array[{}]::text[]) as name
+         where not exists (select from {catalog} where {column} = name)",
+        list.join(", ")
+    );
+    let rows = session::rows(client, &sql)
+        .map_err(|cause| session::internal("look for what the config names", &cause))?;
+    Ok(rows.into_iter().flatten().flatten().collect())
 }
 
 impl std::fmt::Debug for Isolation {

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            tell(&format!("error: {error}\n"));
             ExitCode::from(RUN_FAILED)
         }
     }
@@ -40,7 +40,9 @@ fn run_check(args: CheckArgs) -> Result<u8> {
     server::exit_on_signals()?;
     let project = Project::read(&args.path)?;
     let mut options = ServerOptions::from_env()?;
-    options.kind = args.server.as_deref().map(str::parse).transpose()?;
+    if let Some(kind) = &args.server {
+        options.kind = Some(kind.parse()?);
+    }
     options.docker_image = args.docker_image.or(options.docker_image);
     options.reaper = std::env::current_exe().ok();
     let options =
@@ -57,7 +59,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
     if args.timings {
         let total: std::time::Duration = report.timings.iter().map(|(_, time)| *time).sum();
         for (step, time) in report.timings.iter().chain([&("all steps", total)]) {
-            eprintln!("{:>8.1} ms  {step}", time.as_secs_f64() * 1000.0);
+            tell(&format!("{:>8.1} ms  {step}\n", time.as_secs_f64() * 1000.0));
         }
     }
     Ok(report.outcome().exit_code())
@@ -85,12 +87,19 @@ fn run_explain(finding: Option<&str>) -> Result<u8> {
     Ok(0)
 }
 
+/// To stderr. Where that cannot be written to, there is nobody to tell.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// A reader that has seen enough (`| head`) is no error.
 fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new("cannot write the report").cause(cause))
+            Err(Error::new("cannot write to stdout")
+                .cause(cause)
+                .help("check the disk or the program that it goes to"))
         }
         _ => Ok(()),
     }
@@ -104,13 +113,13 @@ struct Progress {
 impl Progress {
     fn show(&mut self, step: &str) {
         if self.is_shown {
-            eprint!("\r\x1b[K{step} ...");
+            tell(&format!("\r\x1b[K{step} ..."));
         }
     }
 
     fn clear(&mut self) {
         if self.is_shown {
-            eprint!("\r\x1b[K");
+            tell("\r\x1b[K");
         }
     }
 }

@@ -246,8 +246,10 @@ fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<us
         client.batch_execute(statement.text).map_err(|cause| failed(file, statement, &cause))?;
     }
     // Deferred constraints are checked while the file can still be blamed for them.
-    own(client, "set constraints all immediate").map_err(|cause| {
-        Error::new(format!("`{}` leaves a constraint broken", file.path().display())).cause(cause)
+    client.batch_execute("set constraints all immediate").map_err(|cause| {
+        Error::new(format!("`{}` leaves a constraint broken at its end", file.path().display()))
+            .cause(session::reason(&cause))
+            .help("a deferred constraint must hold when the file ends; mend the rows before that")
     })?;
     own(client, "reset session authorization; reset role; reset all")?;
     Ok(statements.len())
@@ -258,8 +260,13 @@ fn failed(file: &SqlFile, statement: &Statement<'_>, cause: &postgres::Error) ->
     let seen_at = session::position(db_error, statement.text);
     let at = (statement.start + seen_at).max(statement.first_word);
     let line = statement::line_of(file.sql(), at);
-    let error = Error::new(format!("`{}` failed at line {line}", file.path().display()))
-        .cause(session::reason(cause));
+    let mut why = session::reason(cause);
+    // Which line of which function, from the inside out.
+    for place in db_error.and_then(|error| error.where_()).unwrap_or_default().lines() {
+        why.push_str("\n    in ");
+        why.push_str(place);
+    }
+    let error = Error::new(format!("`{}` failed at line {line}", file.path().display())).cause(why);
     match db_error.map(|error| error.code().code()).and_then(help_for) {
         Some(help) => error.help(help),
         None => error.help("nothing of this file was kept; mend the statement and run again"),
@@ -273,7 +280,8 @@ fn help_for(sqlstate: &str) -> Option<&'static str> {
             "if it comes from Supabase (`auth.uid()`, schema `extensions`), \
              set `platform = \"supabase\"`",
         ),
-        "25001" => Some("put it in a file of its own; it cannot run inside a transaction"),
+        "25001" => Some(OUTSIDE.1),
+        "2D000" => Some(ONE_TRANSACTION.1),
         _ => None,
     }
 }
@@ -281,8 +289,7 @@ fn help_for(sqlstate: &str) -> Option<&'static str> {
 /// Refuses what would end or leave the file's transaction behind our back.
 fn refuse_unguardable(file: &SqlFile) -> Result<()> {
     for statement in statement::split(file.sql()) {
-        let words: Vec<String> = statement::words(statement.text).take(8).collect();
-        let Some((why, help)) = unguardable(&words) else { continue };
+        let Some((why, help)) = unguardable(statement.text) else { continue };
         let line = statement::line_of(file.sql(), statement.first_word);
         return Err(Error::new(format!("`{}` cannot be run: line {line}", file.path().display()))
             .cause(why)
@@ -291,30 +298,41 @@ fn refuse_unguardable(file: &SqlFile) -> Result<()> {
     Ok(())
 }
 
-fn unguardable(words: &[String]) -> Option<(&'static str, &'static str)> {
+fn unguardable(statement: &str) -> Option<(&'static str, &'static str)> {
+    let words: Vec<String> = statement::words(statement).take(4).collect();
     let word = |at: usize| words.get(at).map_or("", String::as_str);
-    let one_transaction = "each file is one transaction together with its history row";
     match word(0) {
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
-            Some((one_transaction, "remove transaction control from the file"))
+            Some(ONE_TRANSACTION)
         }
-        "prepare" if word(1) == "transaction" => {
-            Some((one_transaction, "remove transaction control from the file"))
-        }
+        "prepare" if word(1) == "transaction" => Some(ONE_TRANSACTION),
         "\\" => Some(("a psql command is not SQL", "write it as SQL, or remove it")),
-        "copy" if words.iter().any(|word| word == "stdin") => {
-            Some(("`copy from stdin` needs a client that sends rows", "write `insert` instead"))
+        "copy" => {
+            let words: Vec<String> = statement::words(statement).collect();
+            let has = |pair: [&str; 2]| words.windows(2).any(|words| words == pair);
+            if has(["from", "stdin"]) {
+                Some(("`copy from stdin` needs a client that sends rows", COPY_HELP))
+            } else if has(["to", "stdout"]) {
+                Some(("`copy to stdout` needs a client that takes rows", "remove it"))
+            } else {
+                None
+            }
         }
         "vacuum" | "reindex" | "cluster" if word(0) == "vacuum" || word(1) == "concurrently" => {
             Some(OUTSIDE)
         }
-        "create" | "drop" if words.iter().take(4).any(|word| word == "concurrently") => {
-            Some(OUTSIDE)
-        }
+        "create" | "drop" if words.iter().any(|word| word == "concurrently") => Some(OUTSIDE),
         "alter" if word(1) == "system" => Some(OUTSIDE),
         _ => None,
     }
 }
+
+const ONE_TRANSACTION: (&str, &str) = (
+    "each file is one transaction together with its history row",
+    "remove transaction control from the file",
+);
+
+const COPY_HELP: &str = "write `insert` instead; `pg_dump --inserts` does";
 
 const OUTSIDE: (&str, &str) = (
     "it cannot run inside a transaction",
@@ -335,20 +353,22 @@ mod tests {
 
     #[test]
     fn what_ends_a_transaction_is_refused() {
-        let refused = |sql: &str| unguardable(&statement::words(sql).collect::<Vec<_>>()).is_some();
+        let refused = |sql: &str| unguardable(sql).is_some();
         for sql in [
             "begin",
             "COMMIT",
             "/* x */ end",
             "\\d messages",
             "copy t from stdin",
+            "copy public.t (a, b, c, d) from stdin",
+            "copy t to stdout",
             "create index concurrently i on t (a)",
             "create unique index concurrently i on t (a)",
             "vacuum t",
         ] {
             assert!(refused(sql), "{sql} was let through");
         }
-        for sql in ["create table t (a int)", "do $$ begin null; end $$", "select 1"] {
+        for sql in ["create table t (a int)", "do $$ begin null; end $$", "copy t from '/a'"] {
             assert!(!refused(sql), "{sql} was refused");
         }
     }

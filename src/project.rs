@@ -8,6 +8,8 @@ mod files;
 mod preserve_file;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 pub use config::{ActorConfig, Config, Grants, Identity, MembersConfig, PlatformKind, Waiver};
@@ -37,9 +39,12 @@ impl Project {
     /// preserve or rollback file of a version that no migration has.
     pub fn read(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
-        if !root.is_dir() {
-            return Err(Error::new(format!("project `{}` is not a folder", root.display()))
-                .help("name the folder that holds `migrations/`, or `supabase/migrations/`"));
+        let no_folder = || {
+            Error::new(format!("project `{}` is not a folder", root.display()))
+                .help("name the folder that holds `migrations/`, or `supabase/migrations/`")
+        };
+        if !fs::metadata(root).map_err(|cause| no_folder().cause(cause))?.is_dir() {
+            return Err(no_folder().cause("it is a file"));
         }
         let config = Config::read(&root.join("leakproof.toml"))?;
         let folder = migrations_folder(root, &config)?;
@@ -128,7 +133,11 @@ fn migrations_folder(root: &Path, config: &Config) -> Result<PathBuf> {
         Some(configured) => vec![root.join(configured)],
         None => vec![root.join("migrations"), root.join("supabase/migrations")],
     };
-    candidates.iter().find(|folder| folder.is_dir()).cloned().ok_or_else(|| {
+    // One that is there and cannot be read is told as such when it is read.
+    let is_missing = |folder: &Path| {
+        fs::metadata(folder).is_err_and(|cause| cause.kind() == ErrorKind::NotFound)
+    };
+    candidates.iter().find(|folder| !is_missing(folder)).cloned().ok_or_else(|| {
         let tried: Vec<_> =
             candidates.iter().map(|folder| format!("`{}`", folder.display())).collect();
         Error::new(format!("project `{}` has no migrations", root.display()))

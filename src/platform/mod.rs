@@ -192,6 +192,7 @@ fn plain_roles(identity: &Identity) -> String {
     let service = identity.service_role.iter().map(|role| (role, " bypassrls"));
     let owner = "postgres".to_owned();
     let mut sql = String::new();
+    // The owner first: an application that names it as its role is told so by the actors.
     for (role, option) in
         [(&owner, " createdb createrole bypassrls")].into_iter().chain(ordinary).chain(service)
     {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::files::plain_cause;
 use crate::error::{Error, Result};
 
 /// The whole config.
@@ -124,15 +123,24 @@ pub struct Waiver {
     pub(crate) expires: Option<toml::value::Datetime>,
 }
 
+impl Identity {
+    /// The names of the settings that it reads.
+    fn settings(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.user).chain(&self.tenant)
+    }
+}
+
 impl Config {
     /// Reads the file; the defaults if there is none.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(cause) if cause.kind() == ErrorKind::NotFound && !path.is_symlink() => {
+                return Ok(Self::default());
+            }
             Err(cause) => {
                 return Err(Error::new(format!("cannot read `{}`", path.display()))
-                    .cause(plain_cause(&cause))
+                    .cause(cause)
                     .help("check that it is a UTF-8 file and that you may read it"));
             }
         };
@@ -169,7 +177,29 @@ impl Config {
                 "name the tenant table and the table that makes a user a member",
             );
         }
+        if self.project.schemas.as_ref().is_some_and(Vec::is_empty) {
+            return wrong(
+                "`schemas` under `[project]` is empty".into(),
+                "name the schemas that the API exposes, or remove the line: it is `public` then",
+            );
+        }
+        if let Some(setting) = self.identity.iter().flat_map(Identity::settings).find(|setting| {
+            // PostgreSQL takes a setting of ours only with a dot in it.
+            !setting.contains('.')
+        }) {
+            return wrong(
+                format!("`{setting}` under `[identity]` is not the name of a custom setting"),
+                "write it as the policies do, such as `app.user_id`",
+            );
+        }
         for (name, actor) in &self.actors {
+            // The accepted matrix is read back word by word.
+            if name.is_empty() || name.contains(char::is_whitespace) {
+                return wrong(
+                    format!("actor `{name}` has a name that is not one word"),
+                    "name it with letters, digits, `_` and `-`",
+                );
+            }
             for tenant in actor.member_of.iter().flatten() {
                 if !["A", "B"].contains(&tenant.as_str()) {
                     return wrong(

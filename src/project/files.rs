@@ -67,7 +67,9 @@ pub(super) fn read_migrations(folder: &Path) -> Result<Vec<SqlFile>> {
 /// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `rollback/`); none if there
 /// is no such folder.
 pub(super) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<SqlFile>> {
-    if !folder.exists() {
+    // A link that leads nowhere is not the same as nothing.
+    let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
+    if fs::symlink_metadata(folder).is_err_and(|cause| is_missing(&cause)) {
         return Ok(Vec::new());
     }
     let files = read_folder(folder)?;
@@ -99,13 +101,18 @@ pub(super) fn doubled(first: &SqlFile, second: &SqlFile) -> Error {
 fn read_folder(folder: &Path) -> Result<Vec<SqlFile>> {
     let unreadable = |cause: io::Error| {
         Error::new(format!("cannot read the folder `{}`", folder.display()))
-            .cause(plain_cause(&cause))
-            .help("check that it exists and that you may read it")
+            .cause(cause)
+            .help("check that it is a folder and that you may read it")
     };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        paths.push(entry.map_err(unreadable)?.path());
+    }
+    // The first error is the same on every machine.
+    paths.sort();
     let mut files = Vec::new();
     let mut naming = None;
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+    for path in paths {
         let Some(file_name) = path.file_name().and_then(|name| name.to_str()) else {
             return Err(misnamed(&path, "the name is not UTF-8"));
         };
@@ -168,7 +175,7 @@ fn misnamed(path: &Path, why: &str) -> Error {
 fn read_text(path: &Path) -> Result<String> {
     let bytes = fs::read(path).map_err(|cause| {
         Error::new(format!("cannot read `{}`", path.display()))
-            .cause(plain_cause(&cause))
+            .cause(cause)
             .help("check that it is a file and that you may read it")
     })?;
     let text = String::from_utf8(bytes).map_err(|cause| {
@@ -180,15 +187,6 @@ fn read_text(path: &Path) -> Result<String> {
     })?;
     // One text, one checksum, on every machine: CRLF and a byte order mark are not content.
     Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))
-}
-
-/// The reason without the operating system's error number.
-pub(super) fn plain_cause(cause: &io::Error) -> String {
-    let text = cause.to_string();
-    match text.split_once(" (os error") {
-        Some((reason, _)) => reason.to_owned(),
-        None => text,
-    }
 }
 
 #[cfg(test)]

@@ -32,8 +32,11 @@ const PACKAGES: [(&str, &str, &str); 7] = [
 pub fn find_binaries() -> Result<Binaries> {
     let folders =
         folders_on_path().into_iter().chain(iter::once_with(folder_of_pg_config).flatten());
-    let folders = folders.chain(iter::once_with(folders_of_packages).flatten());
-    let Some(folder) = folders.into_iter().find_map(|folder| holds_all(&folder)) else {
+    find_in(folders.chain(iter::once_with(folders_of_packages).flatten()))
+}
+
+fn find_in(mut folders: impl Iterator<Item = PathBuf>) -> Result<Binaries> {
+    let Some(folder) = folders.find_map(|folder| holds_all(&folder)) else {
         return Err(Error::new("could not find PostgreSQL on this machine")
             .cause("no `initdb` with a `postgres` beside it on PATH, by `pg_config --bindir`, in /usr/lib/postgresql/*/bin, Homebrew or Postgres.app")
             .help("install it (`apt install postgresql`, `brew install postgresql@17`), or put its folder on PATH"));
@@ -101,7 +104,9 @@ fn holds_all(folder: &Path) -> Option<PathBuf> {
 fn read_version(folder: &Path) -> Result<String> {
     let program = folder.join("postgres");
     let failed = |cause: String| {
-        Error::new(format!("could not run `{} --version`", program.display())).cause(cause)
+        Error::new(format!("could not run `{} --version`", program.display()))
+            .cause(cause)
+            .help("mend that installation, or put the folder of another one first on PATH")
     };
     let output = Command::new(&program).arg("--version").output();
     let output = output.map_err(|cause| failed(cause.to_string()))?;
@@ -109,4 +114,24 @@ fn read_version(folder: &Path) -> Result<String> {
         return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_looked_for_is_told() {
+        let error = find_in(iter::empty()).err().map(|error| error.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some(
+                "could not find PostgreSQL on this machine\n  \
+                 cause: no `initdb` with a `postgres` beside it on PATH, by `pg_config --bindir`, in \
+                 /usr/lib/postgresql/*/bin, Homebrew or Postgres.app\n  \
+                 help: install it (`apt install postgresql`, `brew install postgresql@17`), or put \
+                 its folder on PATH"
+            )
+        );
+    }
 }

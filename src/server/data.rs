@@ -1,16 +1,18 @@
 //! Data directories: initialised once per version of Postgres, kept in the cache, copied for each
 //! server. The cache only saves time: whatever is wrong with it, `initdb` is run instead.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::account::Account;
 use super::binaries::Binaries;
+use super::watcher::Watcher;
 use crate::error::{Error, Result};
 
 /// What decides how a fresh data directory looks. Small WAL segments, since each copy has one.
@@ -30,7 +32,12 @@ const COMPLETE: &str = "complete";
 const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Makes a fresh data directory at `data`, owned by `account`: copied from the cache, or by initdb.
-pub fn make_data(binaries: &Binaries, account: Option<&Account>, data: &Path) -> Result<()> {
+pub fn make_data(
+    binaries: &Binaries,
+    account: Option<&Account>,
+    watcher: &Watcher,
+    data: &Path,
+) -> Result<()> {
     let cached = find_cached(binaries);
     if let Some(cached) = &cached {
         if copy_cached(cached, account, data).is_ok() {
@@ -38,7 +45,7 @@ pub fn make_data(binaries: &Binaries, account: Option<&Account>, data: &Path) ->
         }
         let _ = fs::remove_dir_all(data);
     }
-    init_data(binaries, account, data)?;
+    init_data(binaries, account, watcher, data)?;
     if let Some(cached) = &cached {
         // An unwritable cache only costs the next start half a second.
         let _ = store_cached(data, cached);
@@ -61,18 +68,31 @@ fn find_cached(binaries: &Binaries) -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("leakproof").join(name))
 }
 
-fn init_data(binaries: &Binaries, account: Option<&Account>, data: &Path) -> Result<()> {
+fn init_data(
+    binaries: &Binaries,
+    account: Option<&Account>,
+    watcher: &Watcher,
+    data: &Path,
+) -> Result<()> {
     let mut initdb = binaries.command("initdb", account);
     initdb.args(INITDB_OPTIONS).arg("--pgdata").arg(data);
-    let failed = || Error::new(format!("`{}` failed", initdb.get_program().display()));
-    let fact = failed();
-    match initdb.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(fact.cause(if said.is_empty() { output.status.to_string() } else { said }))
+    let failed = Error::new(format!("`{}` failed", initdb.get_program().display()))
+        .help("mend that installation, or put the folder of another one first on PATH");
+    // When we are killed it runs to its end, which needs a place for what it says, and its folder:
+    // without either it would leave shared memory behind.
+    let log = watcher.folder().join("initdb.log");
+    let mut run = || {
+        initdb.stdin(watcher.share_pipe()?).stdout(Stdio::null()).stderr(File::create(&log)?);
+        initdb.status()
+    };
+    match run() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => {
+            let said = fs::read(&log).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said).trim().to_owned();
+            Err(failed.cause(if said.is_empty() { status.to_string() } else { said }))
         }
-        Err(cause) => Err(fact.cause(cause)),
+        Err(cause) => Err(failed.cause(cause)),
     }
 }
 

@@ -46,7 +46,7 @@ impl Database {
         &self.server
     }
 
-    /// Connects as a superuser, with the application name `leakproof`.
+    /// Connects as a superuser, with an application name that begins with `leakproof`.
     ///
     /// # Errors
     /// When the server is gone or has no connection left.

@@ -73,7 +73,7 @@ fn run_server(binaries: &Binaries, account: Option<&Account>) -> Result<(Watcher
     server.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
     // From here on the folder goes away with us, so nothing is written into it before.
     let mut watcher = Watcher::start(&folder, account, &server)?;
-    make_data(binaries, account, &data)?;
+    make_data(binaries, account, &watcher, &data)?;
     watcher.start_server()?;
     let client = connect_when_ready(&mut watcher)?;
     Ok((watcher, client))
@@ -137,18 +137,24 @@ fn connect_when_ready(watcher: &mut Watcher) -> Result<Client> {
     let started = Instant::now();
     let mut refused = "it did not open its socket".to_owned();
     while started.elapsed() < START_LIMIT && !watcher.has_stopped() {
-        if fs::exists(&socket).unwrap_or(false) {
-            match config.connect(NoTls) {
+        match fs::exists(&socket) {
+            Ok(false) => {}
+            Ok(true) => match config.connect(NoTls) {
                 Ok(client) => return Ok(client),
                 Err(cause) => refused = cause_of(&cause),
+            },
+            // Root without the right to enter what is another account's: waiting would not help.
+            Err(cause) => {
+                return Err(Error::new("cannot reach a local PostgreSQL server on its socket")
+                    .cause(cause)
+                    .help("run leakproof as an ordinary user, or use another kind of `--server`"));
             }
         }
         sleep(Duration::from_millis(2));
     }
     let log = watcher.read_log_end();
-    Err(Error::new("a local PostgreSQL server did not start").cause(if log.is_empty() {
-        refused
-    } else {
-        log
-    }))
+    let cause = if log.is_empty() { refused } else { log };
+    Err(Error::new("a local PostgreSQL server did not start")
+        .cause(cause)
+        .help("if the cause is not on this machine, use another kind of `--server`"))
 }

@@ -36,7 +36,7 @@ pub use redact::without_password;
 pub use signals::exit_on_signals;
 pub use url::ROLE_MARK;
 
-/// The application name of every connection of ours.
+/// The application name of every connection of ours, or how it begins.
 const APPLICATION_NAME: &str = "leakproof";
 
 /// The first version with `drop database ... with (force)`, as `server_version_num` gives it.

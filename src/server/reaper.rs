@@ -14,13 +14,13 @@ use nix::sys::signal::SigSet;
 use nix::unistd::setsid;
 
 use super::cause_of;
-use super::url::{connect_maintenance, is_live, leave};
+use super::url::{connect_maintenance, end_sessions, is_live, leave};
 use crate::error::{Error, Result};
 
 const READY: &str = "ready\n";
 const DONE: &str = "done\n";
 
-/// How long the session of a killed process may take to end by itself.
+/// How long the sessions of a killed process may take to end.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// The reaper of a run. If it is dropped without being dismissed, it does its work.
@@ -87,6 +87,9 @@ pub fn reap() -> Result<()> {
         let (mut url, mut number) = (String::new(), String::new());
         stdin.read_line(&mut url)?;
         stdin.read_line(&mut number)?;
+        let number = number.trim().parse::<u32>().map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidInput, "no run is named on standard input")
+        })?;
         io::stdout().write_all(READY.as_bytes())?;
         io::stdout().flush()?;
         let mut rest = String::new();
@@ -94,7 +97,6 @@ pub fn reap() -> Result<()> {
         Ok((url.trim_end_matches('\n').to_owned(), number, rest))
     };
     let (url, number, rest) = guard().map_err(|cause| failed(cause.to_string()))?;
-    let number = number.trim().parse().map_err(|_| failed("no run is named".to_owned()))?;
     if rest == DONE {
         return Ok(());
     }
@@ -116,6 +118,7 @@ fn clean_up(url: &str, number: u32) -> Result<()> {
         while is_live(&mut session, number, started.elapsed() > END_LIMIT)? {
             sleep(Duration::from_millis(10));
         }
+        end_sessions(&mut session, number, END_LIMIT)?;
         leave(&mut session, number)
     };
     wait_and_leave().map_err(|cause: postgres::Error| {

@@ -6,7 +6,8 @@
 //! run drops the roles which another is about to use.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use postgres::config::{Host, SslMode};
 use postgres::error::SqlState;
@@ -42,9 +43,10 @@ pub fn start(options: &ServerOptions) -> Result<Server> {
         return Err(Error::new("no server is given")
             .help("set LEAKPROOF_DATABASE_URL=postgres://user:password@host/database"));
     };
-    let (mut session, config) = connect_maintenance(url)?;
+    let (mut session, mut config) = connect_maintenance(url)?;
     let place = describe_place(&config);
     let number = enter(&mut session).map_err(|cause| refused(&place, &cause))?;
+    config.application_name(&session_name(number));
     let reaper = match &options.reaper {
         Some(program) => Some(Reaper::start(program, url, number)?),
         None => None,
@@ -86,6 +88,12 @@ fn parse_url(url: &str) -> Result<Config> {
     };
     if url.contains('\n') {
         return Err(invalid("it has more than one line"));
+    }
+    let is_other = url.split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.contains('=') && !["postgres", "postgresql"].contains(&scheme)
+    });
+    if is_other {
+        return Err(invalid("it does not begin with `postgres://`"));
     }
     let mut config: Config = url.parse().map_err(|cause| invalid(&cause_of(&cause)))?;
     if config.get_ssl_mode() == SslMode::Require {
@@ -167,6 +175,22 @@ pub fn is_live(session: &mut Client, number: u32, end: bool) -> Result<bool, pos
     Ok(live_runs(session)?.contains(&number))
 }
 
+/// Has the server close the sessions of a dead run, and waits for them at most `limit`. One of them
+/// may still be making a database, which nobody would see before it is there.
+pub fn end_sessions(
+    session: &mut Client,
+    number: u32,
+    limit: Duration,
+) -> Result<(), postgres::Error> {
+    let end = "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
+        where application_name = $1";
+    let started = Instant::now();
+    while session.execute(end, &[&session_name(number)])? > 0 && started.elapsed() < limit {
+        sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 fn close_gate(session: &mut Client) -> Result<(), postgres::Error> {
     // The session is idle for as long as the run takes; that must not end it.
     session.batch_execute(
@@ -195,8 +219,13 @@ fn live_runs(session: &mut Client) -> Result<Vec<u32>, postgres::Error> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// The application name of the sessions of a run, but for the one that holds its lock.
+fn session_name(number: u32) -> String {
+    format!("{APPLICATION_NAME}_{number:08x}")
+}
+
 fn database_prefix(number: u32) -> String {
-    format!("{APPLICATION_NAME}_{number:08x}_")
+    format!("{}_", session_name(number))
 }
 
 /// Which run made the database; `None` if none did.

@@ -5,7 +5,8 @@
 //! Not PR_SET_PDEATHSIG: that follows the thread which started the server, not the process.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -49,6 +50,13 @@ impl Watcher {
         pipe.write_all(b"start\n").map_err(|cause| {
             Error::new("could not reach the shell that watches over a server").cause(cause)
         })
+    }
+
+    /// The pipe, for a process that writes into the folder: for as long as it runs, nothing is
+    /// removed. Its standard input is a good place, if it reads none.
+    pub fn share_pipe(&self) -> io::Result<Stdio> {
+        let pipe = self.shell.stdin.as_ref().expect("the pipe is taken by drop only");
+        pipe.as_fd().try_clone_to_owned().map(Stdio::from)
     }
 
     /// Whether the server has ended.

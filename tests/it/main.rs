@@ -7,4 +7,5 @@ mod leaks;
 mod preservation;
 mod support;
 mod tidy;
+mod url_server;
 mod wrong_inputs;
