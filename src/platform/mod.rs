@@ -150,14 +150,15 @@ impl Platform {
     }
 }
 
-/// Makes the roles of the config that are missing.
+/// Makes the roles of the config that are missing, and lets `postgres` run the migrations: where it
+/// was there before, it need not be a superuser.
 fn plain_roles(identity: &Identity) -> String {
     let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
     let ordinary = named.into_iter().flatten().chain(&identity.roles).map(|role| (role, ""));
     let service = identity.service_role.iter().map(|role| (role, " bypassrls"));
     let owner = "postgres".to_owned();
     let mut sql = String::new();
-    for (role, option) in ordinary.chain(service).chain([(&owner, " superuser")]) {
+    for (role, option) in [(&owner, " superuser")].into_iter().chain(ordinary).chain(service) {
         let create = format!("create role {} nologin{option}", identifier(role));
         let mark = format!(
             "comment on role {} is {}",
@@ -167,13 +168,35 @@ fn plain_roles(identity: &Identity) -> String {
         sql.push_str(&format!(
             "do $leakproof$ begin
                 if not exists (select from pg_catalog.pg_roles where rolname = {}) then
-                    execute {}; execute {};
+                    begin
+                        execute {}; execute {};
+                    exception
+                        -- Another run on this server was faster; its role is as good as ours.
+                        when duplicate_object or unique_violation then null;
+                    end;
                 end if;
             end $leakproof$;\n",
             literal(role),
             literal(&create),
             literal(&mark)
         ));
+        if *role != owner {
+            sql.push_str(&format!(
+                "do $leakproof$ begin
+                    if not pg_catalog.pg_has_role('postgres', {}, 'member') then
+                        execute {};
+                    end if;
+                end $leakproof$;\n",
+                literal(role),
+                literal(&format!("grant {} to postgres", identifier(role)))
+            ));
+        }
     }
+    sql.push_str(
+        "do $leakproof$ begin
+            execute pg_catalog.format(
+                'alter database %I owner to postgres', pg_catalog.current_database());
+        end $leakproof$;\n",
+    );
     sql
 }
