@@ -69,6 +69,8 @@ pub(crate) struct Column {
     pub has_default: bool,
     pub is_generated: bool,
     pub identity: String,
+    /// How many fields a row type has.
+    pub parts: usize,
     /// The labels of an enum.
     pub labels: Option<Vec<String>>,
 }

@@ -20,7 +20,7 @@ use crate::session;
 use crate::tenancy::{Root, Tenancy};
 
 pub use rows::RowClass;
-pub(crate) use rows::{Identity, KnownRow, OwnerNames, PLACE, RowOwner, read_rows};
+pub(crate) use rows::{Identity, KnownRow, OwnerNames, PLACE, Reading, RowOwner, read_rows};
 pub(crate) use seed::{Seeded, Values, Variant, insert_statement, value_sql};
 
 /// Whose row one is meant to be: a tenant's, a user's of a tenant, a user's, or nobody's.
@@ -53,6 +53,7 @@ pub(crate) struct World {
     pub unseeded: BTreeMap<Oid, String>,
     /// Values that a check constraint was found to accept, by relation and column.
     pub learned: BTreeMap<(Oid, String), String>,
+    pub names: OwnerNames,
 }
 
 impl World {
@@ -77,7 +78,9 @@ impl World {
             seeded: BTreeMap::new(),
             unseeded: BTreeMap::new(),
             learned: BTreeMap::new(),
+            names: OwnerNames::default(),
         };
+        world.names = OwnerNames::of(&world)?;
         for oid in world.in_reference_order(wanted) {
             let Some(relation) = catalog.relation(oid) else { continue };
             for branch in world.branches(relation) {

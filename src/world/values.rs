@@ -79,6 +79,19 @@ pub(crate) fn plain_value(column: &Column, seed: &str) -> Option<String> {
         "tsvector" => "leakproof".into(),
         "xml" => "<leakproof/>".into(),
         "money" => "1".into(),
+        "macaddr8" => "00:00:5e:00:53:01:00:01".into(),
+        "tsquery" => "leakproof".into(),
+        "jsonpath" => "$".into(),
+        "pg_lsn" => "0/0".into(),
+        "bit" => "0".repeat(size(column)),
+        "varbit" => "0".into(),
+        "vector" | "halfvec" => format!("[{}]", vec!["1"; size(column)].join(",")),
+        "point" => "(0,0)".into(),
+        "line" => "{1,0,0}".into(),
+        "lseg" | "box" => "((0,0),(1,1))".into(),
+        "path" | "polygon" => "((0,0),(1,1),(1,0))".into(),
+        "circle" => "<(0,0),1>".into(),
+        name if name.ends_with("multirange") => "{}".into(),
         _ => match column.category {
             'B' => "false".into(),
             'N' => "1".into(),
@@ -87,10 +100,19 @@ pub(crate) fn plain_value(column: &Column, seed: &str) -> Option<String> {
             'R' => "empty".into(),
             'T' => "1 day".into(),
             'E' => column.labels.as_ref()?.first()?.clone(),
+            // A row of NULLs.
+            'C' => format!("({})", ",".repeat(column.parts.saturating_sub(1))),
+            'Z' => "x".into(),
             _ => return None,
         },
     };
     Some(value)
+}
+
+/// The number in `bit(3)` or `vector(3)`; 1 where there is none.
+fn size(column: &Column) -> usize {
+    let digits: String = column.type_name.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(1)
 }
 
 /// A value other than those the world holds, for updates.

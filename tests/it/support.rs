@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use leakproof::check::{CheckOptions, check};
+use leakproof::error::Result;
 use leakproof::project::Project;
 use leakproof::report::Report;
 use leakproof::server::ServerOptions;
@@ -68,10 +69,14 @@ fn copy_folder(from: &Path, to: &Path) {
 
 /// Checks a project in this process, on the server that all tests share.
 pub fn check_project(path: &Path) -> Report {
-    let project = Project::read(path).expect("a readable project");
-    let options =
-        CheckOptions { server: ServerOptions::from_env().expect("options"), ..Default::default() };
-    check(&project, &options, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
+    try_check_project(path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// As [`check_project`], for a run that may fail.
+pub fn try_check_project(path: &Path) -> Result<Report> {
+    let project = Project::read(path)?;
+    let options = CheckOptions { server: ServerOptions::from_env()?, ..Default::default() };
+    check(&project, &options, &mut |_| {})
 }
 
 /// The program, in the repository's folder, with the environment of the tests.
