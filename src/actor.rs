@@ -78,19 +78,35 @@ impl Actor {
                 identifier(session_user)
             ));
         }
-        let settings: Vec<String> = self
-            .request
-            .iter()
-            .map(|(name, value)| {
-                format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value))
-            })
-            .collect();
-        if !settings.is_empty() {
-            sql.push_str(&format!("select {}; ", settings.join(", ")));
-        }
+        let request = self.request.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        sql.push_str(&set_sql(request));
         sql.push_str(&format!("set local role {}", identifier(&self.role)));
         sql
     }
+
+    /// Statements that say who asks without becoming the actor: for triggers, defaults and views
+    /// that want to know, while we stay ourselves.
+    pub(crate) fn claim_sql(&self) -> String {
+        set_sql(self.claims().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// Statements that take [`Self::claim_sql`] back.
+    pub(crate) fn unclaim_sql(&self) -> String {
+        set_sql(self.claims().map(|(name, _)| (name.as_str(), "")))
+    }
+
+    fn claims(&self) -> impl Iterator<Item = &(String, String)> {
+        self.request.iter().filter(|(name, _)| name != "search_path")
+    }
+}
+
+fn set_sql<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let each: Vec<String> = settings
+        .map(|(name, value)| {
+            format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value))
+        })
+        .collect();
+    if each.is_empty() { String::new() } else { format!("select {}; ", each.join(", ")) }
 }
 
 /// The statement that turns the session back into ourselves inside the same transaction.

@@ -49,8 +49,10 @@ pub(crate) fn judge_access(matrix: &Matrix, actors: &[Actor]) -> Vec<Finding> {
 /// The rule that a cell breaks, if it breaks one.
 fn rule_of(matrix: &Matrix, actor: &Actor, cell: &Cell) -> Option<&'static str> {
     if let Verdict::Broken { sqlstate } = &cell.verdict {
-        // A trigger's own `raise` is an answer; everything else is a policy or view that fails.
-        return (sqlstate != "P0001").then_some("statement-raises");
+        // A trigger's own `raise` is an answer; everything else is a policy or view that fails. No
+        // trigger answers who only reads.
+        let is_answer = sqlstate == "P0001" && cell.command != Command::Read;
+        return (!is_answer).then_some("statement-raises");
     }
     if !cell.verdict.is_allowed() {
         return None;
@@ -94,8 +96,7 @@ fn cross_tenant(matrix: &Matrix, cell: &Cell, command: Command) -> &'static str 
 
 /// Whether rows of the relation belong to tenants: where somebody's row is of the same tenant.
 fn is_of_tenant(matrix: &Matrix, cell: &Cell) -> bool {
-    let mut cells = matrix.cells().iter().filter(|other| other.relation == cell.relation);
-    cells.any(|other| other.class == RowClass::Tenant)
+    matrix.of(&cell.relation).iter().any(|other| other.class == RowClass::Tenant)
 }
 
 fn of_cells(rule: &'static str, on: String, cells: &[&Cell]) -> Finding {

@@ -41,16 +41,16 @@ impl Isolation {
             "begin; set local timezone = 'UTC'; set local client_min_messages = error",
         )
         .map_err(|cause| session::internal("begin the world's transaction", &cause))?;
-        let catalog = Catalog::read(&mut client)?;
-        let tenancy = Tenancy::find(project, &catalog)?;
+        let mut catalog = Catalog::read(&mut client)?;
+        let tenancy = Tenancy::find_all(project, &mut catalog)?;
         let actors = people(project, platform, &catalog, &tenancy)?;
         refuse_missing_schemas(&mut client, &schemas)?;
         refuse_missing_roles(&mut client, &actors)?;
         let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
         ControlSet::create(&mut client, &schemas[0], &catalog, &tenancy, platform, &roles)?;
         // Once more, with the control relations in it.
-        let catalog = Catalog::read(&mut client)?;
-        let tenancy = Tenancy::find(project, &catalog)?;
+        let mut catalog = Catalog::read(&mut client)?;
+        let tenancy = Tenancy::find_all(project, &mut catalog)?;
         let exposed = catalog.relations().filter(|relation| schemas.contains(&relation.schema));
         let wanted: Vec<Oid> = exposed.map(|relation| relation.oid).collect();
         let catalog = Arc::new(catalog);

@@ -1,5 +1,6 @@
 //! Who owns what: the tenant table, the membership table, and for every relation the path by which
-//! a row belongs to a tenant and to a user. Pure; follows foreign keys, never table names.
+//! a row belongs to a tenant and to a user. Pure; follows foreign keys, never table names. A column
+//! that no foreign key holds, but that is named and typed as in the membership table, counts as one.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -78,6 +79,48 @@ impl Tenancy {
             .map(|relation| (relation.oid, tenancy.follow(catalog, relation)))
             .collect();
         Ok(tenancy)
+    }
+
+    /// As [`Self::find`], with the references that only a column's name tells of added to `catalog`:
+    /// a table that names its tenant without a foreign key is nobody's otherwise, and a leak of it
+    /// would pass as shared data.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub(crate) fn find_all(project: &Project, catalog: &mut Catalog) -> Result<Self> {
+        let stated = Self::find(project, catalog)?;
+        let implied = stated.implied_references(catalog);
+        if implied.is_empty() {
+            return Ok(stated);
+        }
+        catalog.add_references(implied);
+        Self::find(project, catalog)
+    }
+
+    fn implied_references(&self, catalog: &Catalog) -> Vec<(Oid, ForeignKey)> {
+        let Some(members) = &self.members else { return Vec::new() };
+        let roots = [
+            (self.tenant.as_ref(), &members.config.tenant),
+            (Some(&self.users), &members.config.user),
+        ];
+        let mut implied = Vec::new();
+        for (root, name) in roots.iter().filter_map(|(root, name)| Some((root.as_ref()?, *name))) {
+            let key = catalog.relation(root.relation).and_then(|table| table.column(&root.column));
+            let Some(key) = key else { continue };
+            for relation in catalog.relations().filter(|r| r.oid != root.relation) {
+                let is_stated = relation.foreign_keys.iter().any(|f| f.columns.contains(name));
+                let column = relation.column(name);
+                if !is_stated && column.is_some_and(|column| column.base_type == key.base_type) {
+                    let reference = ForeignKey {
+                        columns: vec![name.clone()],
+                        target: root.relation,
+                        target_columns: vec![root.column.clone()],
+                    };
+                    implied.push((relation.oid, reference));
+                }
+            }
+        }
+        implied
     }
 
     pub(crate) fn ownership(&self, relation: Oid) -> &Ownership {

@@ -1,7 +1,7 @@
 -- Keys, foreign keys and checks, each with its columns in order.
 select
     c.oid::bigint as oid,
-    c.conname as name,
+    c.conname::text collate "C" as name,
     c.conrelid::bigint as relation,
     c.contype::text as kind,
     coalesce((
@@ -21,4 +21,22 @@ join pg_catalog.pg_namespace n on n.oid = c.connamespace
 where c.contype in ('p', 'u', 'f', 'c')
     and c.conrelid <> 0
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
-order by c.conrelid, c.contype, c.conname collate "C"
+union all
+-- The checks of a domain hold for each column of it.
+select
+    c.oid::bigint,
+    c.conname::text collate "C",
+    a.attrelid::bigint,
+    'c',
+    json_build_array(a.attname),
+    null,
+    '[]'::json,
+    pg_catalog.pg_get_constraintdef(c.oid)
+from pg_catalog.pg_constraint c
+join pg_catalog.pg_attribute a on a.atttypid = c.contypid
+join pg_catalog.pg_class r on r.oid = a.attrelid
+where c.contype = 'c'
+    and c.contypid <> 0
+    and r.relkind in ('r', 'p')
+    and not a.attisdropped
+order by 3, 4, 2

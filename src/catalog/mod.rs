@@ -35,6 +35,9 @@ pub(crate) struct Relation {
     pub foreign_keys: Vec<ForeignKey>,
     #[serde(skip)]
     pub checks: Vec<Check>,
+    /// The expressions of its policies, and the views that show it.
+    #[serde(skip)]
+    pub rules: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -66,6 +69,8 @@ pub(crate) struct Column {
     pub has_default: bool,
     pub is_generated: bool,
     pub identity: String,
+    /// How many fields a row type has.
+    pub parts: usize,
     /// The labels of an enum.
     pub labels: Option<Vec<String>>,
 }
@@ -103,6 +108,12 @@ struct UniqueIndexRow {
 }
 
 #[derive(Deserialize)]
+struct RuleRow {
+    relation: Oid,
+    definition: String,
+}
+
+#[derive(Deserialize)]
 struct ViewSourceRow {
     view: Oid,
     source: Oid,
@@ -123,6 +134,10 @@ impl Catalog {
                 relation.keys.push(row.columns);
             }
         }
+        for row in session::values::<RuleRow>(client, include_str!("rules.sql"))? {
+            let Some(relation) = catalog.relations.get_mut(&row.relation) else { continue };
+            relation.rules.push(row.definition);
+        }
         let sources = session::values(client, include_str!("view_sources.sql"))?;
         catalog.inherit_into_views(&sources);
         Ok(catalog)
@@ -142,6 +157,15 @@ impl Catalog {
     /// The relation of that `schema.name`.
     pub(crate) fn by_name(&self, name: &str) -> Option<&Relation> {
         self.relations.values().find(|relation| relation.title() == name)
+    }
+
+    /// Adds references that no constraint states.
+    pub(crate) fn add_references(&mut self, references: Vec<(Oid, ForeignKey)>) {
+        for (oid, reference) in references {
+            if let Some(relation) = self.relations.get_mut(&oid) {
+                relation.foreign_keys.push(reference);
+            }
+        }
     }
 
     fn add_constraint(&mut self, row: ConstraintRow) {

@@ -17,6 +17,13 @@ select
             'has_default', a.atthasdef or t.typdefault is not null,
             'is_generated', a.attgenerated <> '',
             'identity', a.attidentity::text,
+            'parts', (
+                select count(*)
+                from pg_catalog.pg_attribute p
+                where p.attrelid = nullif(coalesce(b.typrelid, t.typrelid), 0)
+                    and p.attnum > 0
+                    and not p.attisdropped
+            ),
             'labels', (
                 select json_agg(e.enumlabel order by e.enumsortorder)
                 from pg_catalog.pg_enum e

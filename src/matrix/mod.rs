@@ -247,12 +247,19 @@ impl Matrix {
         self
     }
 
+    /// The cells of one relation, which lie side by side.
+    pub(crate) fn of(&self, relation: &str) -> &[Cell] {
+        let start = self.cells.partition_point(|cell| cell.relation.as_str() < relation);
+        let end = self.cells.partition_point(|cell| cell.relation.as_str() <= relation);
+        &self.cells[start..end]
+    }
+
     /// The cells of one relation and actor.
     pub(crate) fn row<'a>(
         &'a self,
         relation: &'a str,
         actor: &'a str,
     ) -> impl Iterator<Item = &'a Cell> {
-        self.cells.iter().filter(move |cell| cell.relation == relation && cell.actor == actor)
+        self.of(relation).iter().filter(move |cell| cell.actor == actor)
     }
 }

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Subject, Verdict};
 use crate::session::TextRow;
 use crate::statement::identifier;
-use crate::world::{Identity, KnownRow, OwnerNames, PLACE, World, read_rows, value_sql};
+use crate::world::{Identity, KnownRow, OwnerNames, PLACE, Reading, World, read_rows, value_sql};
 use privileges::{Privilege, Privileges};
 use trial::{Answer, Failure, Trial};
 
@@ -40,10 +40,9 @@ pub(crate) fn probe_relations(
     let schemas: Vec<String> = schemas.into_iter().collect();
     let roles: Vec<&str> = world.actors.iter().map(Actor::role).collect();
     let privileges = Privileges::read(client, &schemas, &roles)?;
-    let names = OwnerNames::of(world)?;
     let mut targets = Vec::new();
     for relation in relations {
-        targets.push(Target::read(client, world, &names, relation)?);
+        targets.push(Target::read(client, world, relation)?);
     }
     let mut cells = Vec::new();
     let mut attempts = 0;
@@ -72,35 +71,33 @@ struct Target<'a> {
     relation: &'a Relation,
     identity: Identity,
     rows: Vec<KnownRow>,
+    /// In which guises we see all of them.
+    guises: Vec<String>,
     owner_columns: Vec<String>,
     has_owners: bool,
     unseeded: Option<String>,
 }
 
 impl<'a> Target<'a> {
-    fn read(
-        client: &mut Client,
-        world: &'a World,
-        names: &'a OwnerNames,
-        relation: &'a Relation,
-    ) -> Result<Self> {
-        let rows = read_rows(client, world, relation)?;
+    fn read(client: &mut Client, world: &'a World, relation: &'a Relation) -> Result<Self> {
+        let Reading { rows, guises, failure } = read_rows(client, world, relation)?;
         let ownership = world.tenancy.ownership(relation.oid);
         let is_owned = |row: &KnownRow| row.owner.tenant.is_some() || row.owner.user.is_some();
-        let reason = world.unseeded.get(&relation.oid).cloned();
+        let reason = world.unseeded.get(&relation.oid).cloned().or(failure);
         let unseeded = match rows.is_empty() {
             true => Some(reason.unwrap_or_else(|| "it shows no row of the world".into())),
             false => None,
         };
         Ok(Self {
             world,
-            names,
+            names: &world.names,
             relation,
+            guises,
             identity: Identity::of(relation),
             owner_columns: world.tenancy.owner_columns(relation.oid),
             has_owners: ownership.tenant.is_some()
                 || ownership.user.is_some()
-                || rows.iter().any(is_owned),
+                || (relation.is_view() && rows.iter().any(is_owned)),
             rows,
             unseeded,
         })
@@ -142,6 +139,17 @@ impl<'a> Target<'a> {
         key.iter().map(String::as_str)
     }
 
+    /// A statement of ours that takes all rows away but those of a condition, without triggers and
+    /// foreign keys.
+    fn leave_only(&self, condition: &str) -> String {
+        format!(
+            "set local session_replication_role = replica; \
+             delete from {} where not ({condition}); \
+             set local session_replication_role = origin",
+            self.relation.sql_name()
+        )
+    }
+
     /// A row in words: how to find it and whose it is.
     fn describe(&self, row: &KnownRow) -> String {
         let whose = self.names.describe(&row.owner);
@@ -162,9 +170,18 @@ struct Prober<'t, 'c, 'a> {
     attempts: usize,
 }
 
+/// The SQLSTATE of `raise exception` without one of its own.
+const RAISED: &str = "P0001";
+
+/// How many rows of a class are tried alone after a statement over all of them failed.
+const MOST_ALONE: usize = 8;
+
 /// A statement, the command it stands for, and what it needs.
+#[derive(Clone)]
 struct Statement<'s> {
     command: Command,
+    /// Without its WHERE clause.
+    verb: String,
     sql: String,
     privilege: Privilege,
     /// Columns the statement names, and how it uses them.
@@ -198,6 +215,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             self.set_untested(&reason);
             return self.truncate();
         }
+        self.set_missing_untested();
         self.read()?;
         self.insert()?;
         self.update()?;
@@ -234,6 +252,17 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         }
     }
 
+    /// Where the rows of some owners could not be seeded, so that the actor finds no other's row,
+    /// the cells say so; nothing can have been denied.
+    fn set_missing_untested(&mut self) {
+        let is_missing = self.target.has_owners && !self.classes.contains_key(&RowClass::Other);
+        let relation = self.target.relation.oid;
+        if let (true, Some(reason)) = (is_missing, self.target.world.unseeded.get(&relation)) {
+            let reason = reason.clone();
+            self.set_untested(&reason);
+        }
+    }
+
     /// Runs a statement; gives what it did, or the verdict that its failure means.
     ///
     /// Where a constraint stops it that says nothing about access, the constraint is taken away
@@ -243,17 +272,32 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         statement: &Statement<'_>,
         of: usize,
     ) -> Result<Result<Done, (Verdict, Failure)>> {
+        self.run_after("", statement, of)
+    }
+
+    /// As [`Self::run`], after statements of our own; where those fail nothing is reached.
+    fn run_after(
+        &mut self,
+        ours: &str,
+        statement: &Statement<'_>,
+        of: usize,
+    ) -> Result<Result<Done, (Verdict, Failure)>> {
         self.attempts += 1;
-        let first = match self.trial.attempt(&statement.sql)? {
-            Answer::Done(rows, reached) => {
+        let answer = match ours {
+            "" => Some(self.trial.attempt(&statement.sql)?),
+            ours => self.trial.attempt_after(ours, &statement.sql)?,
+        };
+        let first = match answer {
+            Some(Answer::Done(rows, reached)) => {
                 return Ok(Ok(Done { rows, reached, stopped_by: None }));
             }
-            Answer::Failed(failure) => failure,
+            Some(Answer::Failed(failure)) => failure,
+            None => return Ok(Ok(Done { rows: Vec::new(), reached: 0, stopped_by: None })),
         };
-        if first.is_beside_access(statement.privilege) {
+        if first.is_beside_access(statement.privilege, self.target.relation) {
             self.attempts += 1;
             let stopped_by = Some(first.sqlstate.clone());
-            if let Some(answer) = self.trial.attempt_without(&first, &statement.sql)? {
+            if let Some(answer) = self.trial.attempt_without(&first, ours, &statement.sql)? {
                 return Ok(match answer {
                     Answer::Done(rows, reached) => Ok(Done { rows, reached, stopped_by }),
                     Answer::Failed(failure) => {
@@ -313,13 +357,25 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             self.target.identity.select_list(),
             relation.sql_name()
         );
-        let now: BTreeSet<TextRow> = self.trial.witness(&query)?.into_iter().collect();
+        let now: BTreeSet<TextRow> = self.witness(&query)?.into_iter().collect();
         let is_changed = |row: &&KnownRow| {
             let mut before = row.identity.clone();
             before.push(row.place.clone());
             !now.contains(&before)
         };
         Ok(self.target.rows.iter().filter(is_changed).collect())
+    }
+
+    /// Asks, as ourselves, what the last attempt left of the relation.
+    fn witness(&mut self, query: &str) -> Result<Vec<TextRow>> {
+        if !self.target.relation.is_view() {
+            return self.trial.witness(query);
+        }
+        let mut rows = Vec::new();
+        for guise in &self.target.guises {
+            rows.extend(self.trial.witness_as(guise, query)?);
+        }
+        Ok(rows)
     }
 
     /// Runs a writing statement and enters, for each aim, which of its rows were reached.
@@ -334,7 +390,13 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 for aim in aims {
                     self.enter_failure(statement, aim.class, &failure);
                 }
-                return Ok(failure.0 != Verdict::NoGrant);
+                if failure.0 == Verdict::NoGrant {
+                    return Ok(false);
+                }
+                if !failure.0.is_allowed() {
+                    self.write_alone(statement, aims)?;
+                }
+                return Ok(true);
             }
         };
         let changed = self.changed_rows(&statement.set)?;
@@ -352,6 +414,60 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             self.enter(statement.command, aim.class, verdict, evidence);
         }
         Ok(true)
+    }
+
+    /// Tries a statement that failed on each row alone: what one row makes fail must not hide that
+    /// the next would have been written. Enters only what goes through.
+    fn write_alone(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<()> {
+        let rows: usize = aims.iter().map(|aim| aim.rows.len()).sum();
+        let is_blind = statement.command.qualified().is_some();
+        // Through a view the rows beside one cannot be taken away; where there is one row only, a
+        // statement that names it has had its answer.
+        if (is_blind && self.target.relation.is_view()) || (!is_blind && rows < 2) {
+            return Ok(());
+        }
+        for aim in aims {
+            let known = self.cells.get(&(statement.command, aim.class));
+            let is_broken = known.is_some_and(|(verdict, _)| {
+                matches!(verdict, Verdict::Broken { sqlstate } if sqlstate != RAISED)
+            });
+            if is_broken && !self.outweighs_failure(aim.class) {
+                continue;
+            }
+            let mut reached = Vec::new();
+            let mut stopped_by = None;
+            // The seeded ones are the last.
+            for row in aim.rows.iter().rev().take(MOST_ALONE) {
+                let Some(condition) = self.target.identity.condition(&[*row]) else { continue };
+                let (ours, sql) = match is_blind {
+                    true => (self.target.leave_only(&condition), statement.verb.clone()),
+                    false => (String::new(), format!("{} where {condition}", statement.verb)),
+                };
+                let alone = Statement { sql, ..statement.clone() };
+                let Ok(done) = self.run_after(&ours, &alone, 1)? else { continue };
+                if done.reached == 0 {
+                    continue;
+                }
+                if self.changed_rows(&alone.set)?.iter().any(|changed| std::ptr::eq(*changed, *row))
+                {
+                    stopped_by = stopped_by.or(done.stopped_by);
+                    reached.push((*row, alone.sql));
+                }
+            }
+            let Some((row, sql)) = reached.last() else { continue };
+            let row = format!("{}, tried alone", self.target.describe(row));
+            let evidence = Evidence { statement: sql.clone(), row: Some(row) };
+            let (rows, of) = (reached.len(), aim.rows.len());
+            let verdict = Verdict::Allowed { rows, of, stopped_by };
+            self.enter(statement.command, aim.class, verdict, evidence);
+        }
+        Ok(())
+    }
+
+    /// Whether reaching a row of the class is worse than the failure of a statement, which it would
+    /// hide in the same cell.
+    fn outweighs_failure(&self, class: RowClass) -> bool {
+        matches!(class, RowClass::Other | RowClass::Null) || self.trial.actor().left().is_some()
     }
 
     /// A constraint that stops a statement over many rows does not say on whose: that is not known
@@ -386,6 +502,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             .collect();
         let mut statement = Statement {
             command: blind,
+            verb: verb.to_owned(),
             sql: verb.to_owned(),
             privilege,
             named: set.iter().map(|(name, _)| (privilege, *name)).collect(),

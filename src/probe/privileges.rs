@@ -32,6 +32,7 @@ struct ColumnPrivileges {
     select: bool,
     insert: bool,
     update: bool,
+    settable: bool,
 }
 
 /// A privilege that a command needs.
@@ -94,6 +95,11 @@ impl Privileges {
             Privilege::Update => column.update,
             Privilege::Delete | Privilege::Truncate => self.has(privilege),
         }
+    }
+
+    /// Whether a column can be written at all: one that a view computes cannot.
+    pub(super) fn is_settable(&self, column: &str) -> bool {
+        self.columns.get(column).is_none_or(|column| column.settable)
     }
 
     /// Whether the relation takes the command at all: a view may not.

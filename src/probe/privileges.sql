@@ -11,7 +11,8 @@ select
         select json_object_agg(a.attname, json_build_object(
             'select', has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'),
             'insert', has_column_privilege(r.oid, c.oid, a.attnum, 'INSERT'),
-            'update', has_column_privilege(r.oid, c.oid, a.attnum, 'UPDATE')
+            'update', has_column_privilege(r.oid, c.oid, a.attnum, 'UPDATE'),
+            'settable', c.relkind <> 'v' or pg_column_is_updatable(c.oid, a.attnum, true)
         ))
         from pg_catalog.pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::privileges::Privilege;
-use super::{Prober, Statement};
+use super::{Answer, Prober, Statement};
 use crate::error::Result;
 use crate::matrix::{Command, Evidence, RowClass, Verdict};
 use crate::session::TextRow;
@@ -20,12 +20,16 @@ struct Seen<'t> {
     untraced: usize,
 }
 
+/// How many rows are asked for one by one after a read of all failed.
+const MOST_ALONE: usize = 40;
+
 impl<'t> Prober<'t, '_, '_> {
     pub(super) fn read(&mut self) -> Result<()> {
         let (list, named) = self.readable_list();
         let sql = format!("select {list} from {} as r", self.target.relation.sql_name());
         let (command, privilege) = (Command::Read, Privilege::Select);
-        let statement = Statement { command, sql, privilege, named, set: Vec::new() };
+        let verb = sql.clone();
+        let statement = Statement { command, verb, sql, privilege, named, set: Vec::new() };
         let of = self.target.rows.len();
         let seen = match self.run(&statement, of)? {
             Ok(done) => self.trace(&list, done.rows)?,
@@ -33,10 +37,18 @@ impl<'t> Prober<'t, '_, '_> {
                 for class in self.classes.keys().copied().collect::<Vec<_>>() {
                     self.enter_failure(&statement, class, &failure);
                 }
+                if failure.0 != Verdict::NoGrant {
+                    self.read_alone(&statement)?;
+                }
                 return Ok(());
             }
         };
-        for (class, rows) in self.classes.clone() {
+        let mut classes = self.classes.clone();
+        // Of whom the world knows no row here, but the actor was shown one.
+        for class in seen.by_token.keys() {
+            classes.entry(*class).or_default();
+        }
+        for (class, rows) in classes {
             let is_seen =
                 |row: &&KnownRow| seen.rows.iter().any(|other| std::ptr::eq(*other, *row));
             let reached: Vec<_> = rows.iter().copied().filter(is_seen).collect();
@@ -46,14 +58,41 @@ impl<'t> Prober<'t, '_, '_> {
                     reason: format!("{} rows could not be traced to an owner", seen.untraced),
                 },
                 0 => Verdict::Hidden,
-                count => Verdict::Allowed {
-                    rows: count.min(rows.len()),
-                    of: rows.len(),
-                    stopped_by: None,
-                },
+                count => {
+                    let of = if rows.is_empty() { count } else { rows.len() };
+                    Verdict::Allowed { rows: count.min(of), of, stopped_by: None }
+                }
             };
             let row = reached.first().map(|row| self.target.describe(row));
             let evidence = Evidence { statement: statement.sql.clone(), row };
+            self.enter(Command::Read, class, verdict, evidence);
+        }
+        Ok(())
+    }
+
+    /// Asks for each row by its key after reading all failed: a row that makes a policy fail must
+    /// not hide that the next is shown. Enters only what is.
+    fn read_alone(&mut self, all: &Statement<'_>) -> Result<()> {
+        for (class, rows) in self.classes.clone() {
+            if !self.outweighs_failure(class) {
+                continue;
+            }
+            let mut reached = Vec::new();
+            for row in rows.iter().copied().rev().take(MOST_ALONE) {
+                let Some(condition) = self.target.identity.condition(&[row]) else { break };
+                let sql = format!("{} where {condition}", all.sql);
+                let alone = Statement { sql, ..all.clone() };
+                if let Ok(done) = self.run(&alone, 1)? {
+                    if !done.rows.is_empty() {
+                        reached.push((row, alone.sql));
+                    }
+                }
+            }
+            let Some((row, sql)) = reached.last() else { continue };
+            let row = Some(self.target.describe(row));
+            let evidence = Evidence { statement: sql.clone(), row };
+            let (rows, of) = (reached.len(), rows.len());
+            let verdict = Verdict::Allowed { rows, of, stopped_by: None };
             self.enter(Command::Read, class, verdict, evidence);
         }
         Ok(())
@@ -85,7 +124,11 @@ impl<'t> Prober<'t, '_, '_> {
         (list.join(", "), Vec::new())
     }
 
-    /// The known rows behind what came back. Rows that look the same stand for one another.
+    /// The known rows behind what came back.
+    ///
+    /// Where the actor may not select what names a row, the same is asked once more with that
+    /// granted by ourselves; if that shows another number of rows, those that look the same stand
+    /// for one another.
     ///
     /// A row that looks like none of them (a view may show each actor another text) is traced by
     /// the owner's token or key in it.
@@ -96,6 +139,12 @@ impl<'t> Prober<'t, '_, '_> {
             for row in &target.rows {
                 known.entry(row.identity.clone()).or_default().push(row);
             }
+        } else if let Some(rows) = self.read_keys(rows.len())? {
+            let by_identity: BTreeMap<_, _> =
+                target.rows.iter().map(|row| (&row.identity, row)).collect();
+            let found = rows.iter().map(|row| by_identity.get(row).copied());
+            let untraced = found.clone().filter(Option::is_none).count();
+            return Ok(Seen { rows: found.flatten().collect(), untraced, ..Seen::default() });
         } else {
             let by_identity: BTreeMap<_, _> =
                 target.rows.iter().map(|row| (&row.identity, row)).collect();
@@ -104,7 +153,7 @@ impl<'t> Prober<'t, '_, '_> {
                 target.identity.select_list(),
                 target.relation.sql_name()
             );
-            for mut row in self.trial.witness(&query)? {
+            for mut row in self.witness(&query)? {
                 let looks = row.split_off(row.len().min(identity_width(&target.identity)));
                 if let Some(found) = by_identity.get(&row) {
                     known.entry(looks).or_default().push(found);
@@ -127,6 +176,22 @@ impl<'t> Prober<'t, '_, '_> {
             }
         }
         Ok(seen)
+    }
+
+    /// The identities of what the actor sees, read with a grant of ours; `None` unless there are
+    /// just as many of them as `shown`.
+    fn read_keys(&mut self, shown: usize) -> Result<Option<Vec<TextRow>>> {
+        let relation = self.target.relation.sql_name();
+        let role = identifier(self.trial.actor().role());
+        let list = self.target.identity.select_list();
+        let answer = self.trial.attempt_after(
+            &format!("grant select on {relation} to {role}"),
+            &format!("select {list} from {relation} as r"),
+        )?;
+        match answer {
+            Some(Answer::Done(rows, _)) if rows.len() == shown => Ok(Some(rows)),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Aim, Prober, Statement};
 use crate::error::Result;
 use crate::matrix::{Command, RowClass};
 use crate::statement::identifier;
-use crate::world::{KnownRow, value_sql};
+use crate::world::{KnownRow, RowOwner, value_sql};
 
 /// New values of owner columns.
 type Owners = BTreeMap<String, Option<String>>;
@@ -16,16 +16,49 @@ impl<'t> Prober<'t, '_, '_> {
     /// Own rows are given to others: of the tenant, of another tenant, to nobody. The cell says to
     /// whom they went.
     pub(super) fn give(&mut self) -> Result<()> {
-        let own = self.classes.get(&RowClass::Own).cloned().unwrap_or_default();
+        let own = self.givable_rows();
         let Some(first_own) = own.first() else { return Ok(()) };
         for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
             let others = self.classes.get(&class).cloned().unwrap_or_default();
             let Some(other) = others.first() else { continue };
             for owners in self.changes(first_own, other) {
+                let Some(class) = self.class_after(first_own, other, &owners, class) else {
+                    continue;
+                };
                 self.transfer([Command::Give, Command::BlindGive], &owners, &own, class)?;
             }
         }
         Ok(())
+    }
+
+    /// The actor's rows, or those of its tenants where rows have no user.
+    fn givable_rows(&self) -> Vec<&'t KnownRow> {
+        let ownership = self.target.world.tenancy.ownership(self.target.relation.oid);
+        let class = if ownership.user.is_some() { RowClass::Own } else { RowClass::Tenant };
+        self.classes.get(&class).cloned().unwrap_or_default()
+    }
+
+    /// To whom an own row went: into `class`, the one of the row whose owners it got, unless it
+    /// stayed in its tenant; `None` where it stayed the actor's.
+    fn class_after(
+        &self,
+        mine: &KnownRow,
+        other: &KnownRow,
+        owners: &Owners,
+        class: RowClass,
+    ) -> Option<RowClass> {
+        let target = self.target;
+        let ownership = target.world.tenancy.ownership(target.relation.oid);
+        let Some(path) = &ownership.tenant else { return Some(class) };
+        let is_moved = path.first_columns().iter().any(|column| {
+            owners.get(column).is_some_and(|value| *value != target.owner_value(mine, column))
+        });
+        if is_moved {
+            return Some(class);
+        }
+        let owner = RowOwner { tenant: mine.owner.tenant.clone(), user: other.owner.user.clone() };
+        let after = target.names.class(self.trial.actor(), &owner, target.has_owners);
+        (after != RowClass::Own).then_some(after)
     }
 
     /// Others' rows are made the actor's.
@@ -53,7 +86,8 @@ impl<'t> Prober<'t, '_, '_> {
             owners.iter().any(|(column, value)| target.owner_value(row, column) != *value)
         };
         let rows: Vec<&'t KnownRow> = rows.iter().filter(is_moved).copied().collect();
-        if !self.privileges.is_possible(Privilege::Update) || rows.is_empty() {
+        let is_settable = owners.keys().all(|column| self.privileges.is_settable(column));
+        if !self.privileges.is_possible(Privilege::Update) || !is_settable || rows.is_empty() {
             return Ok(());
         }
         let set: Vec<String> = owners
@@ -64,6 +98,7 @@ impl<'t> Prober<'t, '_, '_> {
         let privilege = Privilege::Update;
         let mut statement = Statement {
             command: blind,
+            verb: verb.clone(),
             sql: verb.clone(),
             privilege,
             named: owners.keys().map(|column| (privilege, column.as_str())).collect(),
@@ -100,8 +135,7 @@ impl<'t> Prober<'t, '_, '_> {
 
     /// The ways to make `other` the actor's: as an own row has it, or at least with the own id.
     fn claims(&self, other: &KnownRow) -> Vec<Owners> {
-        let own = self.classes.get(&RowClass::Own).and_then(|rows| rows.first());
-        if let Some(own) = own {
+        if let Some(own) = self.givable_rows().first() {
             return self.changes(other, own);
         }
         let target = self.target;

@@ -5,6 +5,7 @@ use postgres::error::DbError;
 
 use super::privileges::{Privilege, Privileges};
 use crate::actor::{Actor, BECOME_OURSELVES};
+use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::matrix::Verdict;
 use crate::session::{self, TextRow};
@@ -32,6 +33,10 @@ pub(super) struct Failure {
     routine: String,
     /// Set where a constraint of a table is what failed.
     constraint: Option<ConstraintName>,
+    /// Set where a NOT NULL of a table is what failed: its schema, table and column.
+    not_null: Option<[String; 3]>,
+    /// Whether the value was refused by its type, before anything asked for access.
+    is_of_domain: bool,
 }
 
 impl<'a> Trial<'a> {
@@ -98,30 +103,30 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// As [`Self::attempt`], with the constraint that stopped it taken away by ourselves first.
-    /// `None` where it cannot be taken away.
+    /// As [`Self::attempt`], after statements of our own. `None` where those fail.
+    pub(super) fn attempt_after(&mut self, ours: &str, statement: &str) -> Result<Option<Answer>> {
+        let prepare = format!(
+            "rollback to savepoint probe; {BECOME_OURSELVES}; {ours}; {}",
+            self.actor.become_sql()
+        );
+        match session::rows(self.client, &prepare) {
+            Ok(_) => self.answer(statement).map(Some),
+            Err(cause) if cause.as_db_error().is_some() => Ok(None),
+            Err(cause) => Err(lost(&cause)),
+        }
+    }
+
+    /// As [`Self::attempt_after`], with the constraint that stopped it taken away, too. `None` where
+    /// it cannot be taken away.
     pub(super) fn attempt_without(
         &mut self,
         obstacle: &Failure,
+        ours: &str,
         statement: &str,
     ) -> Result<Option<Answer>> {
-        let Some(constraint) = &obstacle.constraint else { return Ok(None) };
-        let name = identifier(&constraint.name);
-        let table = qualified(&constraint.schema, &constraint.table);
-        // A unique index may stand alone, and a constraint's index cannot be dropped by itself.
-        let ways = [
-            format!("alter table {table} drop constraint {name} cascade"),
-            format!("drop index {}", qualified(&constraint.schema, &constraint.name)),
-        ];
-        for way in ways {
-            let prepare = format!(
-                "rollback to savepoint probe; {BECOME_OURSELVES}; {way}; {}",
-                self.actor.become_sql()
-            );
-            match session::rows(self.client, &prepare) {
-                Ok(_) => return self.answer(statement).map(Some),
-                Err(cause) if cause.as_db_error().is_some() => {}
-                Err(cause) => return Err(lost(&cause)),
+        for way in obstacle.ways_to_remove() {
+            if let Some(answer) = self.attempt_after(&format!("{ours}; {way}"), statement)? {
+                return Ok(Some(answer));
             }
         }
         Ok(None)
@@ -131,6 +136,14 @@ impl<'a> Trial<'a> {
     pub(super) fn witness(&mut self, query: &str) -> Result<Vec<TextRow>> {
         let sql = format!("{BECOME_OURSELVES}; {query}");
         session::rows(self.client, &sql)
+            .map_err(|cause| session::internal("look at what a probe left", &cause))
+    }
+
+    /// As [`Self::witness`], in a guise: the statements that say in whose name we ask.
+    pub(super) fn witness_as(&mut self, guise: &str, query: &str) -> Result<Vec<TextRow>> {
+        let become_guise = format!("{BECOME_OURSELVES}; {}{guise}", self.actor.unclaim_sql());
+        session::rows(self.client, &become_guise)
+            .and_then(|_| session::rows(self.client, query))
             .map_err(|cause| session::internal("look at what a probe left", &cause))
     }
 }
@@ -170,15 +183,51 @@ impl Failure {
             message: error.message().to_owned(),
             routine: error.routine().unwrap_or_default().to_owned(),
             constraint: ConstraintName::of(error),
+            not_null: (error.code().code() == "23502")
+                .then(|| Some([error.schema()?, error.table()?, error.column()?]))
+                .flatten()
+                .map(|names| names.map(str::to_owned)),
+            is_of_domain: error.datatype().is_some(),
         }
     }
 
+    /// Statements, one of which may take away what failed.
+    fn ways_to_remove(&self) -> Vec<String> {
+        if let Some([schema, table, column]) = &self.not_null {
+            let (table, column) = (qualified(schema, table), identifier(column));
+            return vec![format!("alter table {table} alter column {column} drop not null")];
+        }
+        let Some(constraint) = &self.constraint else { return Vec::new() };
+        let name = identifier(&constraint.name);
+        let table = qualified(&constraint.schema, &constraint.table);
+        // A unique index may stand alone, and a constraint's index cannot be dropped by itself.
+        vec![
+            format!("alter table {table} drop constraint {name} cascade"),
+            format!("drop index {}", qualified(&constraint.schema, &constraint.name)),
+        ]
+    }
+
+    /// Whether a function of the project raised it on purpose.
+    fn is_raised(&self) -> bool {
+        self.routine == "exec_stmt_raise"
+    }
+
     /// Whether a constraint failed that keeps data in shape, not owners apart: all but a foreign
-    /// key over a row that is written, which may be what ties it to its owner.
-    pub(super) fn is_beside_access(&self, privilege: Privilege) -> bool {
+    /// key over a row that is written, which may be what ties it to its owner. That another table
+    /// refers to the row is luck.
+    pub(super) fn is_beside_access(&self, privilege: Privilege, written: &Relation) -> bool {
+        let is_elsewhere = self.constraint.as_ref().is_some_and(|constraint| {
+            (&constraint.schema, &constraint.table) != (&written.schema, &written.name)
+        });
         match self.sqlstate.as_str() {
-            "23505" | "23514" | "23P01" => true,
-            "23503" => privilege == Privilege::Delete,
+            "23502" | "23505" | "23514" | "23P01" => !self.is_raised(),
+            // A view or partitioned table is not what the server names.
+            "23503" => {
+                privilege == Privilege::Delete
+                    || (privilege == Privilege::Update
+                        && written.kind == RelationKind::Table
+                        && is_elsewhere)
+            }
             _ => false,
         }
     }
@@ -199,13 +248,22 @@ impl Failure {
         match self.sqlstate.as_str() {
             "42501" if !is_granted => Verdict::NoGrant,
             "42501" if self.routine == "ExecWithCheckOptions" => Verdict::Refused,
+            // A trigger that answers with a code of the server's.
+            "42501" | "23502" | "23503" | "23505" | "23514" | "23P01"
+                if self.is_raised() && needs != Privilege::Select =>
+            {
+                Verdict::Refused
+            }
+            "23502" | "23514" if self.is_of_domain => {
+                Verdict::Untested { reason: "the type of a column refused the value".into() }
+            }
             // A view of the invoker asks for the grants below it.
             "42501" if is_view => Verdict::NoGrant,
             "23503" => Verdict::Refused,
             // Checked after access control has let the row pass (executor order: policies, then
             // NOT NULL and checks, then unique and exclusion).
             "23505" | "23502" | "23514" | "23P01"
-                if self.constraint.is_some() || self.sqlstate == "23502" =>
+                if self.constraint.is_some() || self.not_null.is_some() =>
             {
                 Verdict::Allowed { rows: 0, of, stopped_by: Some(self.sqlstate.clone()) }
             }

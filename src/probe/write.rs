@@ -1,35 +1,64 @@
 //! Insert for every class of owner, update and delete of rows of every class, truncate.
 
+use std::collections::BTreeSet;
+
 use super::privileges::Privilege;
 use super::{Done, Prober, Statement};
 use crate::catalog::Column;
 use crate::error::Result;
 use crate::matrix::{Command, Evidence, RowClass, Verdict};
 use crate::statement::{identifier, literal};
+use crate::tenancy::Path;
 use crate::world::values::changed_value;
-use crate::world::{Branch, RowOwner, Values, Variant, insert_statement};
+use crate::world::{Branch, PLACE, RowOwner, Values, Variant, insert_statement};
+
+/// A row to insert.
+#[derive(Clone)]
+struct Planned {
+    class: RowClass,
+    branch: Branch,
+    owner: RowOwner,
+    /// Whether it is a tenant or a user itself.
+    is_owner: bool,
+    /// Whether it is to have the actor as its user, in a tenant of others.
+    is_mixed: bool,
+}
 
 impl<'t> Prober<'t, '_, '_> {
     pub(super) fn insert(&mut self) -> Result<()> {
         if !self.privileges.is_possible(Privilege::Insert) {
             return Ok(());
         }
-        for (class, values) in self.insertable_rows() {
-            match values {
-                Ok(values) => self.insert_row(class, values)?,
-                Err(reason) => {
-                    for command in [Command::Insert, Command::InsertReturning] {
-                        let verdict = Verdict::Untested { reason: reason.clone() };
-                        let evidence = Evidence { statement: String::new(), row: None };
-                        self.enter(command, class, verdict, evidence);
+        for planned in self.planned_rows() {
+            let varied =
+                (0..self.target.world.variety(self.target.relation)).map(Variant::VariedProbe);
+            for variant in [Variant::Probe, Variant::BareProbe].into_iter().chain(varied) {
+                let is_first = variant == Variant::Probe;
+                match self.planned_values(&planned, variant) {
+                    Ok(values) => {
+                        // Another value may be what a check lets pass.
+                        if self.insert_row(&planned, values, is_first)? {
+                            break;
+                        }
                     }
+                    Err(reason) if is_first => {
+                        for command in [Command::Insert, Command::InsertReturning] {
+                            let verdict = Verdict::Untested { reason: reason.clone() };
+                            let evidence = Evidence { statement: String::new(), row: None };
+                            self.enter(command, planned.class, verdict, evidence);
+                        }
+                        break;
+                    }
+                    Err(_) => {}
                 }
             }
         }
         Ok(())
     }
 
-    fn insert_row(&mut self, class: RowClass, values: Values) -> Result<()> {
+    /// Inserts without RETURNING, and with it unless the row is a second try that was denied
+    /// without. Gives whether there is nothing left to try: it went through, or is not granted.
+    fn insert_row(&mut self, planned: &Planned, values: Values, is_first: bool) -> Result<bool> {
         let relation = self.target.relation;
         let values = self.without_forbidden_columns(values);
         let insert = insert_statement(relation, &values);
@@ -40,6 +69,7 @@ impl<'t> Prober<'t, '_, '_> {
         // Without one readable column, ask for all: the server says no itself.
         let list: Vec<_> = returned.iter().map(|name| identifier(name)).collect();
         let list = if list.is_empty() { "*".into() } else { list.join(", ") };
+        let mut is_settled = false;
         for (command, sql) in [
             (Command::Insert, insert.clone()),
             (Command::InsertReturning, format!("{insert} returning {list}")),
@@ -53,25 +83,61 @@ impl<'t> Prober<'t, '_, '_> {
                 named.extend(reads.filter(is_asked));
             }
             let privilege = Privilege::Insert;
-            let statement = Statement { command, sql, privilege, named, set: Vec::new() };
+            let (verb, set) = (sql.clone(), Vec::new());
+            let statement = Statement { command, verb, sql, privilege, named, set };
+            let class = planned.class;
             match self.run(&statement, 1)? {
                 Ok(Done { reached, stopped_by, .. }) => {
-                    let verdict = match reached {
-                        0 => Verdict::Hidden,
-                        _ => Verdict::Allowed { rows: 1, of: 1, stopped_by },
+                    let verdict = match reached > 0 && self.is_there(planned)? {
+                        true => Verdict::Allowed { rows: 1, of: 1, stopped_by },
+                        false => Verdict::Hidden,
                     };
+                    is_settled |= verdict.is_allowed();
                     let evidence = Evidence { statement: statement.sql.clone(), row: None };
                     self.enter(command, class, verdict, evidence);
                 }
-                Err(failure) => self.enter_failure(&statement, class, &failure),
+                Err(failure) => {
+                    is_settled |= failure.0 == Verdict::NoGrant || failure.0.is_allowed();
+                    self.enter_failure(&statement, class, &failure);
+                }
+            }
+            if command == Command::Insert && !is_first && !is_settled {
+                break;
             }
         }
-        Ok(())
+        Ok(is_settled)
+    }
+
+    /// Whether the row that was just inserted is whose it was meant to be: a trigger may have made
+    /// it the actor's own, or put it elsewhere.
+    fn is_there(&mut self, planned: &Planned) -> Result<bool> {
+        let target = self.target;
+        let (tenancy, relation) = (&target.world.tenancy, target.relation);
+        let ownership = tenancy.ownership(relation.oid);
+        let is_owned = ownership.tenant.is_some() || ownership.user.is_some();
+        if relation.is_view() || !is_owned || planned.class == RowClass::Own || planned.is_owner {
+            return Ok(true);
+        }
+        let query = tenancy.owners_query(&target.world.catalog, relation, &[]);
+        let query = query.replacen("select ", &format!("select {PLACE}, "), 1);
+        let known: BTreeSet<&Option<String>> = target.rows.iter().map(|row| &row.place).collect();
+        let rows = self.witness(&query)?;
+        let mut new = rows.iter().filter(|row| !known.contains(&row[0]));
+        Ok(new.any(|row| {
+            let is_tenants = row[1] == planned.owner.tenant;
+            match (planned.class, &ownership.tenant) {
+                (RowClass::Other, Some(_)) => is_tenants,
+                _ => is_tenants && row[2] == planned.owner.user,
+            }
+        }))
     }
 
     /// Leaves out columns that the actor may not set where the row can do without them.
     fn without_forbidden_columns(&self, mut values: Values) -> Values {
         values.retain(|name, _| {
+            if !self.privileges.is_settable(name) {
+                return false;
+            }
             let may = self.privileges.has_column(Privilege::Insert, name);
             let column = self.target.relation.column(name);
             may || column.is_some_and(|column| column.not_null && !column.has_default)
@@ -80,32 +146,25 @@ impl<'t> Prober<'t, '_, '_> {
     }
 
     /// Rows to insert: one per class, and one that pairs the actor with somebody else's tenant.
-    fn insertable_rows(&self) -> Vec<(RowClass, Result<Values, String>)> {
-        let target = self.target;
-        let world = target.world;
-        let mut rows: Vec<(RowClass, Result<Values, String>)> = Vec::new();
-        for branch in world.branches(target.relation) {
-            let class = self.class_of_branch(&branch);
-            if rows.iter().any(|(known, _)| *known == class) {
+    fn planned_rows(&self) -> Vec<Planned> {
+        let mut rows: Vec<Planned> = Vec::new();
+        for branch in self.target.world.branches(self.target.relation) {
+            let planned = self.plan(branch);
+            if rows.iter().any(|known| known.class == planned.class) {
                 continue;
             }
-            let values = world.values(target.relation, &branch, Variant::Probe);
-            if let (RowClass::Other, Ok(values)) = (class, &values) {
-                rows.extend(self.mixed(&branch, values).map(|values| (class, Ok(values))));
+            if planned.class == RowClass::Other && self.is_mixable(&planned.branch) {
+                rows.push(Planned { is_mixed: true, ..planned.clone() });
             }
-            rows.push((class, values));
+            rows.push(planned);
         }
         rows
     }
 
     /// A new owner is nobody's yet, so to insert one is to insert another's row.
-    fn class_of_branch(&self, branch: &Branch) -> RowClass {
+    fn plan(&self, branch: Branch) -> Planned {
         let target = self.target;
         let tenancy = &target.world.tenancy;
-        let roots = [tenancy.tenant.as_ref(), Some(&tenancy.users)];
-        if roots.into_iter().flatten().any(|root| root.relation == target.relation.oid) {
-            return RowClass::Other;
-        }
         let key_of = |name: &String| target.world.tenant_key(name).ok();
         let actors = target.world.actors.iter();
         let user = branch.user.as_ref().and_then(|name| {
@@ -115,22 +174,52 @@ impl<'t> Prober<'t, '_, '_> {
             tenant: branch.tenant.as_ref().and_then(key_of),
             user: user.map(str::to_owned),
         };
-        target.names.class(self.trial.actor(), &owner, target.has_owners)
+        let roots = [tenancy.tenant.as_ref(), Some(&tenancy.users)];
+        let is_owner = roots.into_iter().flatten().any(|root| root.relation == target.relation.oid);
+        let class = match is_owner {
+            true => RowClass::Other,
+            false => target.names.class(self.trial.actor(), &owner, target.has_owners),
+        };
+        Planned { class, branch, owner, is_owner, is_mixed: false }
     }
 
-    /// The row of another tenant, with the actor as its user.
-    fn mixed(&self, branch: &Branch, others: &Values) -> Option<Values> {
-        let target = self.target;
+    /// Whether a row of another tenant could have the actor as its user. In a tenant that the actor
+    /// has left, that is its own row.
+    fn is_mixable(&self, branch: &Branch) -> bool {
         let actor = self.trial.actor();
-        let user = actor.user()?;
-        let tenant = branch.tenant.as_ref()?;
-        if actor.member_of().contains(tenant) {
-            return None;
+        let is_others = |tenant: &String| {
+            !actor.member_of().contains(tenant) && actor.left() != Some(tenant.as_str())
+        };
+        branch.tenant.as_ref().is_some_and(is_others) && !self.own_values().is_empty()
+    }
+
+    fn planned_values(&self, planned: &Planned, variant: Variant) -> Result<Values, String> {
+        let target = self.target;
+        let mut values = target.world.values(target.relation, &planned.branch, variant)?;
+        if planned.is_mixed {
+            values.extend(self.own_values());
         }
-        let column = target.world.direct_user_column(target.relation)?;
-        let mut values = others.clone();
-        values.insert(column, Some(user.to_owned()));
-        Some(values)
+        Ok(values)
+    }
+
+    /// What makes a row the actor's, as far as it does not name the tenant: as in one of its own
+    /// rows, or at least its id.
+    fn own_values(&self) -> Values {
+        let target = self.target;
+        let ownership = target.world.tenancy.ownership(target.relation.oid);
+        let columns = |path: &Option<Path>| {
+            path.as_ref().map_or(Vec::new(), |path| path.first_columns().to_vec())
+        };
+        let of_tenant = columns(&ownership.tenant);
+        let of_user = columns(&ownership.user).into_iter().filter(|name| !of_tenant.contains(name));
+        let own = self.classes.get(&RowClass::Own).and_then(|rows| rows.first());
+        match (own, target.world.direct_user_column(target.relation), self.trial.actor().user()) {
+            (Some(own), ..) => {
+                of_user.map(|name| (name.clone(), target.owner_value(own, &name))).collect()
+            }
+            (None, Some(column), Some(user)) => Values::from([(column, Some(user.to_owned()))]),
+            _ => Values::new(),
+        }
     }
 
     pub(super) fn update(&mut self) -> Result<()> {
@@ -162,8 +251,9 @@ impl<'t> Prober<'t, '_, '_> {
         }
         let sql = format!("truncate {}", self.target.relation.sql_name());
         let privilege = Privilege::Truncate;
-        let (named, set) = (Vec::new(), Vec::new());
-        let statement = Statement { command: Command::Truncate, sql, privilege, named, set };
+        let (verb, named, set) = (sql.clone(), Vec::new(), Vec::new());
+        let command = Command::Truncate;
+        let statement = Statement { command, verb, sql, privilege, named, set };
         match self.run(&statement, 1)? {
             Ok(_) => {
                 let verdict = Verdict::Allowed { rows: 1, of: 1, stopped_by: None };
@@ -197,6 +287,7 @@ impl<'t> Prober<'t, '_, '_> {
         let is_free = |column: &&Column| {
             let name = &column.name;
             !column.is_generated
+                && self.privileges.is_settable(name)
                 && column.identity != "a"
                 && !target.owner_columns.contains(name)
                 && !relation.keys.iter().any(|key| key.contains(name))

@@ -16,10 +16,11 @@ use crate::actor::{Actor, TENANTS};
 use crate::catalog::{Catalog, Oid, Relation};
 use crate::error::Result;
 use crate::platform::Platform;
+use crate::session;
 use crate::tenancy::{Root, Tenancy};
 
 pub use rows::RowClass;
-pub(crate) use rows::{Identity, KnownRow, OwnerNames, PLACE, RowOwner, read_rows};
+pub(crate) use rows::{Identity, KnownRow, OwnerNames, PLACE, Reading, RowOwner, read_rows};
 pub(crate) use seed::{Seeded, Values, Variant, insert_statement, value_sql};
 
 /// Whose row one is meant to be: a tenant's, a user's of a tenant, a user's, or nobody's.
@@ -52,6 +53,7 @@ pub(crate) struct World {
     pub unseeded: BTreeMap<Oid, String>,
     /// Values that a check constraint was found to accept, by relation and column.
     pub learned: BTreeMap<(Oid, String), String>,
+    pub names: OwnerNames,
 }
 
 impl World {
@@ -76,7 +78,9 @@ impl World {
             seeded: BTreeMap::new(),
             unseeded: BTreeMap::new(),
             learned: BTreeMap::new(),
+            names: OwnerNames::default(),
         };
+        world.names = OwnerNames::of(&world)?;
         for oid in world.in_reference_order(wanted) {
             let Some(relation) = catalog.relation(oid) else { continue };
             for branch in world.branches(relation) {
@@ -84,7 +88,22 @@ impl World {
             }
         }
         world.end_memberships(client)?;
+        world.settle(client)?;
         Ok(world)
+    }
+
+    /// Makes deferred constraints answer at once from here on: nothing is ever committed, so what
+    /// waits for the commit would never stop a probe.
+    fn settle(&self, client: &mut Client) -> Result<()> {
+        let settle = "savepoint settle; set constraints all immediate; release savepoint settle";
+        let Err(cause) = session::rows(client, settle) else { return Ok(()) };
+        if cause.as_db_error().is_none() {
+            return Err(session::internal("seed the world", &cause));
+        }
+        // The generated rows break one themselves; then they all go on waiting.
+        session::rows(client, "rollback to savepoint settle; release savepoint settle")
+            .map(drop)
+            .map_err(|cause| session::internal("seed the world", &cause))
     }
 
     /// The branches that can exist in a relation.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::World;
 use crate::actor::{Actor, TENANTS};
 use crate::catalog::Relation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::session;
 use crate::statement::{identifier, literal};
 
@@ -119,12 +119,74 @@ impl Identity {
     }
 }
 
-/// Reads all rows with their identities, places and owners, as ourselves.
+/// The rows of a relation, and how they came to be seen.
+#[derive(Default)]
+pub(crate) struct Reading {
+    pub rows: Vec<KnownRow>,
+    /// Statements after which, together, all rows are shown to us: for a view that looks at who
+    /// asks they say that somebody else does. The empty one is ourselves, asking for nobody.
+    pub guises: Vec<String>,
+    /// Why nothing could be read.
+    pub failure: Option<String>,
+}
+
+/// Reads all rows with their identities, places and owners, as ourselves. A view is read in the
+/// name of everybody, too: it may show nobody what it shows somebody.
 pub(crate) fn read_rows(
     client: &mut Client,
     world: &World,
     relation: &Relation,
-) -> Result<Vec<KnownRow>> {
+) -> Result<Reading> {
+    if !relation.is_view() {
+        let rows =
+            read_once(client, world, relation).map_err(|cause| unreadable(relation, cause))?;
+        return Ok(Reading { rows, guises: vec![String::new()], failure: None });
+    }
+    let mut reading = Reading::default();
+    let guises = world.actors.iter().map(Actor::claim_sql);
+    for guise in std::iter::once(String::new()).chain(guises) {
+        // Without a key rows that differ in what they say of the asker are not told apart.
+        let is_told_apart = Identity::of(relation) != Identity::Text;
+        if !reading.rows.is_empty() && !is_told_apart {
+            break;
+        }
+        let become_guise = format!("savepoint guise; {guise}");
+        session::rows(client, &become_guise).map_err(|cause| unreadable(relation, cause))?;
+        let read = read_once(client, world, relation);
+        session::rows(client, "rollback to savepoint guise; release savepoint guise")
+            .map_err(|cause| unreadable(relation, cause))?;
+        match read {
+            Ok(rows) => {
+                let is_new = |row: &KnownRow| {
+                    !reading.rows.iter().any(|known| known.identity == row.identity)
+                };
+                let more: Vec<KnownRow> = match is_told_apart {
+                    true => rows.into_iter().filter(is_new).collect(),
+                    false => rows,
+                };
+                if guise.is_empty() || !more.is_empty() {
+                    reading.guises.push(guise);
+                }
+                reading.rows.extend(more);
+            }
+            Err(cause) if cause.as_db_error().is_some() => {
+                reading.failure.get_or_insert(session::reason(&cause));
+            }
+            Err(cause) => return Err(unreadable(relation, cause)),
+        }
+    }
+    Ok(reading)
+}
+
+fn unreadable(relation: &Relation, cause: postgres::Error) -> Error {
+    session::internal(&format!("read the rows of {}", relation.title()), &cause)
+}
+
+fn read_once(
+    client: &mut Client,
+    world: &World,
+    relation: &Relation,
+) -> Result<Vec<KnownRow>, postgres::Error> {
     let identity = Identity::of(relation);
     let owner_columns = world.tenancy.owner_columns(relation.oid);
     let query = world.tenancy.owners_query(&world.catalog, relation, &owner_columns);
@@ -132,32 +194,27 @@ pub(crate) fn read_rows(
     let place = if relation.is_view() { "null" } else { PLACE };
     let list = format!("select {}, {place}, ", identity.select_list());
     let sql = query.replacen("select ", &list, 1);
-    let names = OwnerNames::of(world)?;
     let text =
         format!("select {}, r::text from {} as r", identity.select_list(), relation.sql_name());
-    let read = |client: &mut Client, sql: &str| {
-        session::rows(client, sql).map_err(|cause| {
-            session::internal(&format!("read the rows of {}", relation.title()), &cause)
-        })
-    };
     let has_owners = {
         let ownership = world.tenancy.ownership(relation.oid);
         ownership.tenant.is_some() || ownership.user.is_some()
     };
-    // A view that shows no owner column still shows whose data it is made of.
-    let texts: BTreeMap<_, _> = if relation.is_view() && !has_owners {
-        let rows = read(client, &text)?.into_iter();
+    // What names no owner still shows whose data it is made of: a view, or a table that a trigger
+    // copies to.
+    let texts: BTreeMap<_, _> = if !has_owners {
+        let rows = session::rows(client, &text)?.into_iter();
         rows.filter_map(|mut row| row.pop().map(|text| (row, text.unwrap_or_default()))).collect()
     } else {
         BTreeMap::new()
     };
-    let rows = read(client, &sql)?.into_iter().map(|mut row| {
+    let rows = session::rows(client, &sql)?.into_iter().map(|mut row| {
         let user = row.pop().flatten();
         let tenant = row.pop().flatten();
         let owner_values = row.split_off(row.len() - width);
         let place = row.pop().flatten();
         let owner = match texts.get(&row) {
-            Some(text) => names.owner_in(text),
+            Some(text) => world.names.owner_in(text),
             None => RowOwner { tenant, user },
         };
         KnownRow { identity: row, place, owner, owner_values }
@@ -169,13 +226,14 @@ pub(crate) fn read_rows(
 pub(crate) const PLACE: &str = "r.tableoid::text || r.ctid::text";
 
 /// The world's owners by key and by token.
+#[derive(Debug, Default)]
 pub(crate) struct OwnerNames {
     tenants: BTreeMap<String, String>,
     users: BTreeMap<String, String>,
 }
 
 impl OwnerNames {
-    pub(crate) fn of(world: &World) -> Result<Self> {
+    pub(super) fn of(world: &World) -> Result<Self> {
         let mut tenants = BTreeMap::new();
         if world.tenancy.tenant.is_some() {
             for name in TENANTS {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use postgres::Client;
 
 use super::{Branch, World, values};
+use crate::actor::Actor;
 use crate::catalog::{Column, ForeignKey, Relation};
 use crate::error::{Error, Result};
 use crate::session;
@@ -22,38 +23,61 @@ pub(crate) struct Seeded {
 /// Column values as text; `None` is NULL, a column that is absent takes its default.
 pub(crate) type Values = BTreeMap<String, Option<String>>;
 
-/// Which row of a branch: what is nullable is filled in one and NULL in the other, so that a policy
-/// that looks at such a column meets both; the third is for probes that insert.
+/// Which row of a branch: what is nullable is filled in one and NULL in the other, and a further one
+/// takes each value that a policy or check tells apart, so that a condition on such a column is
+/// met by a row. The last two are for probes that insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
     Full,
     Bare,
+    /// With the n-th of the values that matter in each column that has such values.
+    Varied(usize),
     Probe,
+    /// As [`Self::Probe`], with NULL where a column may be.
+    BareProbe,
+    /// As [`Self::Probe`], with the n-th of the values that matter.
+    VariedProbe(usize),
 }
 
 impl Variant {
-    fn name(self) -> &'static str {
+    fn name(self) -> String {
         match self {
-            Self::Full => "full",
-            Self::Bare => "bare",
-            Self::Probe => "probe",
+            Self::Full => "full".into(),
+            Self::Bare => "bare".into(),
+            Self::Varied(at) => format!("varied {at}"),
+            Self::Probe | Self::BareProbe | Self::VariedProbe(_) => "probe".into(),
+        }
+    }
+
+    fn is_bare(self) -> bool {
+        matches!(self, Self::Bare | Self::BareProbe)
+    }
+
+    fn place(self) -> Option<usize> {
+        match self {
+            Self::Varied(at) | Self::VariedProbe(at) => Some(at),
+            _ => None,
         }
     }
 }
+
+/// How many varied rows a branch has at most.
+const MOST_VARIED: usize = 6;
 
 /// How many candidates are tried for a row before its table counts as not seedable.
 const MOST_TRIES: usize = 60;
 
 impl World {
-    /// Makes the two rows of a branch. The first must succeed or its table is `unseeded`; the
-    /// second may be impossible where a key allows one row per owner.
+    /// Makes the rows of a branch. The first must succeed or its table is `unseeded`; the others
+    /// may be impossible where a key allows one row per owner.
     pub(super) fn seed_branch(
         &mut self,
         client: &mut Client,
         relation: &Relation,
         branch: &Branch,
     ) -> Result<()> {
-        for variant in [Variant::Full, Variant::Bare] {
+        let varied = (0..self.variety(relation)).map(Variant::Varied);
+        for variant in [Variant::Full, Variant::Bare].into_iter().chain(varied) {
             match self.insert(client, relation, branch, variant)? {
                 Ok(values) => {
                     let row = Seeded { branch: branch.clone(), values };
@@ -69,7 +93,19 @@ impl World {
         Ok(())
     }
 
-    /// Inserts as ourselves, trying candidates for columns whose check refuses a value.
+    /// How many rows it takes until each value that matters has been in one.
+    pub(crate) fn variety(&self, relation: &Relation) -> usize {
+        let is_root = |root: &Root| root.relation == relation.oid;
+        if is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root) {
+            return 0;
+        }
+        let counts = relation.columns.iter().map(|c| values::telling_values(relation, c).len());
+        counts.max().unwrap_or(0).min(MOST_VARIED)
+    }
+
+    /// Inserts as ourselves, trying candidates for columns whose check refuses a value. Where that
+    /// fails otherwise, once more in the name of the row's user, since a default or trigger may ask
+    /// who that is.
     fn insert(
         &mut self,
         client: &mut Client,
@@ -78,6 +114,7 @@ impl World {
         variant: Variant,
     ) -> Result<Result<Values, String>> {
         let mut tried: BTreeMap<String, usize> = BTreeMap::new();
+        let mut in_the_name_of: Option<(String, String)> = None;
         for _ in 0..MOST_TRIES {
             let values = match self.values(relation, branch, variant) {
                 Ok(values) => values,
@@ -85,14 +122,16 @@ impl World {
             };
             let all: Vec<String> =
                 relation.columns.iter().map(|c| format!("{}::text", identifier(&c.name))).collect();
+            let (before, after) = in_the_name_of.clone().unwrap_or_default();
             let sql = format!(
-                "savepoint seed; {} returning {}; release savepoint seed",
+                "savepoint seed; {before}{} returning {}; {after}release savepoint seed",
                 insert_statement(relation, &values),
                 all.join(", ")
             );
             let failure = match session::rows(client, &sql) {
                 Ok(rows) => {
-                    let row = rows.into_iter().next().unwrap_or_default();
+                    let width = relation.columns.len();
+                    let row = rows.into_iter().find(|row| row.len() == width).unwrap_or_default();
                     if row.is_empty() {
                         return Ok(Err("a trigger swallowed the row".into()));
                     }
@@ -107,12 +146,27 @@ impl World {
             session::rows(client, "rollback to savepoint seed; release savepoint seed")
                 .map_err(|cause| session::internal("seed the world", &cause))?;
             let constraint = error.constraint().unwrap_or_default().to_owned();
-            let is_check = error.code().code() == "23514";
-            if !(is_check && self.learn(relation, &constraint, &mut tried)) {
-                return Ok(Err(session::reason(&failure)));
+            let is_check = error.code().code() == "23514" && variant.place().is_none();
+            if is_check && self.learn(relation, &constraint, &mut tried) {
+                continue;
+            }
+            match self.somebody_of(branch) {
+                Some(actor) if in_the_name_of.is_none() => {
+                    in_the_name_of = Some((actor.claim_sql(), actor.unclaim_sql()));
+                }
+                _ => return Ok(Err(session::reason(&failure))),
             }
         }
         Ok(Err(format!("no value of {MOST_TRIES} tried satisfies its check constraints")))
+    }
+
+    /// Who would write a row of the branch.
+    fn somebody_of(&self, branch: &Branch) -> Option<&Actor> {
+        self.actors.iter().find(|actor| match (&branch.user, &branch.tenant) {
+            (Some(user), _) => actor.name() == user,
+            (None, Some(tenant)) => actor.member_of().contains(tenant),
+            (None, None) => false,
+        })
     }
 
     /// Takes the next candidate for the columns of a check; false when there is none left.
@@ -189,8 +243,8 @@ impl World {
             let name = match variant {
                 Variant::Full => name.clone(),
                 // There is one tenant A; others of the table belong to nobody in the world.
-                Variant::Bare => return Err("an owner has one row".into()),
-                Variant::Probe => format!("{name} probe"),
+                Variant::Bare | Variant::Varied(_) => return Err("an owner has one row".into()),
+                _ => format!("{name} probe"),
             };
             let key = values::owner_key(&self.catalog, root, what, &name);
             values.insert(root.column.clone(), Some(key.map_err(|error| error.to_string())?));
@@ -228,7 +282,7 @@ impl World {
             .columns
             .iter()
             .all(|name| relation.column(name).is_some_and(|column| !column.not_null));
-        let is_wanted = is_owner || variant != Variant::Bare || !is_nullable;
+        let is_wanted = is_owner || !variant.is_bare() || !is_nullable;
         let parent = self.parent(foreign_key, branch).filter(|_| is_wanted);
         match parent {
             Some(parent) => {
@@ -300,13 +354,19 @@ impl World {
         branch: &Branch,
         variant: Variant,
     ) -> Result<Option<Option<String>>, String> {
-        if variant == Variant::Bare && !column.not_null {
+        if variant.is_bare() && !column.not_null {
             return Ok(Some(None));
+        }
+        if let Some(at) = variant.place() {
+            let telling = values::telling_values(relation, column);
+            if !telling.is_empty() {
+                return Ok(Some(Some(telling[at % telling.len()].clone())));
+            }
         }
         if let Some(value) = self.learned.get(&(relation.oid, column.name.clone())) {
             return Ok(Some(Some(value.clone())));
         }
-        if variant == Variant::Bare && column.has_default {
+        if variant.is_bare() && column.has_default {
             return Ok(None);
         }
         let seed = seed_of(relation, branch, variant);

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, Column};
+use crate::catalog::{Catalog, Column, Relation};
 use crate::error::{Error, Result};
 use crate::tenancy::Root;
 
@@ -79,6 +79,19 @@ pub(crate) fn plain_value(column: &Column, seed: &str) -> Option<String> {
         "tsvector" => "leakproof".into(),
         "xml" => "<leakproof/>".into(),
         "money" => "1".into(),
+        "macaddr8" => "00:00:5e:00:53:01:00:01".into(),
+        "tsquery" => "leakproof".into(),
+        "jsonpath" => "$".into(),
+        "pg_lsn" => "0/0".into(),
+        "bit" => "0".repeat(size(column)),
+        "varbit" => "0".into(),
+        "vector" | "halfvec" => format!("[{}]", vec!["1"; size(column)].join(",")),
+        "point" => "(0,0)".into(),
+        "line" => "{1,0,0}".into(),
+        "lseg" | "box" => "((0,0),(1,1))".into(),
+        "path" | "polygon" => "((0,0),(1,1),(1,0))".into(),
+        "circle" => "<(0,0),1>".into(),
+        name if name.ends_with("multirange") => "{}".into(),
         _ => match column.category {
             'B' => "false".into(),
             'N' => "1".into(),
@@ -87,10 +100,19 @@ pub(crate) fn plain_value(column: &Column, seed: &str) -> Option<String> {
             'R' => "empty".into(),
             'T' => "1 day".into(),
             'E' => column.labels.as_ref()?.first()?.clone(),
+            // A row of NULLs.
+            'C' => format!("({})", ",".repeat(column.parts.saturating_sub(1))),
+            'Z' => "x".into(),
             _ => return None,
         },
     };
     Some(value)
+}
+
+/// The number in `bit(3)` or `vector(3)`; 1 where there is none.
+fn size(column: &Column) -> usize {
+    let digits: String = column.type_name.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(1)
 }
 
 /// A value other than those the world holds, for updates.
@@ -112,6 +134,40 @@ pub(crate) fn changed_value(column: &Column) -> Option<String> {
     Some(value)
 }
 
+/// The values of a column that policies, checks or its type tell apart, in a stable order; none
+/// where one value is as good as another.
+pub(crate) fn telling_values(relation: &Relation, column: &Column) -> Vec<String> {
+    if column.is_generated || !column.identity.is_empty() || is_reference(relation, &column.name) {
+        return Vec::new();
+    }
+    if let Some(labels) = &column.labels {
+        return labels.clone();
+    }
+    let checks = relation.checks.iter().filter(|check| check.columns == [column.name.as_str()]);
+    let rules = relation.rules.iter().filter(|rule| names(rule, &column.name));
+    let definitions = checks.map(|check| &check.definition).chain(rules);
+    let mut telling: Vec<String> = match column.category {
+        'B' => vec!["false".into(), "true".into()],
+        'S' => definitions.flat_map(|definition| strings(definition)).collect(),
+        'N' => definitions.flat_map(|definition| numbers(definition)).collect(),
+        _ => Vec::new(),
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    telling.retain(|value| !value.is_empty() && seen.insert(value.clone()));
+    telling
+}
+
+/// Whether the column names another row, or this one.
+fn is_reference(relation: &Relation, column: &str) -> bool {
+    let holds = |columns: &[String]| columns.iter().any(|name| name == column);
+    relation.foreign_keys.iter().any(|foreign_key| holds(&foreign_key.columns))
+        || relation.key().is_some_and(holds)
+}
+
+fn names(rule: &str, column: &str) -> bool {
+    rule.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
+}
+
 /// The string and number literals of a check, as candidates for the columns it holds.
 pub(crate) fn literals(definition: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
@@ -120,19 +176,29 @@ pub(crate) fn literals(definition: &str) -> Vec<String> {
             found.push(value);
         }
     };
+    strings(definition).into_iter().for_each(&mut add);
+    numbers(definition).into_iter().for_each(&mut add);
+    found
+}
+
+fn strings(definition: &str) -> Vec<String> {
+    let mut found = Vec::new();
     let mut rest = definition;
     while let Some(start) = rest.find('\'') {
         let body = &rest[start + 1..];
         let Some(end) = body.find('\'') else { break };
-        add(body[..end].to_owned());
+        found.push(body[..end].to_owned());
         rest = &body[end + 1..];
     }
-    for word in definition.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-')) {
-        if let Ok(number) = word.parse::<i64>() {
-            [number, number + 1, number - 1].into_iter().for_each(|near| add(near.to_string()));
-        }
-    }
     found
+}
+
+/// Each number, and those beside it.
+fn numbers(definition: &str) -> Vec<String> {
+    let words = definition.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-'));
+    let whole = words.filter_map(|word| word.parse::<i64>().ok());
+    let near = |number: i64| [number, number.saturating_add(1), number.saturating_sub(1)];
+    whole.flat_map(near).map(|number| number.to_string()).collect()
 }
 
 fn fit(text: String, length: Option<usize>) -> String {

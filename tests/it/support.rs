@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, Once};
 use std::thread;
 
 use leakproof::check::{CheckOptions, check};
+use leakproof::error::Result;
 use leakproof::project::Project;
 use leakproof::report::Report;
 use leakproof::server::{Server, ServerOptions};
@@ -88,12 +89,16 @@ pub fn check_project(path: &Path) -> Report {
 
 /// The same with other options.
 pub fn check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Report {
-    let project = Project::read(path).expect("a readable project");
+    try_check_with(path, change).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same for a run that may fail.
+pub fn try_check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Result<Report> {
+    let project = Project::read(path)?;
     let _held = shared_server();
-    let server = ServerOptions::from_env().expect("options");
-    let mut options = CheckOptions { server, ..CheckOptions::default() };
+    let mut options = CheckOptions { server: ServerOptions::from_env()?, ..Default::default() };
     change(&mut options);
-    check(&project, &options, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
+    check(&project, &options, &mut |_| {})
 }
 
 /// Does the same with each, two at a time, and gives the results in order. Holds the shared server,

@@ -1,0 +1,25 @@
+-- What policies and views say about a relation, from where the values that decide are taken.
+select
+    p.polrelid::bigint as relation,
+    concat_ws(
+        ' ',
+        pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+        pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
+    ) as definition
+from pg_catalog.pg_policy p
+union all
+select distinct
+    d.refobjid::bigint,
+    pg_catalog.pg_get_viewdef(r.ev_class)
+from pg_catalog.pg_rewrite r
+join pg_catalog.pg_class c on c.oid = r.ev_class
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_depend d
+    on d.classid = 'pg_catalog.pg_rewrite'::regclass
+    and d.objid = r.oid
+    and d.refclassid = 'pg_catalog.pg_class'::regclass
+    and d.refobjsubid > 0
+    and d.refobjid <> r.ev_class
+where c.relkind in ('v', 'm')
+    and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
+order by relation, definition
