@@ -4,7 +4,19 @@ select
     concat_ws(
         ' ',
         pg_catalog.pg_get_expr(p.polqual, p.polrelid),
-        pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
+        pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid),
+        -- What it hands a value to may be what compares it.
+        (
+            select string_agg(f.prosrc, ' ' order by f.oid)
+            from pg_catalog.pg_depend d
+            join pg_catalog.pg_proc f on f.oid = d.refobjid
+            where d.classid = 'pg_catalog.pg_policy'::regclass
+                and d.objid = p.oid
+                and d.refclassid = 'pg_catalog.pg_proc'::regclass
+                and f.pronamespace <> all (array[
+                    'pg_catalog'::regnamespace, coalesce(to_regnamespace('auth'), 0::regnamespace)
+                ])
+        )
     ) as definition
 from pg_catalog.pg_policy p
 union all

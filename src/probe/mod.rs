@@ -170,6 +170,9 @@ struct Prober<'t, 'c, 'a> {
     attempts: usize,
 }
 
+/// How many constraints are taken away, one after the other, before a statement is given up.
+const MOST_OBSTACLES: usize = 4;
+
 /// The SQLSTATE of `raise exception` without one of its own.
 const RAISED: &str = "P0001";
 
@@ -287,26 +290,29 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             "" => Some(self.trial.attempt(&statement.sql)?),
             ours => self.trial.attempt_after(ours, &statement.sql)?,
         };
-        let first = match answer {
+        let mut failure = match answer {
             Some(Answer::Done(rows, reached)) => {
                 return Ok(Ok(Done { rows, reached, stopped_by: None }));
             }
             Some(Answer::Failed(failure)) => failure,
             None => return Ok(Ok(Done { rows: Vec::new(), reached: 0, stopped_by: None })),
         };
-        if first.is_beside_access(statement.privilege, self.target.relation) {
+        let stopped_by = failure.sqlstate.clone();
+        let mut ours = ours.to_owned();
+        for _ in 0..MOST_OBSTACLES {
+            if !failure.is_beside_access(statement.privilege, self.target.relation) {
+                break;
+            }
             self.attempts += 1;
-            let stopped_by = Some(first.sqlstate.clone());
-            if let Some(answer) = self.trial.attempt_without(&first, ours, &statement.sql)? {
-                return Ok(match answer {
-                    Answer::Done(rows, reached) => Ok(Done { rows, reached, stopped_by }),
-                    Answer::Failed(failure) => {
-                        Err((self.verdict(statement, &failure, of), failure))
-                    }
-                });
+            match self.trial.attempt_without(&failure, &mut ours, &statement.sql)? {
+                Some(Answer::Done(rows, reached)) => {
+                    return Ok(Ok(Done { rows, reached, stopped_by: Some(stopped_by) }));
+                }
+                Some(Answer::Failed(next)) => failure = next,
+                None => break,
             }
         }
-        Ok(Err((self.verdict(statement, &first, of), first)))
+        Ok(Err((self.verdict(statement, &failure, of), failure)))
     }
 
     fn verdict(&self, statement: &Statement<'_>, failure: &Failure, of: usize) -> Verdict {

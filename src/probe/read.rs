@@ -32,7 +32,10 @@ impl<'t> Prober<'t, '_, '_> {
         let statement = Statement { command, verb, sql, privilege, named, set: Vec::new() };
         let of = self.target.rows.len();
         let seen = match self.run(&statement, of)? {
-            Ok(done) => self.trace(&list, done.rows)?,
+            Ok(done) => {
+                let seen = self.trace(&list, done.rows)?;
+                self.trace_by_text(seen)?
+            }
             Err(failure) => {
                 for class in self.classes.keys().copied().collect::<Vec<_>>() {
                     self.enter_failure(&statement, class, &failure);
@@ -82,10 +85,10 @@ impl<'t> Prober<'t, '_, '_> {
                 let Some(condition) = self.target.identity.condition(&[row]) else { break };
                 let sql = format!("{} where {condition}", all.sql);
                 let alone = Statement { sql, ..all.clone() };
-                if let Ok(done) = self.run(&alone, 1)? {
-                    if !done.rows.is_empty() {
-                        reached.push((row, alone.sql));
-                    }
+                if let Ok(done) = self.run(&alone, 1)?
+                    && !done.rows.is_empty()
+                {
+                    reached.push((row, alone.sql));
                 }
             }
             let Some((row, sql)) = reached.last() else { continue };
@@ -167,6 +170,27 @@ impl<'t> Prober<'t, '_, '_> {
                 continue;
             }
             let text = row.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let owner = target.names.owner_in(&text);
+            if owner == RowOwner::default() {
+                seen.untraced += 1;
+            } else {
+                let class = target.names.class(self.trial.actor(), &owner, target.has_owners);
+                *seen.by_token.entry(class).or_default() += 1;
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Traces rows of a view whose key is not what it was, by the tokens in them.
+    fn trace_by_text(&mut self, mut seen: Seen<'t>) -> Result<Seen<'t>> {
+        let target = self.target;
+        if seen.untraced == 0 || !target.relation.is_view() || target.identity == Identity::Text {
+            return Ok(seen);
+        }
+        let sql = format!("select r::text from {} as r", target.relation.sql_name());
+        let Answer::Done(rows, _) = self.trial.attempt(&sql)? else { return Ok(seen) };
+        seen.untraced = 0;
+        for text in rows.into_iter().flatten().flatten() {
             let owner = target.names.owner_in(&text);
             if owner == RowOwner::default() {
                 seen.untraced += 1;

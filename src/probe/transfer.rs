@@ -17,14 +17,20 @@ impl<'t> Prober<'t, '_, '_> {
     /// whom they went.
     pub(super) fn give(&mut self) -> Result<()> {
         let own = self.givable_rows();
-        let Some(first_own) = own.first() else { return Ok(()) };
         for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
             let others = self.classes.get(&class).cloned().unwrap_or_default();
-            let Some(other) = others.first() else { continue };
-            for owners in self.changes(first_own, other) {
-                let Some(class) = self.class_after(first_own, other, &owners, class) else {
-                    continue;
-                };
+            let mut ways: Vec<(RowClass, Owners)> = Vec::new();
+            for (mine, other) in pairs(&own, &others) {
+                for owners in self.changes(mine, other) {
+                    let Some(class) = self.class_after(mine, other, &owners, class) else {
+                        continue;
+                    };
+                    if !ways.contains(&(class, owners.clone())) {
+                        ways.push((class, owners));
+                    }
+                }
+            }
+            for (class, owners) in ways {
                 self.transfer([Command::Give, Command::BlindGive], &owners, &own, class)?;
             }
         }
@@ -65,8 +71,7 @@ impl<'t> Prober<'t, '_, '_> {
     pub(super) fn take(&mut self) -> Result<()> {
         for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
             let others = self.classes.get(&class).cloned().unwrap_or_default();
-            let Some(other) = others.first() else { continue };
-            for owners in self.claims(other) {
+            for owners in self.claims(&others) {
                 self.transfer([Command::Take, Command::BlindTake], &owners, &others, class)?;
             }
         }
@@ -133,10 +138,21 @@ impl<'t> Prober<'t, '_, '_> {
         ways
     }
 
-    /// The ways to make `other` the actor's: as an own row has it, or at least with the own id.
-    fn claims(&self, other: &KnownRow) -> Vec<Owners> {
-        if let Some(own) = self.givable_rows().first() {
-            return self.changes(other, own);
+    /// The ways to make others' rows the actor's: as an own row has it, or at least with the own id.
+    fn claims(&self, others: &[&'t KnownRow]) -> Vec<Owners> {
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let own = self.givable_rows();
+        if !own.is_empty() {
+            let mut ways: Vec<Owners> = Vec::new();
+            for (mine, other) in pairs(&own, others) {
+                let new = self.changes(other, mine);
+                ways.extend(
+                    new.into_iter().filter(|owners| !ways.contains(owners)).collect::<Vec<_>>(),
+                );
+            }
+            return ways;
         }
         let target = self.target;
         let column = target.world.direct_user_column(target.relation);
@@ -145,4 +161,27 @@ impl<'t> Prober<'t, '_, '_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Each tenant's first row with each tenant's first of the others: somebody may belong to two, and
+/// the order of rows says nothing.
+fn pairs<'t>(own: &[&'t KnownRow], others: &[&'t KnownRow]) -> Vec<(&'t KnownRow, &'t KnownRow)> {
+    const MOST_TENANTS: usize = 2;
+    let firsts = |rows: &[&'t KnownRow]| {
+        let mut firsts: Vec<&'t KnownRow> = Vec::new();
+        // The world's own rows are the last.
+        for row in rows.iter().rev() {
+            if firsts.len() < MOST_TENANTS
+                && firsts.iter().all(|known| known.owner.tenant != row.owner.tenant)
+            {
+                firsts.push(row);
+            }
+        }
+        firsts
+    };
+    let others = firsts(others);
+    firsts(own)
+        .into_iter()
+        .flat_map(|mine| others.iter().map(move |other| (mine, *other)))
+        .collect()
 }

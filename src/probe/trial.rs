@@ -116,16 +116,18 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// As [`Self::attempt_after`], with the constraint that stopped it taken away, too. `None` where
-    /// it cannot be taken away.
+    /// As [`Self::attempt_after`], with the constraint that stopped it taken away, too, which is added
+    /// to `ours`. `None` where it cannot be taken away.
     pub(super) fn attempt_without(
         &mut self,
         obstacle: &Failure,
-        ours: &str,
+        ours: &mut String,
         statement: &str,
     ) -> Result<Option<Answer>> {
         for way in obstacle.ways_to_remove() {
-            if let Some(answer) = self.attempt_after(&format!("{ours}; {way}"), statement)? {
+            let more = format!("{ours}; {way}");
+            if let Some(answer) = self.attempt_after(&more, statement)? {
+                *ours = more;
                 return Ok(Some(answer));
             }
         }

@@ -202,7 +202,7 @@ fn read_once(
     };
     // What names no owner still shows whose data it is made of: a view, or a table that a trigger
     // copies to.
-    let texts: BTreeMap<_, _> = if !has_owners {
+    let texts: BTreeMap<_, _> = if !has_owners || relation.is_view() {
         let rows = session::rows(client, &text)?.into_iter();
         rows.filter_map(|mut row| row.pop().map(|text| (row, text.unwrap_or_default()))).collect()
     } else {
@@ -214,6 +214,8 @@ fn read_once(
         let owner_values = row.split_off(row.len() - width);
         let place = row.pop().flatten();
         let owner = match texts.get(&row) {
+            // A view may say that a row is the asker's, whoever wrote it.
+            Some(text) if has_owners => world.names.corrected(RowOwner { tenant, user }, text),
             Some(text) => world.names.owner_in(text),
             None => RowOwner { tenant, user },
         };
@@ -273,6 +275,39 @@ impl OwnerNames {
             None if owner.user.is_some() => RowClass::Other,
             None if has_owners => RowClass::Null,
             None => RowClass::Shared,
+        }
+    }
+
+    /// The owner a row says it has, unless its text has tokens and none of them is of that tenant,
+    /// or of that user where there are no tenants: then the one who wrote it.
+    fn corrected(&self, said: RowOwner, text: &str) -> RowOwner {
+        let mut tokens: Vec<RowOwner> = Vec::new();
+        let owner = |tenant: Option<&String>, user: Option<&String>| RowOwner {
+            tenant: tenant.cloned(),
+            user: user.cloned(),
+        };
+        let has = |label: &str| text.contains(&super::values::token(label));
+        for (tenant_key, tenant) in &self.tenants {
+            for (user_key, user) in &self.users {
+                if has(&format!("{tenant}/{user}")) {
+                    tokens.push(owner(Some(tenant_key), Some(user_key)));
+                }
+            }
+            if has(tenant) {
+                tokens.push(owner(Some(tenant_key), None));
+            }
+        }
+        if self.tenants.is_empty() {
+            let users = self.users.iter().filter(|(_, user)| has(user));
+            tokens.extend(users.map(|(key, _)| owner(None, Some(key))));
+        }
+        let is_said = |token: &RowOwner| match self.tenants.is_empty() {
+            true => token.user == said.user,
+            false => token.tenant == said.tenant,
+        };
+        match tokens.first() {
+            Some(first) if !tokens.iter().any(is_said) => first.clone(),
+            _ => said,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure. The same name gives the same value on every machine: ids are uuid v5, times are constant.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Column, Relation};
@@ -145,11 +146,24 @@ pub(crate) fn telling_values(relation: &Relation, column: &Column) -> Vec<String
     }
     let checks = relation.checks.iter().filter(|check| check.columns == [column.name.as_str()]);
     let rules = relation.rules.iter().filter(|rule| names(rule, &column.name));
-    let definitions = checks.map(|check| &check.definition).chain(rules);
+    let definitions: Vec<&String> = checks.map(|check| &check.definition).chain(rules).collect();
+    let in_each = |find: fn(&str) -> Vec<String>| definitions.iter().flat_map(move |d| find(d));
+    let is_date = matches!(column.base_type.as_str(), "date" | "timestamp" | "timestamptz");
     let mut telling: Vec<String> = match column.category {
         'B' => vec!["false".into(), "true".into()],
-        'S' => definitions.flat_map(|definition| strings(definition)).collect(),
-        'N' => definitions.flat_map(|definition| numbers(definition)).collect(),
+        'S' => in_each(strings).collect(),
+        'N' => in_each(numbers).collect(),
+        'A' if matches!(column.base_type.as_str(), "_text" | "_varchar") => {
+            let elements = in_each(strings).map(|value| json!(value).to_string());
+            elements.map(|element| format!("{{{element}}}")).collect()
+        }
+        // Long ago and far ahead.
+        'D' if is_date && !definitions.is_empty() => {
+            vec!["2001-01-01".into(), "2099-01-01".into()]
+        }
+        'U' if matches!(column.base_type.as_str(), "json" | "jsonb") => {
+            in_each(documents).collect()
+        }
         _ => Vec::new(),
     };
     let mut seen = std::collections::BTreeSet::new();
@@ -191,6 +205,14 @@ fn strings(definition: &str) -> Vec<String> {
         rest = &body[end + 1..];
     }
     found
+}
+
+/// Documents in which a key that a definition names has the value that it names next, or is true.
+fn documents(definition: &str) -> Vec<String> {
+    let named = strings(definition);
+    let valued = named.windows(2).map(|pair| json!({ &pair[0]: pair[1] }).to_string());
+    let flags = named.iter().map(|name| json!({ name: true }).to_string());
+    valued.chain(flags).collect()
 }
 
 /// Each number, and those beside it.
