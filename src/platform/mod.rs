@@ -26,6 +26,10 @@ const SUPABASE: &[&str] = &[
     include_str!("supabase/realtime.sql"),
     include_str!("supabase/grants_legacy.sql"),
 ];
+/// A superuser of our own, as far as nobody has made it. Not `postgres`: on a server without one a
+/// Supabase project that is checked at the same time makes it, and there it is no superuser.
+const PLAIN_OWNER: &str = "leakproof_owner";
+
 const SUPABASE_2026: &str = include_str!("supabase/grants_2026.sql");
 
 impl Platform {
@@ -85,7 +89,8 @@ impl Platform {
             Some(_) => "\"$user\", public",
             None => "\"$user\", public, extensions",
         };
-        Owner { role: "postgres".into(), search_path: search_path.into() }
+        let role = if self.identity.is_some() { PLAIN_OWNER } else { "postgres" };
+        Owner { role: role.into(), search_path: search_path.into() }
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {
@@ -153,12 +158,13 @@ impl Platform {
 /// Makes the roles of the config that are missing.
 fn plain_roles(identity: &Identity) -> String {
     let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
-    let ordinary = named.into_iter().flatten().chain(&identity.roles).map(|role| (role, ""));
-    let service = identity.service_role.iter().map(|role| (role, " bypassrls"));
-    let owner = "postgres".to_owned();
+    let ordinary =
+        named.into_iter().flatten().chain(&identity.roles).map(|role| (role.as_str(), ""));
+    let service = identity.service_role.iter().map(|role| (role.as_str(), " bypassrls"));
     let mut sql = String::new();
-    // The owner first: an application that names it as its role is told so by the actors.
-    for (role, option) in [(&owner, " superuser")].into_iter().chain(ordinary).chain(service) {
+    // They come first: an application that has one of them as its role is told so by the actors.
+    let owners = [PLAIN_OWNER, "postgres"].map(|owner| (owner, " superuser"));
+    for (role, option) in owners.into_iter().chain(ordinary).chain(service) {
         let create = format!("create role {} nologin{option}", identifier(role));
         let mark = format!(
             "comment on role {} is {}",
@@ -170,6 +176,9 @@ fn plain_roles(identity: &Identity) -> String {
                 if not exists (select from pg_catalog.pg_roles where rolname = {}) then
                     execute {}; execute {};
                 end if;
+            exception
+                -- Another run on this server was faster; its role is as good as ours.
+                when duplicate_object or unique_violation then null;
             end $leakproof$;\n",
             literal(role),
             literal(&create),
