@@ -5,6 +5,7 @@
 //! statement so that an error names its line. Census and preserve queries run inside it.
 
 use postgres::Client;
+use postgres::error::DbError;
 use refinery::{Migration, Runner, Target};
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use time::OffsetDateTime;
@@ -266,7 +267,15 @@ fn failed(file: &SqlFile, statement: &Statement<'_>, cause: &postgres::Error) ->
         why.push_str("\n    in ");
         why.push_str(place);
     }
-    let error = Error::new(format!("`{}` failed at line {line}", file.path().display())).cause(why);
+    let error = Error::new(format!("`{}` failed at line {line}", file.path().display()));
+    // Whether the server's last words arrive is a matter of chance.
+    let is_shutdown = |error: &DbError| error.code().code().starts_with("57P0");
+    if cause.is_closed() || db_error.is_some_and(is_shutdown) {
+        return error
+            .cause("the server has ended the connection")
+            .help("see whether the statement does that, else the server's log, and run again");
+    }
+    let error = error.cause(why);
     match db_error.map(|error| error.code().code()).and_then(help_for) {
         Some(help) => error.help(help),
         None => error.help("nothing of this file was kept; mend the statement and run again"),

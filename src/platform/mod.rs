@@ -26,6 +26,10 @@ const SUPABASE: &[&str] = &[
     include_str!("supabase/realtime.sql"),
     include_str!("supabase/grants_legacy.sql"),
 ];
+/// A superuser of our own, as far as nobody has made it. Not `postgres`: on a server without one a
+/// Supabase project that is checked at the same time makes it, and there it is no superuser.
+const PLAIN_OWNER: &str = "leakproof_owner";
+
 const SUPABASE_2026: &str = include_str!("supabase/grants_2026.sql");
 
 impl Platform {
@@ -119,7 +123,8 @@ impl Platform {
             Some(_) => "\"$user\", public",
             None => "\"$user\", public, extensions",
         };
-        Owner { role: "postgres".into(), search_path: search_path.into() }
+        let role = if self.identity.is_some() { PLAIN_OWNER } else { "postgres" };
+        Owner { role: role.into(), search_path: search_path.into() }
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {
@@ -184,18 +189,18 @@ impl Platform {
     }
 }
 
-/// Makes the roles of the config that are missing, and lets `postgres` run the migrations. It is what
-/// it is on Supabase, no superuser, so that projects of both platforms can share a server.
+/// Makes the roles of the config that are missing, and who runs the migrations. `postgres` is there
+/// too, since migrations name it: what it is on Supabase, so that projects of both platforms can
+/// share a server.
 fn plain_roles(identity: &Identity) -> String {
     let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
-    let ordinary = named.into_iter().flatten().chain(&identity.roles).map(|role| (role, ""));
-    let service = identity.service_role.iter().map(|role| (role, " bypassrls"));
-    let owner = "postgres".to_owned();
+    let ordinary =
+        named.into_iter().flatten().chain(&identity.roles).map(|role| (role.as_str(), ""));
+    let service = identity.service_role.iter().map(|role| (role.as_str(), " bypassrls"));
+    // They come first: an application that has one of them as its role is told so by the actors.
+    let owners = [(PLAIN_OWNER, " superuser"), ("postgres", " createdb createrole bypassrls")];
     let mut sql = String::new();
-    // The owner first: an application that names it as its role is told so by the actors.
-    for (role, option) in
-        [(&owner, " createdb createrole bypassrls")].into_iter().chain(ordinary).chain(service)
-    {
+    for (role, option) in owners.into_iter().chain(ordinary).chain(service) {
         let create = format!("create role {} nologin{option}", identifier(role));
         let mark = format!(
             "comment on role {} is {}",
@@ -205,35 +210,16 @@ fn plain_roles(identity: &Identity) -> String {
         sql.push_str(&format!(
             "do $leakproof$ begin
                 if not exists (select from pg_catalog.pg_roles where rolname = {}) then
-                    begin
-                        execute {}; execute {};
-                    exception
-                        -- Another run on this server was faster; its role is as good as ours.
-                        when duplicate_object or unique_violation then null;
-                    end;
+                    execute {}; execute {};
                 end if;
+            exception
+                -- Another run on this server was faster; its role is as good as ours.
+                when duplicate_object or unique_violation then null;
             end $leakproof$;\n",
             literal(role),
             literal(&create),
             literal(&mark)
         ));
-        if *role != owner {
-            sql.push_str(&format!(
-                "do $leakproof$ begin
-                    if not pg_catalog.pg_has_role('postgres', {}, 'member') then
-                        execute {};
-                    end if;
-                end $leakproof$;\n",
-                literal(role),
-                literal(&format!("grant {} to postgres", identifier(role)))
-            ));
-        }
     }
-    sql.push_str(
-        "do $leakproof$ begin
-            execute pg_catalog.format(
-                'alter database %I owner to postgres', pg_catalog.current_database());
-        end $leakproof$;\n",
-    );
     sql
 }

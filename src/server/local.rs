@@ -86,6 +86,8 @@ fn roomy_memory() -> Option<PathBuf> {
     let folder = PathBuf::from("/dev/shm");
     let is_free_choice = env::var_os("TMPDIR").is_none();
     let stat = statvfs(&folder).ok().filter(|_| is_free_choice)?;
+    // On some systems they are smaller numbers.
+    #[allow(clippy::useless_conversion)]
     let room = u64::from(stat.blocks_available()) * u64::from(stat.fragment_size());
     (room >= ROOM_BYTES).then_some(folder)
 }

@@ -355,7 +355,7 @@ fn replace(path: &Path, with: fn(&Path) -> std::io::Result<()>) {
 }
 
 fn forbid(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
 }
 
 fn choose_no_server(command: &mut Command) {
