@@ -183,12 +183,22 @@ fn plain_roles(identity: &Identity) -> String {
         if *role != owner {
             sql.push_str(&format!(
                 "do $leakproof$ begin
-                    if not pg_catalog.pg_has_role('postgres', {}, 'member') then
-                        execute {};
+                    -- Between two roles that were there before us it is the server's own business.
+                    if not pg_catalog.pg_has_role('postgres', {name}, 'member') and exists (
+                        select from pg_catalog.pg_roles r
+                        where r.rolname in ('postgres', {name})
+                        and pg_catalog.shobj_description(r.oid, 'pg_authid') = {mark}
+                    ) then
+                        begin
+                            execute {grant};
+                        exception
+                            when duplicate_object or unique_violation then null;
+                        end;
                     end if;
                 end $leakproof$;\n",
-                literal(role),
-                literal(&format!("grant {} to postgres", identifier(role)))
+                name = literal(role),
+                mark = literal(crate::server::ROLE_MARK),
+                grant = literal(&format!("grant {} to postgres", identifier(role)))
             ));
         }
     }
