@@ -38,6 +38,9 @@ pub(crate) struct Relation {
     /// The expressions of its policies, and the views that show it.
     #[serde(skip)]
     pub rules: Vec<String>,
+    /// Those of them that are the policies' own expressions.
+    #[serde(skip)]
+    pub policies: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -111,6 +114,7 @@ struct UniqueIndexRow {
 struct RuleRow {
     relation: Oid,
     definition: String,
+    is_policy: bool,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +140,9 @@ impl Catalog {
         }
         for row in session::values::<RuleRow>(client, include_str!("rules.sql"))? {
             let Some(relation) = catalog.relations.get_mut(&row.relation) else { continue };
+            if row.is_policy {
+                relation.policies.push(row.definition.clone());
+            }
             relation.rules.push(row.definition);
         }
         let sources = session::values(client, include_str!("view_sources.sql"))?;
@@ -192,7 +199,20 @@ impl Catalog {
         const DEEPEST: usize = 8;
         for _ in 0..DEEPEST {
             for source in sources {
+                self.inherit_policies(source);
                 self.inherit_from(source, sources);
+            }
+        }
+    }
+
+    /// Who goes through a view of the invoker meets the policies of what it reads.
+    fn inherit_policies(&mut self, edge: &ViewSourceRow) {
+        let source = self.relations.get(&edge.source);
+        let policies = source.map_or_else(Vec::new, |source| source.policies.clone());
+        let Some(view) = self.relations.get_mut(&edge.view) else { return };
+        for policy in policies {
+            if !view.policies.contains(&policy) {
+                view.policies.push(policy);
             }
         }
     }

@@ -4,25 +4,28 @@ select
     concat_ws(
         ' ',
         pg_catalog.pg_get_expr(p.polqual, p.polrelid),
-        pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid),
-        -- What it hands a value to may be what compares it.
-        (
-            select string_agg(f.prosrc, ' ' order by f.oid)
-            from pg_catalog.pg_depend d
-            join pg_catalog.pg_proc f on f.oid = d.refobjid
-            where d.classid = 'pg_catalog.pg_policy'::regclass
-                and d.objid = p.oid
-                and d.refclassid = 'pg_catalog.pg_proc'::regclass
-                and f.pronamespace <> all (array[
-                    'pg_catalog'::regnamespace, coalesce(to_regnamespace('auth'), 0::regnamespace)
-                ])
-        )
-    ) as definition
+        pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
+    ) as definition,
+    true as is_policy
 from pg_catalog.pg_policy p
+union all
+-- What a policy hands a value to may be what compares it.
+select distinct p.polrelid::bigint, f.prosrc, false
+from pg_catalog.pg_policy p
+join pg_catalog.pg_depend d
+    on d.classid = 'pg_catalog.pg_policy'::regclass
+    and d.objid = p.oid
+    and d.refclassid = 'pg_catalog.pg_proc'::regclass
+join pg_catalog.pg_proc f on f.oid = d.refobjid
+where f.pronamespace <> all (array[
+        'pg_catalog'::regnamespace, coalesce(to_regnamespace('auth'), 0::regnamespace)
+    ])
 union all
 select distinct
     d.refobjid::bigint,
-    pg_catalog.pg_get_viewdef(r.ev_class)
+    -- What it shows decides nothing, what it asks for does.
+    coalesce(substring(pg_catalog.pg_get_viewdef(r.ev_class) from '(?i)\mwhere\M.*'), ''),
+    false
 from pg_catalog.pg_rewrite r
 join pg_catalog.pg_class c on c.oid = r.ev_class
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace

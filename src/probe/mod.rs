@@ -150,6 +150,21 @@ impl<'a> Target<'a> {
         )
     }
 
+    /// Whether a policy looks at columns beside those that name owners and rows, so that two
+    /// rows of one owner may fare differently.
+    fn tells_more_than_owners(&self) -> bool {
+        let is_named = |name: &str| {
+            self.relation.policies.iter().any(|rule| {
+                rule.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+            })
+        };
+        let key: Vec<&str> = self.key_columns().collect();
+        let names = self.relation.columns.iter().map(|column| column.name.as_str());
+        let mut others =
+            names.filter(|name| !key.contains(name) && !self.owner_columns.iter().any(|o| o == name));
+        others.any(is_named)
+    }
+
     /// A row in words: how to find it and whose it is.
     fn describe(&self, row: &KnownRow) -> String {
         let whose = self.names.describe(&row.owner);
@@ -191,6 +206,18 @@ struct Statement<'s> {
     named: Vec<(Privilege, &'s str)>,
     /// Columns an update sets, and to what.
     set: Vec<(&'s str, Option<&'s str>)>,
+}
+
+/// The first of the rows of each owner, at most [`MOST_ALONE`].
+fn one_per_owner<'t>(rows: impl Iterator<Item = &'t KnownRow>) -> Vec<&'t KnownRow> {
+    let mut firsts: Vec<&'t KnownRow> = Vec::new();
+    for row in rows {
+        let is_known = firsts.iter().any(|first| first.owner_values == row.owner_values);
+        if !is_known && firsts.len() < MOST_ALONE {
+            firsts.push(row);
+        }
+    }
+    firsts
 }
 
 /// What a statement did.
@@ -400,7 +427,8 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                     return Ok(false);
                 }
                 if !failure.0.is_allowed() {
-                    self.write_alone(statement, aims)?;
+                    let is_judged = failure.0 == Verdict::Refused;
+                    self.write_alone(statement, aims, is_judged)?;
                 }
                 return Ok(true);
             }
@@ -424,7 +452,14 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
 
     /// Tries a statement that failed on each row alone: what one row makes fail must not hide that
     /// the next would have been written. Enters only what goes through.
-    fn write_alone(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<()> {
+    ///
+    /// Where a policy judged (`is_judged`) rows that it cannot tell apart, one stands for all.
+    fn write_alone(
+        &mut self,
+        statement: &Statement<'_>,
+        aims: &[Aim<'t>],
+        is_judged: bool,
+    ) -> Result<()> {
         let rows: usize = aims.iter().map(|aim| aim.rows.len()).sum();
         let is_blind = statement.command.qualified().is_some();
         // Through a view the rows beside one cannot be taken away; where there is one row only, a
@@ -432,6 +467,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         if (is_blind && self.target.relation.is_view()) || (!is_blind && rows < 2) {
             return Ok(());
         }
+        let is_alike = is_judged && !self.target.tells_more_than_owners();
         for aim in aims {
             let known = self.cells.get(&(statement.command, aim.class));
             let is_broken = known.is_some_and(|(verdict, _)| {
@@ -443,7 +479,12 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             let mut reached = Vec::new();
             let mut stopped_by = None;
             // The seeded ones are the last.
-            for row in aim.rows.iter().rev().take(MOST_ALONE) {
+            let rows = aim.rows.iter().rev().copied();
+            let rows = if is_alike { one_per_owner(rows) } else { rows.take(MOST_ALONE).collect() };
+            if !is_blind && is_alike && rows.len() < 2 {
+                continue;
+            }
+            for row in &rows {
                 let Some(condition) = self.target.identity.condition(&[*row]) else { continue };
                 let (ours, sql) = match is_blind {
                     true => (self.target.leave_only(&condition), statement.verb.clone()),
@@ -454,8 +495,8 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 if done.reached == 0 {
                     continue;
                 }
-                if self.changed_rows(&alone.set)?.iter().any(|changed| std::ptr::eq(*changed, *row))
-                {
+                let changed = self.changed_rows(&alone.set)?;
+                if changed.iter().any(|changed| std::ptr::eq(*changed, *row)) {
                     stopped_by = stopped_by.or(done.stopped_by);
                     reached.push((*row, alone.sql));
                 }

@@ -222,7 +222,9 @@ impl Failure {
             (&constraint.schema, &constraint.table) != (&written.schema, &written.name)
         });
         match self.sqlstate.as_str() {
-            "23502" | "23505" | "23514" | "23P01" => !self.is_raised(),
+            // From PostgreSQL 18 on, `on delete restrict` has a code of its own: always about rows
+            // that refer to the written one.
+            "23001" | "23502" | "23505" | "23514" | "23P01" => !self.is_raised(),
             // A view or partitioned table is not what the server names.
             "23503" => {
                 privilege == Privilege::Delete
@@ -251,7 +253,7 @@ impl Failure {
             "42501" if !is_granted => Verdict::NoGrant,
             "42501" if self.routine == "ExecWithCheckOptions" => Verdict::Refused,
             // A trigger that answers with a code of the server's.
-            "42501" | "23502" | "23503" | "23505" | "23514" | "23P01"
+            "42501" | "23001" | "23502" | "23503" | "23505" | "23514" | "23P01"
                 if self.is_raised() && needs != Privilege::Select =>
             {
                 Verdict::Refused
@@ -261,7 +263,7 @@ impl Failure {
             }
             // A view of the invoker asks for the grants below it.
             "42501" if is_view => Verdict::NoGrant,
-            "23503" => Verdict::Refused,
+            "23001" | "23503" => Verdict::Refused,
             // Checked after access control has let the row pass (executor order: policies, then
             // NOT NULL and checks, then unique and exclusion).
             "23505" | "23502" | "23514" | "23P01"
