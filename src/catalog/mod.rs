@@ -37,10 +37,7 @@ pub(crate) struct Relation {
     pub checks: Vec<Check>,
     /// The expressions of its policies, and the views that show it.
     #[serde(skip)]
-    pub rules: Vec<String>,
-    /// Those of them that are the policies' own expressions.
-    #[serde(skip)]
-    pub policies: Vec<String>,
+    pub rules: Vec<Rule>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -78,6 +75,29 @@ pub(crate) struct Column {
     pub labels: Option<Vec<String>>,
 }
 
+/// A policy, or the condition of a view, over a relation's rows.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Rule {
+    relation: Oid,
+    pub is_policy: bool,
+    /// Its expressions.
+    asks: String,
+    /// The bodies of the functions it calls.
+    calls: Option<String>,
+}
+
+impl Rule {
+    /// Whether its expressions name a column.
+    pub(crate) fn names(&self, column: &str) -> bool {
+        self.asks.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
+    }
+
+    /// All texts that may hold a value which it compares with.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.asks.as_str()).chain(self.calls.as_deref())
+    }
+}
+
 /// A reference from columns of one relation to columns of another.
 #[derive(Debug, Clone)]
 pub(crate) struct ForeignKey {
@@ -111,13 +131,6 @@ struct UniqueIndexRow {
 }
 
 #[derive(Deserialize)]
-struct RuleRow {
-    relation: Oid,
-    definition: String,
-    is_policy: bool,
-}
-
-#[derive(Deserialize)]
 struct ViewSourceRow {
     view: Oid,
     source: Oid,
@@ -138,12 +151,9 @@ impl Catalog {
                 relation.keys.push(row.columns);
             }
         }
-        for row in session::values::<RuleRow>(client, include_str!("rules.sql"))? {
-            let Some(relation) = catalog.relations.get_mut(&row.relation) else { continue };
-            if row.is_policy {
-                relation.policies.push(row.definition.clone());
-            }
-            relation.rules.push(row.definition);
+        for rule in session::values::<Rule>(client, include_str!("rules.sql"))? {
+            let Some(relation) = catalog.relations.get_mut(&rule.relation) else { continue };
+            relation.rules.push(rule);
         }
         let sources = session::values(client, include_str!("view_sources.sql"))?;
         catalog.inherit_into_views(&sources);
@@ -207,12 +217,13 @@ impl Catalog {
 
     /// Who goes through a view of the invoker meets the policies of what it reads.
     fn inherit_policies(&mut self, edge: &ViewSourceRow) {
-        let source = self.relations.get(&edge.source);
-        let policies = source.map_or_else(Vec::new, |source| source.policies.clone());
+        let Some(source) = self.relations.get(&edge.source) else { return };
+        let policies: Vec<Rule> =
+            source.rules.iter().filter(|rule| rule.is_policy).cloned().collect();
         let Some(view) = self.relations.get_mut(&edge.view) else { return };
         for policy in policies {
-            if !view.policies.contains(&policy) {
-                view.policies.push(policy);
+            if !view.rules.contains(&policy) {
+                view.rules.push(policy);
             }
         }
     }

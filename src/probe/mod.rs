@@ -153,16 +153,13 @@ impl<'a> Target<'a> {
     /// Whether a policy looks at columns beside those that name owners and rows, so that two
     /// rows of one owner may fare differently.
     fn tells_more_than_owners(&self) -> bool {
-        let is_named = |name: &str| {
-            self.relation.policies.iter().any(|rule| {
-                rule.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
-            })
-        };
+        let mut policies = self.relation.rules.iter().filter(|rule| rule.is_policy);
         let key: Vec<&str> = self.key_columns().collect();
         let names = self.relation.columns.iter().map(|column| column.name.as_str());
-        let mut others =
-            names.filter(|name| !key.contains(name) && !self.owner_columns.iter().any(|o| o == name));
-        others.any(is_named)
+        let is_owner = |name: &&str| self.owner_columns.iter().any(|owner| owner == name);
+        let others: Vec<&str> =
+            names.filter(|name| !key.contains(name) && !is_owner(name)).collect();
+        policies.any(|policy| others.iter().any(|name| policy.names(name)))
     }
 
     /// A row in words: how to find it and whose it is.
@@ -427,7 +424,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                     return Ok(false);
                 }
                 if !failure.0.is_allowed() {
-                    let is_judged = failure.0 == Verdict::Refused;
+                    let is_judged = failure.0 == Verdict::Refused && failure.1.sqlstate == "42501";
                     self.write_alone(statement, aims, is_judged)?;
                 }
                 return Ok(true);

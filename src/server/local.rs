@@ -21,7 +21,9 @@ use crate::error::{Error, Result};
 
 /// Durability is off, since nothing outlives us; the rest is for a quick start and for results that
 /// do not depend on the machine. `wal_level` is what Supabase has, and no slower.
-pub const SETTINGS: [&str; 16] = [
+///
+/// Probes raise errors by the thousand; the log keeps only what the server says of itself.
+pub const SETTINGS: [&str; 19] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "fsync=off",
@@ -36,6 +38,9 @@ pub const SETTINGS: [&str; 16] = [
     "max_logical_replication_workers=0",
     "logging_collector=off",
     "log_destination=stderr",
+    "log_min_messages=log",
+    "log_min_error_statement=panic",
+    "track_counts=off",
     "timezone=UTC",
     "log_timezone=UTC",
 ];

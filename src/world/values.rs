@@ -145,8 +145,11 @@ pub(crate) fn telling_values(relation: &Relation, column: &Column) -> Vec<String
         return labels.clone();
     }
     let checks = relation.checks.iter().filter(|check| check.columns == [column.name.as_str()]);
-    let rules = relation.rules.iter().filter(|rule| names(rule, &column.name));
-    let definitions: Vec<&String> = checks.map(|check| &check.definition).chain(rules).collect();
+    let rules = relation.rules.iter().filter(|rule| rule.names(&column.name));
+    let definitions: Vec<&str> = checks
+        .map(|check| check.definition.as_str())
+        .chain(rules.flat_map(|rule| rule.texts()))
+        .collect();
     let in_each = |find: fn(&str) -> Vec<String>| definitions.iter().flat_map(move |d| find(d));
     let is_date = matches!(column.base_type.as_str(), "date" | "timestamp" | "timestamptz");
     let mut telling: Vec<String> = match column.category {
@@ -176,10 +179,6 @@ fn is_reference(relation: &Relation, column: &str) -> bool {
     let holds = |columns: &[String]| columns.iter().any(|name| name == column);
     relation.foreign_keys.iter().any(|foreign_key| holds(&foreign_key.columns))
         || relation.key().is_some_and(holds)
-}
-
-fn names(rule: &str, column: &str) -> bool {
-    rule.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
 }
 
 /// The string and number literals of a check, as candidates for the columns it holds.
