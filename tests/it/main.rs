@@ -7,5 +7,6 @@ mod leaks;
 mod preservation;
 mod support;
 mod tidy;
+mod topic_sessions;
 mod url_server;
 mod wrong_inputs;
