@@ -5,6 +5,7 @@ mod conversations;
 mod kills;
 mod leaks;
 mod preservation;
+mod shop_chat;
 mod support;
 mod tidy;
 mod topic_sessions;
