@@ -132,6 +132,33 @@ fn take<'a, T>(next: &AtomicUsize, all: &'a [T]) -> Option<(usize, &'a T)> {
     all.get(at).map(|one| (at, one))
 }
 
+/// What each call answers to a user of the plain platform, one after the other in a transaction that
+/// never commits; an error is an answer, too.
+pub fn answers(scratch: &Scratch<'_>, user: &str, calls: &[String]) -> Vec<String> {
+    let mut client = scratch.connect().expect("a connection");
+    let mut transaction = client.transaction().expect("a transaction");
+    let user = user.replace('\'', "''");
+    let become_user = format!(
+        "set local timezone = 'UTC'; select set_config('app.user_id', '{user}', true);
+         set local role app_user"
+    );
+    transaction.batch_execute(&become_user).expect("a user");
+    let mut told = Vec::new();
+    for call in calls {
+        let mut savepoint = transaction.savepoint("call").expect("a savepoint");
+        let answer = match savepoint.query_one(&format!("select ({call})::text"), &[]) {
+            Ok(row) => row.get::<_, Option<String>>(0).unwrap_or_else(|| "NULL".into()),
+            Err(error) => error.as_db_error().expect("an answer").message().to_owned(),
+        };
+        // What a call wrote is there for the next one.
+        if savepoint.execute("select 1", &[]).is_ok() {
+            savepoint.commit().expect("released");
+        }
+        told.push(answer);
+    }
+    told
+}
+
 /// The program, in the repository's folder, with the environment of the tests.
 pub fn leakproof(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leakproof"));
@@ -249,7 +276,8 @@ const CATALOG: &str = "
         from relations r, aclexplode(r.relacl) a
         union all
         select concat_ws(' ', 'grant', r.name, c.attname, a.grantee::regrole, a.privilege_type)
-        from relations r join pg_attribute c on c.attrelid = r.oid, aclexplode(c.attacl) a
+        from relations r join pg_attribute c on c.attrelid = r.oid and not c.attisdropped,
+            aclexplode(c.attacl) a
         union all
         select concat_ws(' ', 'grant', f.name, a.grantee::regrole, a.privilege_type)
         from functions f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
