@@ -5,6 +5,7 @@ mod character_chats;
 mod conversations;
 mod kills;
 mod leaks;
+mod mentor_chats;
 mod preservation;
 mod shop_chat;
 mod support;
