@@ -82,6 +82,26 @@ pub fn apply_migrations(
     Ok(())
 }
 
+/// The versions that a database has, the latest first; none where nothing was ever applied.
+///
+/// # Errors
+/// A history that cannot be read.
+pub fn applied_versions(client: &mut Client) -> Result<Vec<i64>> {
+    let read = |client: &mut Client, sql: &str| {
+        session::rows(client, sql).map_err(|cause| session::internal("read the history", &cause))
+    };
+    let is_there = format!("select 1 where pg_catalog.to_regclass('{HISTORY_TABLE}') is not null");
+    if read(client, &is_there)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let versions = format!("select version from {HISTORY_TABLE} order by version desc");
+    let rows = read(client, &versions)?.into_iter().flatten().flatten();
+    rows.map(|version| {
+        version.parse().map_err(|_| Error::new(format!("`{version}` in the history is no version")))
+    })
+    .collect()
+}
+
 /// Takes back one version with its rollback file, and its history row with it.
 ///
 /// # Errors

@@ -71,14 +71,14 @@ impl<'p> Scratch<'p> {
         migrate::apply_migrations(&mut client, self.project, &owner, version, &mut self.applied)
     }
 
-    /// Takes back versions, the latest first, until `version` is the latest.
+    /// Takes back what is applied, the latest version first, until `version` is the latest.
     ///
     /// # Errors
     /// A version without a rollback file, or a statement of one that fails.
     pub fn roll_back_to(&mut self, version: i64) -> Result<()> {
         let mut client = self.database.connect()?;
-        let versions = self.project.migrations().iter().map(SqlFile::version);
-        for later in versions.rev().filter(|later| *later > version) {
+        let versions = migrate::applied_versions(&mut client)?.into_iter();
+        for later in versions.filter(|later| *later > version) {
             migrate::roll_back(&mut client, self.project, &self.platform.owner(), later)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use leakproof::project::{Grants, Project};
 use leakproof::report::{Outcome, to_json, to_text};
 use leakproof::scratch::Scratch;
 
-use crate::support::{assert_snapshot, check_project, check_with, root, shared_server};
+use crate::support::{assert_snapshot, check_project, check_with, empty_scratch, lines, root};
 
 fn project() -> Project {
     Project::read(root().join("sql/conversations")).expect("a readable project")
@@ -69,9 +69,7 @@ fn people_can_be_asked() {
 #[test]
 fn the_way_back_rebuilds_every_array() {
     let project = project();
-    let server = shared_server();
-    let platform = leakproof::platform::Platform::of(&project);
-    let mut scratch = Scratch::empty(&project, platform, &server).expect("a scratch database");
+    let mut scratch = empty_scratch(&project);
     scratch.migrate_to(1).expect("the baseline");
     let original = lines(&scratch, OLD_SHAPE);
     assert!(original.len() > 30, "the fixtures hold only {} chats", original.len());
@@ -110,9 +108,3 @@ const NEW_SHAPE: &str = "
             coalesce(metadata::text, 'NULL'), created_at, updated_at)
         from public.conversations
     ) t (line) order by line collate \"C\"";
-
-fn lines(scratch: &Scratch<'_>, query: &str) -> Vec<String> {
-    let mut client = scratch.connect().expect("a connection");
-    client.batch_execute("set timezone = 'UTC'").expect("a time zone");
-    client.query(query, &[]).expect("rows").iter().map(|row| row.get(0)).collect()
-}

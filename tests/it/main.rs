@@ -1,11 +1,15 @@
 //! One binary for all tests against a real Postgres. The server is the first that works, or what
 //! `LEAKPROOF_SERVER` and `LEAKPROOF_DATABASE_URL` say; a kind asked for that is missing fails.
 
+mod character_chats;
 mod conversations;
 mod kills;
 mod leaks;
+mod mentor_chats;
 mod preservation;
+mod shop_chat;
 mod support;
 mod tidy;
+mod topic_sessions;
 mod url_server;
 mod wrong_inputs;

@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::thread;
 
+use leakproof::Scratch;
 use leakproof::check::{CheckOptions, check};
+use leakproof::compare::Comparison;
 use leakproof::error::Result;
+use leakproof::platform::Platform;
 use leakproof::project::Project;
-use leakproof::report::Report;
+use leakproof::report::{Outcome, Report, to_text};
 use leakproof::server::{Server, ServerOptions};
+use postgres::{Client, SimpleQueryMessage};
 use tempfile::TempDir;
 
 /// The repository's folder.
@@ -128,6 +132,33 @@ fn take<'a, T>(next: &AtomicUsize, all: &'a [T]) -> Option<(usize, &'a T)> {
     all.get(at).map(|one| (at, one))
 }
 
+/// What each call answers to a user of the plain platform, one after the other in a transaction that
+/// never commits; an error is an answer, too.
+pub fn answers(scratch: &Scratch<'_>, user: &str, calls: &[String]) -> Vec<String> {
+    let mut client = scratch.connect().expect("a connection");
+    let mut transaction = client.transaction().expect("a transaction");
+    let user = user.replace('\'', "''");
+    let become_user = format!(
+        "set local timezone = 'UTC'; select set_config('app.user_id', '{user}', true);
+         set local role app_user"
+    );
+    transaction.batch_execute(&become_user).expect("a user");
+    let mut told = Vec::new();
+    for call in calls {
+        let mut savepoint = transaction.savepoint("call").expect("a savepoint");
+        let answer = match savepoint.query_one(&format!("select ({call})::text"), &[]) {
+            Ok(row) => row.get::<_, Option<String>>(0).unwrap_or_else(|| "NULL".into()),
+            Err(error) => error.as_db_error().expect("an answer").message().to_owned(),
+        };
+        // What a call wrote is there for the next one.
+        if savepoint.execute("select 1", &[]).is_ok() {
+            savepoint.commit().expect("released");
+        }
+        told.push(answer);
+    }
+    told
+}
+
 /// The program, in the repository's folder, with the environment of the tests.
 pub fn leakproof(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leakproof"));
@@ -152,4 +183,204 @@ pub fn assert_snapshot(folder: &str, name: &str, text: &str, hide: &[(&str, &str
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name.to_owned(), text));
+}
+
+/// A scratch database with the project's platform, and nothing applied yet.
+pub fn empty_scratch(project: &Project) -> Scratch<'_> {
+    let server = shared_server();
+    Scratch::empty(project, Platform::of(project), &server).expect("a scratch database")
+}
+
+/// The rows of a query that gives one column of text, with times in UTC.
+pub fn lines(scratch: &Scratch<'_>, query: &str) -> Vec<String> {
+    let mut client = scratch.connect().expect("a connection");
+    client.batch_execute("set timezone = 'UTC'").expect("a time zone");
+    client.query(query, &[]).expect("rows").iter().map(|row| row.get(0)).collect()
+}
+
+/// There, back to version `first`, and there again: the rows that `old` and `new` give as text are
+/// equal each time, and so is all that the catalog holds.
+pub fn assert_there_and_back(project: &Project, first: i64, old: &str, new: &str) {
+    let mut scratch = empty_scratch(project);
+    scratch.migrate_to(first).expect("the first version");
+    let (old_rows, old_catalog) = (lines(&scratch, old), lines(&scratch, CATALOG));
+    assert!(!old_rows.is_empty(), "there is nothing to carry there and back");
+
+    scratch.migrate().expect("the way there");
+    let (new_rows, new_catalog) = (lines(&scratch, new), lines(&scratch, CATALOG));
+
+    scratch.roll_back_to(first).expect("the way back");
+    assert_eq!(lines(&scratch, old), old_rows, "the way back changed rows");
+    assert_same(&lines(&scratch, CATALOG), &old_catalog);
+
+    scratch.migrate().expect("the way there again");
+    assert_eq!(lines(&scratch, new), new_rows, "the way there again gave other rows");
+    assert_same(&lines(&scratch, CATALOG), &new_catalog);
+    let broken: Vec<_> =
+        scratch.applied().iter().filter(|applied| !applied.preservation.holds()).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+/// Catalogs are long: only what differs is shown.
+fn assert_same(now: &[String], was: &[String]) {
+    let lacks = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|line| !those.contains(line)).cloned().collect()
+    };
+    let (gone, new) = (lacks(was, now), lacks(now, was));
+    assert!(gone.is_empty() && new.is_empty(), "gone: {gone:#?}\nnew: {new:#?}");
+}
+
+/// Everything in `public` and `private`, a line each, as the server itself would write it.
+const CATALOG: &str = "
+    with relations as (
+        select c.*, c.oid::regclass::text as name
+        from pg_class c
+        where c.relnamespace in ('public'::regnamespace, to_regnamespace('private'))
+    ), functions as (
+        select p.*, p.oid::regprocedure::text as name
+        from pg_proc p
+        where p.pronamespace in ('public'::regnamespace, to_regnamespace('private'))
+    )
+    select line from (
+        select concat_ws(' ', 'relation', r.name, r.relkind, r.relrowsecurity,
+            r.relforcerowsecurity, r.reloptions, pg_get_userbyid(r.relowner))
+        from relations r
+        union all
+        select concat_ws(' ', 'column', r.name,
+            rank() over (partition by r.oid order by a.attnum), a.attname,
+            format_type(a.atttypid, a.atttypmod), a.attnotnull,
+            pg_get_expr(d.adbin, d.adrelid))
+        from relations r
+        join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+        left join pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
+        union all
+        select concat_ws(' ', 'constraint', r.name, c.conname, pg_get_constraintdef(c.oid))
+        from relations r join pg_constraint c on c.conrelid = r.oid
+        union all
+        select concat_ws(' ', 'index', pg_get_indexdef(r.oid)) from relations r where relkind = 'i'
+        union all
+        select concat_ws(' ', 'view', r.name, pg_get_viewdef(r.oid)) from relations r
+        where relkind = 'v'
+        union all
+        select concat_ws(' ', 'trigger', pg_get_triggerdef(t.oid))
+        from relations r join pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
+        union all
+        select concat_ws(' ', 'policy', p.*::text) from pg_policies p
+        where p.schemaname in ('public', 'private')
+        union all
+        select concat_ws(' ', 'function', f.name, pg_get_userbyid(f.proowner),
+            pg_get_functiondef(f.oid))
+        from functions f
+        union all
+        select concat_ws(' ', 'grant', r.name, a.grantee::regrole, a.privilege_type)
+        from relations r, aclexplode(r.relacl) a
+        union all
+        select concat_ws(' ', 'grant', r.name, c.attname, a.grantee::regrole, a.privilege_type)
+        from relations r join pg_attribute c on c.attrelid = r.oid and not c.attisdropped,
+            aclexplode(c.attacl) a
+        union all
+        select concat_ws(' ', 'grant', f.name, a.grantee::regrole, a.privilege_type)
+        from functions f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
+        union all
+        select concat_ws(' ', 'comment', i.type, i.identity, d.description)
+        from pg_description d,
+            pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+        where i.schema in ('public', 'private') or i.identity ~ '(public|private)\\.'
+    ) t (line) order by line collate \"C\"";
+
+/// Asks with a role and settings, as an application does for its user, and takes everything back.
+/// Gives the first column of each row, a line each, or the SQLSTATE.
+pub fn ask_as(client: &mut Client, role: &str, settings: &[(&str, &str)], sql: &str) -> String {
+    let set = settings.iter().map(|(name, value)| format!("set local {name} = '{value}'; "));
+    let become_user = format!("begin; {}set local role {role}", set.collect::<String>());
+    client.batch_execute(&become_user).expect("a user");
+    let answer = client.simple_query(sql);
+    client.batch_execute("rollback").expect("all taken back");
+    match answer {
+        Ok(messages) => {
+            let rows = messages.iter().filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
+                _ => None,
+            });
+            rows.collect::<Vec<_>>().join("\n")
+        }
+        Err(error) => {
+            let error = error.as_db_error().expect("an answer of the server");
+            format!("SQLSTATE {}", error.code().code())
+        }
+    }
+}
+
+/// One way to spoil a project, and what must notice it.
+pub struct Sabotage {
+    pub name: &'static str,
+    pub file: &'static str,
+    /// What is there, exactly once, and what comes instead.
+    pub from: &'static str,
+    pub to: &'static str,
+    /// The rule of a finding, words of its message, or `access changed`.
+    pub caught_by: &'static str,
+}
+
+/// Checks a copy of the project for each sabotage; fails where what must notice it does not. Tells
+/// in full what noticed it, and in brief what else did.
+pub fn told_of_sabotages(project: &str, sabotages: &[Sabotage]) -> String {
+    told_of_prepared(|| Copy::of(project), sabotages)
+}
+
+/// The same with copies that have something of their own.
+pub fn told_of_prepared(copy: impl Fn() -> Copy + Sync, sabotages: &[Sabotage]) -> String {
+    let told = in_parallel(sabotages, |sabotage| {
+        let copy = copy();
+        copy.replace(sabotage.file, sabotage.from, sabotage.to);
+        let report = check_project(&copy.path());
+        let Sabotage { name, caught_by, .. } = sabotage;
+        assert_eq!(report.outcome(), Outcome::Failed, "{name}: {}", to_text(&report));
+        let (full, brief): (Vec<String>, Vec<String>) =
+            told_of_failure(&report).into_iter().partition(|told| told.contains(caught_by));
+        assert!(!full.is_empty(), "{name} is not caught by {caught_by}:\n{brief:#?}");
+        let first = |told: &String| told.lines().next().unwrap_or_default().to_owned();
+        let brief = brief.iter().map(first);
+        let lines: Vec<String> =
+            full.iter().cloned().chain(brief).map(|told| format!("    {told}")).collect();
+        let folder = copy.path().display().to_string();
+        format!("{name}\n{}", lines.join("\n")).replace(&folder, "<project>")
+    });
+    told.join("\n\n")
+}
+
+/// Each finding with its evidence, and the first changes of access. These are left out where data
+/// was lost: with other rows, other rows are reached.
+fn told_of_failure(report: &Report) -> Vec<String> {
+    let is_loss = |rule: &str| rule == "data-lost" || rule == "promise-broken";
+    let mut told = Vec::new();
+    for finding in &report.findings {
+        let evidence: String =
+            finding.evidence.iter().map(|line| format!("\n      {line}")).collect();
+        told.push(format!(
+            "{} on {}\n      {}{evidence}",
+            finding.rule, finding.on, finding.message
+        ));
+    }
+    if let Some(Comparison::Compared { changes, .. }) = &report.comparison
+        && !changes.is_empty()
+        && !report.findings.iter().any(|finding| is_loss(finding.rule))
+    {
+        let first = changes.iter().take(3).map(|change| {
+            format!(
+                "\n      {} {} {} was {}, now {}",
+                change.relation,
+                change.command,
+                change.who,
+                change.was.unwrap_or("not there"),
+                change.now.as_deref().unwrap_or("gone"),
+            )
+        });
+        told.push(format!(
+            "access changed in {} cells{}",
+            changes.len(),
+            first.collect::<String>()
+        ));
+    }
+    told
 }

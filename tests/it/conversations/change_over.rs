@@ -3,8 +3,8 @@
 
 use leakproof::Scratch;
 
-use super::{NEW_SHAPE, lines, project};
-use crate::support::shared_server;
+use super::{NEW_SHAPE, project};
+use crate::support::{empty_scratch, lines};
 
 /// Runs statements as alice on the untouched world and gives the last column of the last row.
 fn last_value(scratch: &Scratch<'_>, sql: &str) -> Option<String> {
@@ -61,9 +61,7 @@ fn the_old_application_keeps_working() {
 #[test]
 fn moving_the_data_again_changes_nothing() {
     let project = project();
-    let platform = leakproof::platform::Platform::of(&project);
-    let server = shared_server();
-    let mut scratch = Scratch::empty(&project, platform, &server).expect("a scratch database");
+    let mut scratch = empty_scratch(&project);
     scratch.migrate_to(4).expect("the migrations up to the move");
     let places = "select ctid || ' ' || id from public.messages order by 1";
     let (rows, once) = (lines(&scratch, NEW_SHAPE), lines(&scratch, places));

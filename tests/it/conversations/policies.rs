@@ -8,11 +8,14 @@ use leakproof::report::{Outcome, Report};
 
 use crate::support::{Copy, assert_snapshot, check_project, in_parallel};
 
+/// Turns a statement into another, or takes it away.
+type Change = Box<dyn Fn(&str) -> Option<String> + Sync>;
+
 /// One way to weaken the project.
 struct Sabotage {
     name: String,
-    /// Turns each file's statements into others.
-    change: Box<dyn Fn(&str) -> Option<String> + Sync>,
+    /// Applied to each statement of each file.
+    change: Change,
     /// What is appended as the last migration.
     more: Option<String>,
 }
