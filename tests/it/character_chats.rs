@@ -6,8 +6,8 @@ use leakproof::report::{Outcome, to_text};
 use leakproof::scratch::Scratch;
 
 use crate::support::{
-    Sabotage, answers, assert_snapshot, assert_there_and_back, check_project, empty_scratch, lines,
-    root, told_of_sabotages,
+    Sabotage, answers, assert_report, assert_snapshot, assert_there_and_back, check_project,
+    empty_scratch, lines, root, told_of_sabotages,
 };
 
 fn project() -> Project {
@@ -19,8 +19,7 @@ fn it_passes_and_says_so() {
     let report = check_project(&root().join("sql/character_chats"));
     assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
     let folder = root().display().to_string();
-    let hide = [(report.server.as_str(), "<server>"), (folder.as_str(), "<repository>")];
-    assert_snapshot("character_chats", "report", &to_text(&report), &hide);
+    assert_report("character_chats", "report", &report, (&folder, "<repository>"));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use leakproof::project::{Grants, Project};
 use leakproof::report::{Outcome, to_json, to_text};
 use leakproof::scratch::Scratch;
 
-use crate::support::{assert_snapshot, check_project, check_with, empty_scratch, lines, root};
+use crate::support::{
+    assert_report, assert_snapshot, check_project, check_with, empty_scratch, lines, root,
+};
 
 fn project() -> Project {
     Project::read(root().join("sql/conversations")).expect("a readable project")
@@ -20,8 +22,7 @@ fn it_passes_and_says_so() {
     let report = check_project(&root().join("sql/conversations"));
     assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
     let folder = root().display().to_string();
-    let hide = [(report.server.as_str(), "<server>"), (folder.as_str(), "<repository>")];
-    assert_snapshot("conversations", "report", &to_text(&report), &hide);
+    assert_report("conversations", "report", &report, (&folder, "<repository>"));
     let json: serde_json::Value = serde_json::from_str(&to_json(&report)).expect("JSON");
     assert_eq!(json["verdict"], "passed");
     assert_eq!(json["matrix"]["cells"].as_array().map(Vec::len), Some(report.matrix.cells().len()));

@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use leakproof::report::{Report, to_text};
+use leakproof::report::Report;
 
-use crate::support::{Copy, assert_snapshot, check_project, root, try_check_with};
+use crate::support::{Copy, assert_report, check_project, root, try_check_with};
 
 /// Projects checked at a time. They wait for the server more than they work.
 const AT_A_TIME: usize = 4;
@@ -77,8 +77,7 @@ fn a_finding_is_told_with_its_evidence() {
     project.write("migrations/V2__open.sql", &fs::read_to_string(open).expect("readable"));
     let report = check_project(&project.path());
     let path = project.path().display().to_string();
-    let hide = [(path.as_str(), "<project>"), (report.server.as_str(), "<server>")];
-    assert_snapshot("leaks", "finding-report", &to_text(&report), &hide);
+    assert_report("leaks", "finding-report", &report, (&path, "<project>"));
 }
 
 fn pairs(folder: &Path) -> Vec<PathBuf> {

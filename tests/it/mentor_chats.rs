@@ -7,8 +7,8 @@ use leakproof::scratch::Scratch;
 use serde_json::Value;
 
 use crate::support::{
-    Sabotage, answers, assert_snapshot, assert_there_and_back, check_project, empty_scratch, lines,
-    root, told_of_sabotages,
+    Sabotage, answers, assert_report, assert_snapshot, assert_there_and_back, check_project,
+    empty_scratch, lines, root, told_of_sabotages,
 };
 
 const ANNA: &str = "cuser0000000000000000anna";
@@ -24,8 +24,7 @@ fn it_passes_and_says_so() {
     let report = check_project(&root().join("sql/mentor_chats"));
     assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
     let folder = root().display().to_string();
-    let hide = [(report.server.as_str(), "<server>"), (folder.as_str(), "<repository>")];
-    assert_snapshot("mentor_chats", "report", &to_text(&report), &hide);
+    assert_report("mentor_chats", "report", &report, (&folder, "<repository>"));
 }
 
 #[test]

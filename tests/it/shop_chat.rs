@@ -7,8 +7,8 @@ use leakproof::report::{Outcome, to_text};
 use postgres::Client;
 
 use crate::support::{
-    Copy, Sabotage, ask_as, assert_snapshot, assert_there_and_back, check_project, empty_scratch,
-    lines, root, told_of_prepared, told_of_sabotages,
+    Copy, Sabotage, ask_as, assert_report, assert_snapshot, assert_there_and_back, check_project,
+    empty_scratch, lines, root, told_of_prepared, told_of_sabotages,
 };
 
 /// Chats as the shop has them, loaded where the tables have just been made.
@@ -34,8 +34,7 @@ fn it_passes_and_says_so() {
     let report = check_project(&root().join("sql/shop_chat"));
     assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
     let folder = root().display().to_string();
-    let hide = [(report.server.as_str(), "<server>"), (folder.as_str(), "<repository>")];
-    assert_snapshot("shop_chat", "report", &to_text(&report), &hide);
+    assert_report("shop_chat", "report", &report, (&folder, "<repository>"));
 }
 
 #[test]

@@ -384,3 +384,16 @@ fn told_of_failure(report: &Report) -> Vec<String> {
     }
     told
 }
+
+/// Compares a whole report with a snapshot, without what differs between servers (its name, notes on
+/// it) and without the number of statements, which any change of a probe moves. `path` is where the
+/// project is, shown as `shown`.
+pub fn assert_report(folder: &str, name: &str, report: &Report, (path, shown): (&str, &str)) {
+    let text = to_text(report);
+    let lines = text.lines().filter(|line| !line.starts_with("note "));
+    let lines: Vec<&str> = lines
+        .map(|line| if line.starts_with("probes ") { "probes      <counted>" } else { line })
+        .collect();
+    let hide = [(path, shown), (report.server.as_str(), "<server>")];
+    assert_snapshot(folder, name, &lines.join("\n"), &hide);
+}

@@ -7,8 +7,8 @@ use leakproof::report::{Outcome, to_text};
 use postgres::Client;
 
 use crate::support::{
-    Sabotage, ask_as, assert_snapshot, assert_there_and_back, check_project, empty_scratch, lines,
-    root, told_of_sabotages,
+    Sabotage, ask_as, assert_report, assert_snapshot, assert_there_and_back, check_project,
+    empty_scratch, lines, root, told_of_sabotages,
 };
 
 fn project() -> Project {
@@ -20,8 +20,7 @@ fn it_passes_and_says_so() {
     let report = check_project(&root().join("sql/topic_sessions"));
     assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
     let folder = root().display().to_string();
-    let hide = [(report.server.as_str(), "<server>"), (folder.as_str(), "<repository>")];
-    assert_snapshot("topic_sessions", "report", &to_text(&report), &hide);
+    assert_report("topic_sessions", "report", &report, (&folder, "<repository>"));
 }
 
 #[test]
