@@ -28,6 +28,8 @@ pub(crate) struct Relation {
     pub name: String,
     pub kind: RelationKind,
     pub columns: Vec<Column>,
+    /// Whether a trigger fires on update, and may change or refuse what is written.
+    pub has_update_trigger: bool,
     /// Unique sets of columns, the primary key first.
     #[serde(skip)]
     pub keys: Vec<Vec<String>>,
@@ -90,6 +92,11 @@ impl Rule {
     /// Whether its expressions name a column.
     pub(crate) fn names(&self, column: &str) -> bool {
         self.asks.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
+    }
+
+    /// Whether it hands a row on as a whole, which names no column.
+    pub(crate) fn takes_whole_row(&self) -> bool {
+        self.asks.contains(".*")
     }
 
     /// All texts that may hold a value which it compares with.

@@ -4,6 +4,12 @@ select
     n.nspname as schema,
     c.relname as name,
     c.relkind::text as kind,
+    exists (
+        select
+        from pg_catalog.pg_trigger g
+        -- The bit 16 of tgtype: it fires on update.
+        where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 = 16
+    ) as has_update_trigger,
     coalesce((
         select json_agg(json_build_object(
             'attnum', a.attnum,

@@ -150,16 +150,17 @@ impl<'a> Target<'a> {
         )
     }
 
-    /// Whether a policy looks at columns beside those that name owners and rows, so that two
-    /// rows of one owner may fare differently.
+    /// Whether two rows of one owner may fare differently: a policy looks at more than the owner
+    /// columns (the key may lead to another table, the whole row to any column), or a trigger may
+    /// write other values or refuse the row.
     fn tells_more_than_owners(&self) -> bool {
+        let columns = self.relation.columns.iter().map(|column| &column.name);
+        let others: Vec<&String> =
+            columns.filter(|name| !self.owner_columns.contains(name)).collect();
         let mut policies = self.relation.rules.iter().filter(|rule| rule.is_policy);
-        let key: Vec<&str> = self.key_columns().collect();
-        let names = self.relation.columns.iter().map(|column| column.name.as_str());
-        let is_owner = |name: &&str| self.owner_columns.iter().any(|owner| owner == name);
-        let others: Vec<&str> =
-            names.filter(|name| !key.contains(name) && !is_owner(name)).collect();
-        policies.any(|policy| others.iter().any(|name| policy.names(name)))
+        self.relation.has_update_trigger
+            || policies
+                .any(|rule| rule.takes_whole_row() || others.iter().any(|name| rule.names(name)))
     }
 
     /// A row in words: how to find it and whose it is.
