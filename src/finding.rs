@@ -17,6 +17,7 @@ pub(crate) use waiver::apply_waivers;
 use crate::actor::Actor;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Verdict};
 use crate::migrate::Applied;
+use crate::preserve::LossKind;
 
 /// One named way of leaking or losing, seen to happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -128,15 +129,19 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
     for migration in applied {
         let version = format!("V{} {}", migration.version, migration.name);
         for loss in &migration.preservation.losses {
-            let column = loss.column.as_ref().map(|column| format!(".{column}"));
+            let help = match loss.kind {
+                LossKind::ZoneUnstated => "write `using <column> at time zone '<zone>'`",
+                _ => {
+                    "if the change is planned, vouch for it with a pair in `preserve/` that has \
+                     `-- covers:`"
+                }
+            };
             findings.push(Finding {
                 rule: "data-lost",
-                on: format!("{}{}", loss.table, column.unwrap_or_default()),
+                on: loss.place(),
                 message: format!("{version}: {}", loss.sentence()),
-                help: "if the change is planned, vouch for it with a pair in `preserve/` that has \
-                       `-- covers:`"
-                    .into(),
-                evidence: Vec::new(),
+                help: help.into(),
+                evidence: loss.rows.iter().map(|row| format!("row: {}", shortened(row))).collect(),
             });
         }
         for pair in migration.preservation.pairs.iter().filter(|pair| !pair.holds()) {

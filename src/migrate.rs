@@ -164,7 +164,7 @@ impl Guarded<'_> {
         let applied = in_transaction(self.client, |client| {
             let before = preserve::before(client, pairs)?;
             let statements = run_as_owner(client, file, owner)?;
-            let preservation = preserve::after(client, pairs, &before)?;
+            let preservation = preserve::after(client, file.sql(), pairs, &before)?;
             own(client, history)?;
             let (version, name) = (file.version(), file.name().to_owned());
             Ok(Applied { version, name, statements, preservation })

@@ -5,17 +5,22 @@
 //! Both run inside the migration's own transaction and write nothing that outlives it.
 
 mod census;
+mod difference;
+mod loss;
 mod pairs;
+mod prints;
+mod retype;
 
 use postgres::Client;
 use serde::Serialize;
 
-pub use census::{Loss, LossKind};
+pub use loss::{Loss, LossKind};
 pub use pairs::{LineDifference, PairOutcome};
 
 use crate::error::Result;
 use crate::project::PreservePair;
 use census::Census;
+use difference::Difference;
 
 /// What was seen of the data across one migration.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -30,6 +35,8 @@ pub struct Preservation {
     pub losses: Vec<Loss>,
     /// What is gone or changed as planned: covered by a pair.
     pub covered: Vec<Loss>,
+    /// Columns with another type and every value, one sentence each.
+    pub retyped: Vec<String>,
     /// The pairs and how they came out.
     pub pairs: Vec<PairOutcome>,
 }
@@ -50,24 +57,30 @@ pub(crate) struct Before {
 pub(crate) fn before(client: &mut Client, pairs: &[PreservePair]) -> Result<Before> {
     pin_formats(client)?;
     pairs::run_before(client, pairs)?;
-    Ok(Before { census: Census::take(client)? })
+    let census = Census::take(client)?;
+    prints::keep(client, &census)?;
+    Ok(Before { census })
 }
 
-/// Takes the census again, runs the `after` queries and compares.
+/// Takes the census again, runs the `after` queries and compares. `file` is the migration's text.
 pub(crate) fn after(
     client: &mut Client,
+    file: &str,
     pairs: &[PreservePair],
     before: &Before,
 ) -> Result<Preservation> {
     pin_formats(client)?;
     let outcomes = pairs::compare_after(client, pairs)?;
-    let after = Census::take(client)?;
-    let (covered, losses) = before.census.losses(client, &after)?.into_iter().partition(|loss| {
+    let after = Census::take_again(client, &before.census)?;
+    let zones = retype::stated_zones(file);
+    let Difference { losses, retyped } =
+        difference::differences(client, &before.census, &after, &zones)?;
+    let (covered, losses) = losses.into_iter().partition(|loss| {
         let is_vouched = |pair: &PreservePair| pair.covers().iter().any(|name| loss.is_in(name));
         pairs.iter().any(is_vouched)
     });
     let (tables, rows, columns) = before.census.size();
-    Ok(Preservation { tables, rows, columns, losses, covered, pairs: outcomes })
+    Ok(Preservation { tables, rows, columns, losses, covered, retyped, pairs: outcomes })
 }
 
 /// Text forms depend on settings; both sides use the same ones, whatever a file has set.

@@ -1,93 +1,64 @@
-//! Count and order-independent checksum of every column, and what a later census lacks.
+//! Counts and order-independent checksums of every column, by catalog identity.
 
 use std::collections::BTreeMap;
 
 use postgres::Client;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::session;
-use crate::statement::{identifier, qualified};
+use crate::session::{self, TextRow};
+use crate::statement::{identifier, literal, qualified};
 
 /// A table's columns by attnum, their rows counted and summed.
 pub(super) struct Census {
-    tables: BTreeMap<i64, TableCensus>,
+    pub tables: BTreeMap<i64, TableCensus>,
     /// Our own transaction, or the next one if we have no number yet: older rows were here before.
-    horizon: String,
-}
-
-struct TableCensus {
-    name: String,
-    schema: String,
-    table: String,
-    rows: u64,
-    columns: BTreeMap<i32, ColumnCensus>,
+    pub horizon: String,
 }
 
 #[derive(Clone)]
-struct ColumnCensus {
-    name: String,
+pub(super) struct TableCensus {
+    pub oid: i64,
+    schema: String,
+    table: String,
+    pub rows: u64,
+    /// The attnums of the columns that name a row; of all columns where none are unique.
+    pub key: Vec<i32>,
+    /// Whether the key names one row.
+    pub is_keyed: bool,
+    pub columns: BTreeMap<i32, ColumnCensus>,
+}
+
+#[derive(Clone)]
+pub(super) struct ColumnCensus {
+    pub name: String,
+    pub type_name: String,
+    pub sums: Sums,
+}
+
+impl ColumnCensus {
+    /// An expression over the row `t` for the value as text. How many zeros a number ends with is
+    /// no part of its value.
+    pub(super) fn text(&self) -> String {
+        let name = identifier(&self.name);
+        match self.type_name.starts_with("numeric") && !self.type_name.ends_with("[]") {
+            true => format!("pg_catalog.trim_scale(t.{name})::text"),
+            false => format!("t.{name}::text"),
+        }
+    }
+}
+
+/// What is summed of one column.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub(super) struct Sums {
     /// How many rows have a value.
-    values: u64,
+    pub values: u64,
+    /// The characters of the longest text form.
+    pub longest: u64,
     /// The sum of the 64-bit hashes of the values' text forms, in decimal.
-    checksum: String,
-}
-
-/// What kind of loss the census saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossKind {
-    /// A table that had rows is gone.
-    TableDropped,
-    /// A table has fewer rows than before.
-    RowsLost,
-    /// A column that had values is gone.
-    ColumnDropped,
-    /// A column's values are not what they were.
-    ColumnRewritten,
-}
-
-/// Something that was there before a migration and is not there, or not the same, after it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Loss {
-    /// What happened.
-    pub kind: LossKind,
-    /// `schema.table`, as named before the migration.
-    pub table: String,
-    /// The column, as named before, unless the whole table is meant.
-    pub column: Option<String>,
-    /// Rows, or values, before and after.
-    pub before: u64,
-    /// The same after; 0 for what is gone.
-    pub after: u64,
-}
-
-impl Loss {
-    /// Whether `name` (`schema.table` or `schema.table.column`) covers this loss.
-    pub(super) fn is_in(&self, name: &str) -> bool {
-        match &self.column {
-            Some(column) => name == self.table || name == format!("{}.{column}", self.table),
-            None => name == self.table,
-        }
-    }
-
-    /// One sentence.
-    pub fn sentence(&self) -> String {
-        let Self { table, before, after, .. } = self;
-        let column = self.column.as_deref().unwrap_or_default();
-        match self.kind {
-            LossKind::TableDropped => format!("{table} is gone; it had {before} rows"),
-            LossKind::RowsLost => format!("{table} had {before} rows and has {after}"),
-            LossKind::ColumnDropped => {
-                format!("{table}.{column} is gone; it had {before} values")
-            }
-            LossKind::ColumnRewritten => {
-                format!(
-                    "{table}.{column} holds other values than before ({before} then, {after} now)"
-                )
-            }
-        }
-    }
+    pub plain: String,
+    /// The same with each hash seeded by that of its row's key, so that it tells rows apart.
+    pub placed: String,
 }
 
 #[derive(Deserialize)]
@@ -97,45 +68,78 @@ struct ColumnRow {
     table: String,
     attnum: i32,
     column: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    in_key: bool,
 }
 
 impl Census {
     /// Counts and sums every column of every table: one query, one pass over each table.
     pub(super) fn take(client: &mut Client) -> Result<Self> {
-        let mut tables = BTreeMap::new();
-        for row in session::values::<ColumnRow>(client, include_str!("columns.sql"))? {
-            let table = tables.entry(row.table_oid).or_insert_with(|| TableCensus {
-                name: format!("{}.{}", row.schema, row.table),
-                schema: row.schema,
-                table: row.table,
-                rows: 0,
-                columns: BTreeMap::new(),
-            });
-            let column = ColumnCensus { name: row.column, values: 0, checksum: String::new() };
-            table.columns.insert(row.attnum, column);
-        }
-        let horizon = "select coalesce(pg_catalog.pg_current_xact_id_if_assigned()::text, \
-             pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text)";
-        let horizon = query(client, horizon)?.into_iter().flatten().flatten().next();
-        let mut census = Self { tables, horizon: horizon.unwrap_or_default() };
+        let mut census = Self::uncounted(client)?;
         census.count(client)?;
         Ok(census)
     }
 
+    /// As [`Self::take`], with the rows of each table named as `before` named them, and tables and
+    /// columns that were made anew under a name of before in the place of those.
+    pub(super) fn take_again(client: &mut Client, before: &Self) -> Result<Self> {
+        let mut census = Self::uncounted(client)?;
+        for (oid, was) in &before.tables {
+            let is_rebuilt = |now: &&TableCensus| {
+                now.title() == was.title() && !before.tables.contains_key(&now.oid)
+            };
+            let now = census.tables.get(oid).or_else(|| census.tables.values().find(is_rebuilt));
+            if let Some(mut now) = now.cloned() {
+                now.take_places_of(was);
+                census.tables.remove(&now.oid);
+                census.tables.insert(*oid, now);
+            }
+        }
+        census.count(client)?;
+        Ok(census)
+    }
+
+    fn uncounted(client: &mut Client) -> Result<Self> {
+        let mut tables = BTreeMap::new();
+        for row in session::values::<ColumnRow>(client, include_str!("columns.sql"))? {
+            let table = tables.entry(row.table_oid).or_insert_with(|| TableCensus {
+                oid: row.table_oid,
+                schema: row.schema,
+                table: row.table,
+                rows: 0,
+                key: Vec::new(),
+                is_keyed: false,
+                columns: BTreeMap::new(),
+            });
+            if row.in_key {
+                table.is_keyed = true;
+                table.key.push(row.attnum);
+            }
+            let (name, type_name) = (row.column, row.type_name);
+            let column = ColumnCensus { name, type_name, sums: Sums::default() };
+            table.columns.insert(row.attnum, column);
+        }
+        for table in tables.values_mut().filter(|table| !table.is_keyed) {
+            table.key = table.columns.keys().copied().collect();
+        }
+        let horizon = "select coalesce(pg_catalog.pg_current_xact_id_if_assigned()::text, \
+             pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text)";
+        let horizon = query(client, horizon)?.into_iter().flatten().flatten().next();
+        Ok(Self { tables, horizon: horizon.unwrap_or_default() })
+    }
+
     fn count(&mut self, client: &mut Client) -> Result<()> {
         let selects: Vec<String> =
-            self.tables.iter().map(|(oid, table)| table.sums(*oid, "true")).collect();
+            self.tables.iter().map(|(oid, table)| table.sums_query(*oid, "true")).collect();
         if selects.is_empty() {
             return Ok(());
         }
         for row in query(client, &selects.join("\nunion all\n"))? {
             let (oid, rows, sums) = read_sums(&row)?;
-            let Some(table) = self.tables.get_mut(&oid) else { continue };
-            table.rows = rows;
-            table.columns.values_mut().zip(sums).for_each(|(column, (values, checksum))| {
-                column.values = values;
-                column.checksum = checksum;
-            });
+            if let Some(table) = self.tables.get_mut(&oid) {
+                table.set_sums(rows, sums);
+            }
         }
         Ok(())
     }
@@ -147,115 +151,149 @@ impl Census {
         (
             filled().count(),
             filled().map(|table| table.rows).sum(),
-            columns.filter(|column| column.values > 0).count(),
+            columns.filter(|column| column.sums.values > 0).count(),
         )
-    }
-
-    /// What `after` lacks of this one, sorted.
-    pub(super) fn losses(&self, client: &mut Client, after: &Self) -> Result<Vec<Loss>> {
-        let mut losses = Vec::new();
-        for (oid, table) in self.tables.iter().filter(|(_, table)| table.rows > 0) {
-            match after.tables.get(oid) {
-                None => losses.push(table.loss(LossKind::TableDropped, None, table.rows, 0)),
-                Some(now) if now.rows < table.rows => {
-                    losses.push(table.loss(LossKind::RowsLost, None, table.rows, now.rows));
-                }
-                // Rows were added. Those of before must be untouched: sum only them.
-                Some(now) if now.rows > table.rows => {
-                    let old = now.restricted(client, *oid, &self.horizon)?;
-                    table.compare_columns(&old, &mut losses);
-                }
-                Some(now) => table.compare_columns(now, &mut losses),
-            }
-        }
-        losses.sort();
-        Ok(losses)
     }
 }
 
 impl TableCensus {
-    /// `select oid, rows, [values], [checksums]` of the rows for which `condition` holds.
-    fn sums(&self, oid: i64, condition: &str) -> String {
-        let column = |form: fn(&str) -> String| -> String {
-            let each: Vec<String> =
-                self.columns.values().map(|column| form(&identifier(&column.name))).collect();
-            each.join(", ")
-        };
+    /// `schema.table`, as reports show it.
+    pub(super) fn title(&self) -> String {
+        format!("{}.{}", self.schema, self.table)
+    }
+
+    /// `"schema"."table"`, as statements need it.
+    pub(super) fn sql_name(&self) -> String {
+        qualified(&self.schema, &self.table)
+    }
+
+    /// The names of the key's columns that are there.
+    pub(super) fn key_names(&self) -> Vec<&str> {
+        let names = self.key.iter().filter_map(|attnum| self.columns.get(attnum));
+        names.map(|column| column.name.as_str()).collect()
+    }
+
+    /// An expression for a row's key as a JSON object with the given labels, one for each name.
+    pub(super) fn key_expression(&self, labels: &[&str]) -> String {
+        let labels: Vec<String> = labels.iter().map(|label| literal(label)).collect();
+        let columns = self.key.iter().filter_map(|attnum| self.columns.get(attnum));
+        let values = columns.map(ColumnCensus::text);
         format!(
-            "select {oid}::bigint, pg_catalog.count(*), \
-             pg_catalog.array_to_string(array[{}]::bigint[], ','), \
-             pg_catalog.array_to_string(array[{}]::numeric[], ',') from only {} as t where {condition}",
-            column(|name| format!("pg_catalog.count(t.{name})")),
-            column(|name| format!(
-                "coalesce(pg_catalog.sum(\
-                 pg_catalog.hashtextextended(t.{name}::text, 0)::numeric), 0)"
-            )),
-            qualified(&self.schema, &self.table),
+            "(pg_catalog.json_object(array[{}]::text[], array[{}]::text[])::text collate \"C\")",
+            labels.join(", "),
+            values.collect::<Vec<_>>().join(", ")
         )
     }
 
-    /// The same table, with only the row versions that are older than `horizon`.
-    fn restricted(&self, client: &mut Client, oid: i64, horizon: &str) -> Result<Self> {
-        let condition = format!(
-            "pg_catalog.age(t.xmin) > pg_catalog.age(({horizon}::bigint % 4294967296)::text::xid)"
-        );
-        let answer = query(client, &self.sums(oid, &condition))?;
-        let row = answer.first().ok_or_else(|| Error::new("the census got no answer"))?;
-        let (_, rows, sums) = read_sums(row)?;
-        let columns =
-            self.columns.iter().zip(sums).map(|((attnum, column), (values, checksum))| {
-                (*attnum, ColumnCensus { name: column.name.clone(), values, checksum })
-            });
-        Ok(Self {
-            name: self.name.clone(),
-            schema: self.schema.clone(),
-            table: self.table.clone(),
-            rows,
-            columns: columns.collect(),
+    /// Whether all columns of the key are there and hold what they held.
+    pub(super) fn has_key_of(&self, before: &Self) -> bool {
+        before.key.iter().all(|attnum| {
+            let (was, now) = (before.columns.get(attnum), self.columns.get(attnum));
+            was.zip(now).is_some_and(|(was, now)| was.sums.plain == now.sums.plain)
         })
     }
 
-    fn compare_columns(&self, now: &Self, losses: &mut Vec<Loss>) {
-        for (attnum, column) in self.columns.iter().filter(|(_, column)| column.values > 0) {
-            match now.columns.get(attnum) {
-                None => {
-                    losses.push(self.loss(LossKind::ColumnDropped, Some(column), column.values, 0))
-                }
-                Some(same) if same.checksum == column.checksum => {}
-                Some(other) => losses.push(self.loss(
-                    LossKind::ColumnRewritten,
-                    Some(column),
-                    column.values,
-                    other.values,
-                )),
+    /// Counts this table's columns under the attnums of `before`: a column that was dropped and
+    /// made again under its name takes the place of that, and so does a table.
+    fn take_places_of(&mut self, before: &Self) {
+        let is_same_table = self.oid == before.oid;
+        let mut columns = BTreeMap::new();
+        for (attnum, was) in &before.columns {
+            let namesake = || {
+                let mut others = self.columns.iter();
+                others.find(|(other, now)| {
+                    now.name == was.name && !(is_same_table && before.columns.contains_key(other))
+                })
+            };
+            let kept = self.columns.get_key_value(attnum).filter(|_| is_same_table);
+            if let Some((_, now)) = kept.or_else(namesake) {
+                columns.insert(*attnum, now.clone());
             }
         }
+        self.columns = columns;
+        self.key.clone_from(&before.key);
+        self.is_keyed = before.is_keyed;
     }
 
-    fn loss(&self, kind: LossKind, column: Option<&ColumnCensus>, before: u64, after: u64) -> Loss {
-        let column = column.map(|column| column.name.clone());
-        Loss { kind, table: self.name.clone(), column, before, after }
+    /// `select oid, rows, [values], [longest], [plain], [placed]` of the rows of a condition.
+    pub(super) fn sums_query(&self, oid: i64, condition: &str) -> String {
+        let columns: Vec<String> = self.columns.values().map(ColumnCensus::text).collect();
+        self.sums_query_of(oid, &columns, condition)
+    }
+
+    /// The same of expressions for text over the row `t`.
+    pub(super) fn sums_query_of(&self, oid: i64, texts: &[String], condition: &str) -> String {
+        let each = |form: fn(&str) -> String| -> String {
+            let forms: Vec<String> = texts.iter().map(|text| form(text)).collect();
+            forms.join(", ")
+        };
+        let key = self.key_expression(&self.key_names());
+        format!(
+            "select {oid}::bigint, pg_catalog.count(*), \
+             pg_catalog.array_to_string(array[{}]::bigint[], ','), \
+             pg_catalog.array_to_string(array[{}]::bigint[], ','), \
+             pg_catalog.array_to_string(array[{}]::numeric[], ','), \
+             pg_catalog.array_to_string(array[{}]::numeric[], ',') \
+             from only {} as t, \
+             lateral (select pg_catalog.hashtextextended({key}, 0)) as k (seed) \
+             where {condition}",
+            each(|text| format!("pg_catalog.count({text})")),
+            each(|text| format!("coalesce(pg_catalog.max(pg_catalog.length({text})), 0)")),
+            each(|text| format!("coalesce(pg_catalog.sum({}::numeric), 0)", hash(text, "0"))),
+            each(|text| format!("coalesce(pg_catalog.sum({}::numeric), 0)", hash(text, "k.seed"))),
+            self.sql_name(),
+        )
+    }
+
+    fn set_sums(&mut self, rows: u64, sums: Vec<Sums>) {
+        self.rows = rows;
+        self.columns.values_mut().zip(sums).for_each(|(column, sums)| column.sums = sums);
+    }
+
+    /// The same table, with only the row versions that are older than `horizon`.
+    pub(super) fn restricted(&self, client: &mut Client, horizon: &str) -> Result<Self> {
+        let condition = format!(
+            "pg_catalog.age(t.xmin) > pg_catalog.age(({horizon}::bigint % 4294967296)::text::xid)"
+        );
+        let answer = query(client, &self.sums_query(self.oid, &condition))?;
+        let row = answer.first().ok_or_else(|| Error::new("the census got no answer"))?;
+        let (_, rows, sums) = read_sums(row)?;
+        let mut restricted = self.clone();
+        restricted.set_sums(rows, sums);
+        Ok(restricted)
     }
 }
 
-fn query(client: &mut Client, sql: &str) -> Result<Vec<session::TextRow>> {
+/// The 64-bit hash of a text expression; byte by byte, whatever collation it has.
+pub(super) fn hash(text: &str, seed: &str) -> String {
+    format!("pg_catalog.hashtextextended(({text}) collate \"C\", {seed})")
+}
+
+pub(super) fn query(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
     session::rows(client, sql).map_err(|cause| session::internal("take the census", &cause))
 }
 
-/// The values of a column and their checksum.
-type Sum = (u64, String);
-
-/// The table oid, its rows, and the sum of each column.
-fn read_sums(row: &session::TextRow) -> Result<(i64, u64, Vec<Sum>)> {
+/// The table oid, its rows, and the sums of each column.
+pub(super) fn read_sums(row: &TextRow) -> Result<(i64, u64, Vec<Sums>)> {
     let odd = || Error::new("the census got an unexpected answer").help("please report this");
-    let [Some(oid), Some(rows), Some(values), Some(sums)] = row.as_slice() else {
+    let number = |text: &str| text.parse::<u64>().map_err(|_| odd());
+    let [Some(oid), Some(rows), Some(values), Some(longest), Some(plain), Some(placed)] =
+        row.as_slice()
+    else {
         return Err(odd());
     };
-    let sums = values
-        .split(',')
-        .zip(sums.split(','))
-        .filter(|(values, _)| !values.is_empty())
-        .map(|(values, sum)| Ok((values.parse().map_err(|_| odd())?, sum.to_owned())))
-        .collect::<Result<_>>()?;
-    Ok((oid.parse().map_err(|_| odd())?, rows.parse().map_err(|_| odd())?, sums))
+    let mut sums = Vec::new();
+    let lists = values.split(',').zip(longest.split(',')).zip(plain.split(','));
+    for (((values, longest), plain), placed) in lists.zip(placed.split(',')) {
+        // A table without columns.
+        if !values.is_empty() {
+            sums.push(Sums {
+                values: number(values)?,
+                longest: number(longest)?,
+                plain: plain.to_owned(),
+                placed: placed.to_owned(),
+            });
+        }
+    }
+    Ok((oid.parse().map_err(|_| odd())?, number(rows)?, sums))
 }

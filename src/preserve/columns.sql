@@ -1,13 +1,29 @@
 -- Every column of every table that holds rows of its own, system and bookkeeping schemas aside.
+-- A row's name is its primary key, or else the first unique index over columns that are never NULL.
 select
     c.oid::bigint as table_oid,
     n.nspname as schema,
     c.relname as "table",
     a.attnum::int as attnum,
-    a.attname as "column"
+    a.attname as "column",
+    pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+    coalesce(a.attnum = any(key.attnums), false) as in_key
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+left join lateral (
+    select i.indkey::int2[] as attnums
+    from pg_catalog.pg_index i
+    where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+        and i.indexprs is null
+        and not exists (
+            select
+            from pg_catalog.pg_attribute k
+            where k.attrelid = c.oid and k.attnum = any(i.indkey) and not k.attnotnull
+        )
+    order by i.indisprimary desc, i.indexrelid
+    limit 1
+) as key on true
 where c.relkind = 'r'
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
     and n.nspname not like 'pg\_%'

@@ -179,7 +179,8 @@ fn write_preservation(out: &mut String, report: &Report) -> std::fmt::Result {
         pairs - broken
     )?;
     for applied in &report.applied {
-        let Preservation { tables, rows, columns, losses, covered, pairs } = &applied.preservation;
+        let Preservation { tables, rows, columns, losses, covered, retyped, pairs } =
+            &applied.preservation;
         if *rows == 0 {
             writeln!(out, "  V{} {}: no data yet", applied.version, applied.name)?;
             continue;
@@ -193,6 +194,9 @@ fn write_preservation(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
         for loss in covered {
             writeln!(out, "    planned: {}", loss.sentence())?;
+        }
+        for sentence in retyped {
+            writeln!(out, "    retyped: {sentence}")?;
         }
         for pair in pairs {
             let state = if pair.holds() { "holds" } else { "BROKEN" };

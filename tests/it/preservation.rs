@@ -29,16 +29,21 @@ create table public.notes (
     tags text[], extra json, at timestamptz
 );
 create table public.empty (id int primary key, note text);
+create table public.marks (n int, word text);
+create table public.many (id int primary key, word text);
+create table public.times (id int primary key, naive timestamp);
 ";
 
 const FIXTURE: &str = "
 insert into public.users values
     ('00000000-0000-4000-8000-000000000001', 'one'), ('00000000-0000-4000-8000-000000000002', null);
 insert into public.notes values
-    (1, '00000000-0000-4000-8000-000000000001', 'first', 1.50, '{a,b}', '{\"b\":1, \"a\":2}',
+    (1, '00000000-0000-4000-8000-000000000001', 'first', 1.55, '{a,b}', '{\"b\":1, \"a\":2}',
         '2024-01-01 00:00:00+00'),
     (2, null, 'second', null, null, null, null),
     (3, '00000000-0000-4000-8000-000000000002', 'first', 1.50, '{}', 'null', 'infinity');
+insert into public.marks values (1, 'x'), (2, 'y'), (3, 'y');
+insert into public.times values (1, '2024-03-01 10:00:00'), (2, '2024-07-01 10:00:00.25');
 ";
 
 /// A name, the second migration, its preserve file, and what must be said.
@@ -50,60 +55,143 @@ const CASES: &[Case] = &[
         "public.notes is gone; it had 3 rows",
     ]),
     Case("an empty table is dropped", "drop table public.empty", None, &[]),
+    Case("a table is built anew", "
+        create table public.notes_new (like public.notes including all);
+        insert into public.notes_new select * from public.notes order by id desc;
+        drop table public.notes; alter table public.notes_new rename to notes", None, &[]),
+    Case("a table is built anew with other values", "
+        create table public.notes_new (like public.notes including all);
+        insert into public.notes_new
+            select id, user_id, upper(body), score, tags, extra, at from public.notes;
+        drop table public.notes; alter table public.notes_new rename to notes", None, &[
+        "public.notes.body holds other values than before (3 then, 3 now) \
+            {\"id\" : \"1\"} {\"id\" : \"2\"} {\"id\" : \"3\"}",
+    ]),
     Case("a column is dropped", "alter table public.notes drop column body", None, &[
         "public.notes.body is gone; it had 3 values",
     ]),
+    Case("a column is built anew", "
+        alter table public.notes add column body_new text;
+        update public.notes set body_new = body; alter table public.notes drop column body;
+        alter table public.notes rename body_new to body", None, &[]),
     Case("an empty column is dropped", "alter table public.empty drop column note", None, &[]),
+    Case("a column is emptied", "update public.notes set body = null", None, &[
+        "public.notes.body is empty; it had 3 values {\"id\" : \"1\"} {\"id\" : \"2\"} {\"id\" : \"3\"}",
+    ]),
     Case("a row is deleted", "delete from public.notes where id = 2", None, &[
-        "public.notes had 3 rows and has 2",
+        "public.notes lost 1 of its 3 rows {\"id\" : \"2\"}",
+    ]),
+    Case("a row is deleted and the table has no key", "delete from public.marks where n = 1", None, &[
+        "public.marks lost 1 of its 3 rows",
     ]),
     Case("a table is truncated", "truncate public.notes", None, &[
-        "public.notes had 3 rows and has 0",
+        "public.notes is empty; it had 3 rows",
     ]),
     Case("one value is changed", "update public.notes set body = 'First' where id = 1", None, &[
-        "public.notes.body holds other values than before (3 then, 3 now)",
+        "public.notes.body holds other values than before (3 then, 3 now) {\"id\" : \"1\"}",
     ]),
     Case("one value is emptied", "update public.notes set score = null where id = 3", None, &[
-        "public.notes.score holds other values than before (2 then, 1 now)",
+        "public.notes.score holds other values than before (2 then, 1 now) {\"id\" : \"3\"}",
     ]),
     Case("a number is rounded", "alter table public.notes alter score type numeric(3, 1)", None, &[
-        "public.notes.score holds other values than before (2 then, 2 now)",
+        "public.notes.score holds other values as numeric(3,1) than it held as numeric \
+            {\"id\" : \"1\"}",
     ]),
-    Case("values are swapped between rows and columns stay the same", "
-        update public.notes set id = -id", None, &[
+    Case("texts are cut", "
+        alter table public.notes alter body type varchar(3) using left(body, 3)", None, &[
+        "public.notes.body was cut: its longest text had 6 characters, now 3 \
+            {\"id\" : \"1\"} {\"id\" : \"2\"} {\"id\" : \"3\"}",
+    ]),
+    Case("a time is rounded", "
+        alter table public.times alter naive type timestamp(0)", None, &[
+        "public.times.naive holds other values as timestamp(0) without time zone than it held as \
+            timestamp without time zone {\"id\" : \"2\"}",
+    ]),
+    Case("keys are other ones", "update public.notes set id = -id", None, &[
         "public.notes.id holds other values than before (3 then, 3 now)",
     ]),
+    Case("values are swapped between rows", "
+        update public.notes n set body = o.body from public.notes o
+        where n.id <> o.id and n.id < 3 and o.id < 3", None, &[
+        "public.notes.body holds other values than before (3 then, 3 now) \
+            {\"id\" : \"1\"} {\"id\" : \"2\"}",
+    ]),
+    Case("values are swapped between rows of a table without a key", "
+        update public.marks set word = case word when 'x' then 'y' else 'x' end where n < 3", None, &[
+        "public.marks holds the values of before, but in other rows",
+    ]),
     Case("json is normalised", "alter table public.notes alter extra type jsonb", None, &[
-        "public.notes.extra holds other values than before (2 then, 2 now)",
+        "public.notes.extra holds other values as jsonb than it held as json {\"id\" : \"1\"}",
     ]),
     Case("a row is added", "insert into public.notes (id) values (4)", None, &[]),
+    Case("a row is added to a table without a key", "insert into public.marks values (1, 'x')", None, &[]),
     Case("a row is added and another changed", "
         insert into public.notes (id, body) values (4, 'x');
         update public.notes set body = 'y' where id = 1", None, &[
-        "public.notes.body holds other values than before (3 then, 2 now)",
-        "public.notes.id holds other values than before (3 then, 2 now)",
-        "public.notes.score holds other values than before (2 then, 1 now)",
-        "public.notes.tags holds other values than before (2 then, 1 now)",
-        "public.notes.extra holds other values than before (2 then, 1 now)",
-        "public.notes.at holds other values than before (2 then, 1 now)",
-        "public.notes.user_id holds other values than before (2 then, 1 now)",
+        "public.notes.body holds other values than before (3 then, 4 now) {\"id\" : \"1\"}",
+    ]),
+    Case("a row is added and another changed in a table without a key", "
+        insert into public.marks values (9, 'z'); update public.marks set n = 8 where n = 1", None, &[
+        "1 of the 3 rows of public.marks hold other values than before",
     ]),
     Case("a row is replaced by another", "
         delete from public.notes where id = 1; insert into public.notes (id) values (9)", None, &[
-        "public.notes.at holds other values than before (2 then, 1 now)",
-        "public.notes.body holds other values than before (3 then, 2 now)",
-        "public.notes.extra holds other values than before (2 then, 1 now)",
-        "public.notes.id holds other values than before (3 then, 3 now)",
-        "public.notes.score holds other values than before (2 then, 1 now)",
-        "public.notes.tags holds other values than before (2 then, 1 now)",
-        "public.notes.user_id holds other values than before (2 then, 1 now)",
+        "public.notes lost 1 of its 3 rows {\"id\" : \"1\"}",
     ]),
     Case("all is renamed", "
         alter table public.notes rename to memos; alter table public.memos rename body to text;
+        alter table public.memos rename id to number;
         create schema other; alter table public.memos set schema other", None, &[]),
     Case("types that keep the text", "
         alter table public.users alter name type text; alter table public.notes alter id type bigint",
-        None, &[]),
+        None, &[
+        "public.notes.id: integer became bigint, every value is the same",
+        "public.users.name: character varying(20) became text, every value is the same",
+    ]),
+    Case("types that keep the value", "
+        alter table public.notes alter id type numeric(9, 2);
+        alter table public.marks alter n type text", None, &[
+        "public.marks.n: integer became text, every value is the same",
+        "public.notes.id: integer became numeric(9,2), every value is the same",
+    ]),
+    Case("a type that keeps the value, and a row is added", "
+        alter table public.notes alter score type numeric(9, 4);
+        insert into public.notes (id) values (4)", None, &[
+        "public.notes.score: numeric became numeric(9,4), every value is the same",
+    ]),
+    Case("a type that keeps the value, and one is changed", "
+        alter table public.notes alter score type numeric(9, 4);
+        update public.notes set score = 1.5501 where id = 1", None, &[
+        "public.notes.score holds other values as numeric(9,4) than it held as numeric \
+            {\"id\" : \"1\"}",
+    ]),
+    Case("times get the zone that the file states", "
+        alter table public.times alter naive type timestamptz using naive at time zone 'Asia/Tokyo'",
+        None, &[
+        "public.times.naive: timestamp without time zone became timestamp with time zone read in \
+            asia/tokyo, every value is the same",
+    ]),
+    Case("times get the zone that the file sets", "
+        set time zone 'Europe/Berlin'; alter table public.times alter naive type timestamptz", None, &[
+        "public.times.naive: timestamp without time zone became timestamp with time zone read in \
+            europe/berlin, every value is the same",
+    ]),
+    Case("times lose the zone that the file states", "
+        alter table public.notes alter at type timestamp using at at time zone 'utc'", None, &[
+        "public.notes.at: timestamp with time zone became timestamp without time zone read in utc, \
+            every value is the same",
+    ]),
+    Case("times get the zone of whoever runs the file", "
+        alter table public.times alter naive type timestamptz", None, &[
+        "public.times.naive was timestamp without time zone and is timestamp with time zone, and the \
+            file does not state in which time zone {\"id\" : \"1\"} {\"id\" : \"2\"}",
+    ]),
+    Case("times are read in one zone and not in the stated one", "
+        alter table public.times alter naive type timestamptz
+            using (naive at time zone 'utc') + interval '1 hour'", None, &[
+        "public.times.naive holds other values as timestamp with time zone than it held as \
+            timestamp without time zone {\"id\" : \"1\"} {\"id\" : \"2\"}",
+    ]),
     Case("the files set formats of their own", "
         set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set extra_float_digits = -3", None, &[]),
     Case("a planned loss is covered", "alter table public.notes drop column body", Some("
@@ -136,13 +224,61 @@ select body from public.notes;
     ]),
 ];
 
+/// Tables with so many rows are summed, not kept row by row.
+const LARGE: &[Case] = &[
+    Case("nothing happens to many rows", "select 1", None, &[]),
+    Case("one of many rows is added", "insert into public.many values (0, '0')", None, &[]),
+    Case(
+        "one of many rows is deleted",
+        "delete from public.many where id = 5",
+        None,
+        &["public.many lost 1 of its 100001 rows"],
+    ),
+    Case(
+        "one of many values is changed",
+        "update public.many set word = 'x' where id = 5",
+        None,
+        &["public.many.word holds other values than before (100001 then, 100001 now)"],
+    ),
+    Case(
+        "one of many rows is changed and one added",
+        "
+        update public.many set word = 'x' where id = 5; insert into public.many values (0, '0')",
+        None,
+        &["1 of the 100001 rows of public.many hold other values than before"],
+    ),
+    Case(
+        "two of many rows swap their values",
+        "
+        update public.many set word = (11 - id)::text where id in (5, 6)",
+        None,
+        &["public.many.word holds the values of before, but in other rows"],
+    ),
+    Case(
+        "many rows get another type",
+        "alter table public.many alter id type bigint",
+        None,
+        &["public.many.id: integer became bigint, every value is the same"],
+    ),
+];
+
+#[test]
+fn each_loss_among_many_rows_is_found_and_nothing_else() {
+    let many = "insert into public.many select g, g::text from generate_series(1, 100001) g;";
+    assert_said(LARGE, many);
+}
+
 #[test]
 fn each_loss_is_found_and_nothing_else() {
-    let wrong: Vec<String> = in_parallel(CASES, |case| {
+    assert_said(CASES, FIXTURE);
+}
+
+fn assert_said(cases: &[Case], fixture: &str) {
+    let wrong: Vec<String> = in_parallel(cases, |case| {
         let Case(name, _, _, expected) = case;
         let mut expected: Vec<String> = expected.iter().map(|line| (*line).to_owned()).collect();
         expected.sort();
-        let found = losses(case);
+        let found = losses(case, fixture);
         (found != expected).then(|| format!("{name}: expected {expected:#?}, found {found:#?}"))
     })
     .into_iter()
@@ -152,8 +288,8 @@ fn each_loss_is_found_and_nothing_else() {
 }
 
 /// What is said of version 2, sorted.
-fn losses(Case(_, migration, preserve, _): &Case) -> Vec<String> {
-    let folder = project(migration, *preserve);
+fn losses(Case(_, migration, preserve, _): &Case, fixture: &str) -> Vec<String> {
+    let folder = project(migration, *preserve, fixture);
     let project = Project::read(folder.path()).expect("a readable project");
     let server = shared_server();
     let platform = leakproof::platform::Platform::of(&project);
@@ -164,19 +300,22 @@ fn losses(Case(_, migration, preserve, _): &Case) -> Vec<String> {
         let (lost, appeared) = (pair.lost.first.join(", "), pair.appeared.first.join(", "));
         format!("\"{}\": lost {lost}, appeared {appeared}", pair.name)
     });
-    let mut said: Vec<String> =
-        last.losses.iter().map(|loss| loss.sentence()).chain(broken).collect();
+    let told = last.losses.iter().map(|loss| {
+        let rows: String = loss.rows.iter().map(|row| format!(" {row}")).collect();
+        format!("{}{rows}", loss.sentence())
+    });
+    let mut said: Vec<String> = told.chain(broken).chain(last.retyped.clone()).collect();
     said.sort();
     said
 }
 
-fn project(migration: &str, preserve: Option<&str>) -> TempDir {
+fn project(migration: &str, preserve: Option<&str>, fixture: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut files = vec![
         ("leakproof.toml", CONFIG),
         ("migrations/V1__baseline.sql", BASELINE),
         ("migrations/V2__change.sql", migration),
-        ("fixtures/V1__rows.sql", FIXTURE),
+        ("fixtures/V1__rows.sql", fixture),
     ];
     files.extend(preserve.map(|pair| ("preserve/V2__pair.sql", pair)));
     for (name, text) in files {

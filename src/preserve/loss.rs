@@ -1,0 +1,99 @@
+//! What the census can find, in words.
+
+use serde::Serialize;
+
+/// What kind of loss the census saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// A table that had rows is gone.
+    TableDropped,
+    /// A table that had rows has none.
+    TableEmptied,
+    /// Rows that a table had are not there.
+    RowsLost,
+    /// Rows hold other values; which columns cannot be told.
+    RowsRewritten,
+    /// A column that had values is gone.
+    ColumnDropped,
+    /// A column that had values has none.
+    ColumnEmptied,
+    /// The longest text of a column is shorter than it was.
+    ColumnTruncated,
+    /// A column has another type, and its values did not survive that.
+    ColumnRetyped,
+    /// Times without a zone became times with one, or the reverse, and the file does not say in
+    /// which zone: another server may read them otherwise.
+    ZoneUnstated,
+    /// A column's values are not what they were.
+    ColumnRewritten,
+    /// The values are the same as before, but in other rows.
+    ValuesMoved,
+}
+
+/// Something that was there before a migration and is not there, or not the same, after it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Loss {
+    /// What happened.
+    pub kind: LossKind,
+    /// `schema.table`, as named before the migration.
+    pub table: String,
+    /// The column, as named before, unless the whole table is meant.
+    pub column: Option<String>,
+    /// Rows, values, or for a truncated column the most characters, before.
+    pub before: u64,
+    /// The same after; 0 for what is gone.
+    pub after: u64,
+    /// The column's type before and after, where it changed.
+    pub types: Option<[String; 2]>,
+    /// The first rows that it happened to, as JSON objects of their keys, where that is known.
+    pub rows: Vec<String>,
+}
+
+impl Loss {
+    /// Whether `name` (`schema.table` or `schema.table.column`) covers this loss.
+    pub(super) fn is_in(&self, name: &str) -> bool {
+        name == self.table || (self.column.is_some() && name == self.place())
+    }
+
+    /// `schema.table` or `schema.table.column`, as named before the migration.
+    pub fn place(&self) -> String {
+        match &self.column {
+            Some(column) => format!("{}.{column}", self.table),
+            None => self.table.clone(),
+        }
+    }
+
+    /// One sentence.
+    pub fn sentence(&self) -> String {
+        let Self { before, after, .. } = self;
+        let place = self.place();
+        let [from, to] = self.types.as_ref().map_or(["", ""], |[from, to]| [from, to]);
+        match self.kind {
+            LossKind::TableDropped => format!("{place} is gone; it had {before} rows"),
+            LossKind::TableEmptied => format!("{place} is empty; it had {before} rows"),
+            LossKind::RowsLost => format!("{place} lost {} of its {before} rows", before - after),
+            LossKind::RowsRewritten => format!(
+                "{} of the {before} rows of {place} hold other values than before",
+                before - after
+            ),
+            LossKind::ColumnDropped => format!("{place} is gone; it had {before} values"),
+            LossKind::ColumnEmptied => format!("{place} is empty; it had {before} values"),
+            LossKind::ColumnTruncated => {
+                format!("{place} was cut: its longest text had {before} characters, now {after}")
+            }
+            LossKind::ColumnRetyped => {
+                format!("{place} holds other values as {to} than it held as {from}")
+            }
+            LossKind::ZoneUnstated => format!(
+                "{place} was {from} and is {to}, and the file does not state in which time zone"
+            ),
+            LossKind::ColumnRewritten => {
+                format!("{place} holds other values than before ({before} then, {after} now)")
+            }
+            LossKind::ValuesMoved => {
+                format!("{place} holds the values of before, but in other rows")
+            }
+        }
+    }
+}

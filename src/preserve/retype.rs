@@ -1,0 +1,172 @@
+//! Columns of another type: whether every value survived, and how that was seen.
+
+use postgres::Client;
+
+use super::census::{Sums, TableCensus, query, read_sums};
+use super::prints;
+use crate::error::Result;
+use crate::session;
+use crate::statement::{self, identifier, literal};
+
+/// How the values of a retyped column are read as what they were.
+pub(super) struct Reading {
+    /// An expression over the row `t` that gives the text form of before.
+    pub text: String,
+    /// The time zone in which it does.
+    pub zone: Option<String>,
+}
+
+/// The time zones that a file states: the literals after `time zone`, `timezone`, and the like.
+pub(super) fn stated_zones(file: &str) -> Vec<String> {
+    /// As in `set timezone to 'x'` and `timezone('x', at)`.
+    const FARTHEST: usize = 2;
+    let words: Vec<String> = statement::words(file).collect();
+    let mut zones: Vec<String> = Vec::new();
+    for (at, word) in words.iter().enumerate().filter(|(_, word)| is_literal(word)) {
+        let before = &words[at.saturating_sub(1 + FARTHEST)..at];
+        let is_zone =
+            before.iter().any(|word| ["zone", "timezone", "'timezone'"].contains(&word.as_str()));
+        let zone = word.trim_matches('\'').to_owned();
+        if is_zone && !zones.contains(&zone) && zone != "timezone" {
+            zones.push(zone);
+        }
+    }
+    zones
+}
+
+fn is_literal(word: &str) -> bool {
+    word.len() > 2 && word.starts_with('\'') && word.ends_with('\'')
+}
+
+/// Finds a reading under which a column of another type has every value of before; none if there is
+/// none, or if that cannot be told.
+///
+/// # Errors
+/// A lost connection. That a cast fails is no error: it is not the reading.
+pub(super) fn find_reading(
+    client: &mut Client,
+    before: &TableCensus,
+    now: &TableCensus,
+    attnum: i32,
+    zones: &[String],
+) -> Result<Option<Reading>> {
+    let (Some(was), Some(is)) = (before.columns.get(&attnum), now.columns.get(&attnum)) else {
+        return Ok(None);
+    };
+    for reading in readings(&is.name, &was.type_name, &is.type_name, zones) {
+        let forth = match &reading.zone {
+            Some(_) => None,
+            // What comes of the old value is the new one: else something was added to it.
+            None => Some(format!(
+                "(t.{0}::{1})::{2}::text is distinct from t.{0}::text",
+                identifier(&is.name),
+                was.type_name,
+                is.type_name
+            )),
+        };
+        if holds(client, before, now, attnum, &reading.text, forth)? {
+            return Ok(Some(reading));
+        }
+    }
+    Ok(None)
+}
+
+fn readings(column: &str, was: &str, is: &str, zones: &[String]) -> Vec<Reading> {
+    let column = identifier(column);
+    if has_zone(was) != has_zone(is) && [was, is].into_iter().all(is_time) {
+        let reading = |zone: &String| Reading {
+            text: format!("(t.{column} at time zone {})::{was}::text", literal(zone)),
+            zone: Some(zone.clone()),
+        };
+        return zones.iter().map(reading).collect();
+    }
+    vec![Reading { text: format!("t.{column}::{was}::text"), zone: None }]
+}
+
+/// Whether it is a type of instants or days, so that a zone tells what it means.
+pub(super) fn is_time(type_name: &str) -> bool {
+    type_name.starts_with("timestamp") || type_name == "date"
+}
+
+pub(super) fn has_zone(type_name: &str) -> bool {
+    type_name.contains("with time zone")
+}
+
+fn holds(
+    client: &mut Client,
+    before: &TableCensus,
+    now: &TableCensus,
+    attnum: i32,
+    text: &str,
+    added: Option<String>,
+) -> Result<bool> {
+    let Some(at) = before.columns.keys().position(|known| *known == attnum) else {
+        return Ok(false);
+    };
+    tolerate(client, |client| {
+        if let Some(added) = added {
+            let sql = format!("select 1 from only {} as t where {added} limit 1", now.sql_name());
+            if !query(client, &sql)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        if before.rows == now.rows {
+            let sums = sums_of(client, now, text)?;
+            let was = &before.columns[&attnum].sums;
+            return Ok(sums.is_some_and(|sums| {
+                sums.plain == was.plain && (sums.placed == was.placed || !now.has_key_of(before))
+            }));
+        }
+        if !prints::are_kept(before) || !before.is_keyed {
+            return Ok(false);
+        }
+        let mut texts = vec![None; before.columns.len()];
+        texts[at] = Some(text.to_owned());
+        let difference = prints::compare(client, before, now, &texts)?;
+        Ok(difference.missing.count < before.rows && difference.changed[at].count == 0)
+    })
+}
+
+fn sums_of(client: &mut Client, table: &TableCensus, text: &str) -> Result<Option<Sums>> {
+    let rows = query(client, &table.sums_query_of(table.oid, &[text.to_owned()], "true"))?;
+    let sums = rows.first().map(read_sums).transpose()?;
+    Ok(sums.and_then(|(_, _, sums)| sums.into_iter().next()))
+}
+
+/// Takes everything back where `attempt` fails on the server, and gives `false`.
+fn tolerate(
+    client: &mut Client,
+    attempt: impl FnOnce(&mut Client) -> Result<bool>,
+) -> Result<bool> {
+    let own = |client: &mut Client, sql: &str| {
+        client.batch_execute(sql).map_err(|cause| session::internal("take the census", &cause))
+    };
+    own(client, "savepoint leakproof_reading")?;
+    let outcome = attempt(client);
+    own(client, "rollback to savepoint leakproof_reading; release savepoint leakproof_reading")?;
+    // Where the connection is lost, taking back has failed.
+    Ok(outcome.unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stated_zones;
+
+    #[test]
+    fn zones_that_a_file_states() {
+        for (file, zones) in [
+            (
+                "alter table t alter a type timestamptz using a at time zone 'Europe/Berlin'",
+                vec!["europe/berlin"],
+            ),
+            ("set timezone = 'UTC'; set local time zone 'Asia/Tokyo'", vec!["utc", "asia/tokyo"]),
+            ("select set_config('timezone', 'utc', true)", vec!["utc"]),
+            ("select timezone('utc', a) from t", vec!["utc"]),
+            ("set timezone to 'utc'", vec!["utc"]),
+            ("alter table t alter a type timestamptz; insert into u values ('utc')", vec![]),
+            ("-- at time zone 'utc'", vec![]),
+        ] {
+            assert_eq!(stated_zones(file), zones, "{file}");
+        }
+    }
+}
