@@ -6,9 +6,10 @@
 mod explain;
 mod waiver;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 pub use explain::{Page, explain, pages};
 pub use waiver::Waived;
@@ -17,7 +18,7 @@ pub(crate) use waiver::apply_waivers;
 use crate::actor::Actor;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Verdict};
 use crate::migrate::Applied;
-use crate::preserve::LossKind;
+use crate::preserve::{LineDifference, LossKind};
 
 /// One named way of leaking or losing, seen to happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -145,14 +146,7 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
             });
         }
         for pair in migration.preservation.pairs.iter().filter(|pair| !pair.holds()) {
-            let rows = |what: &str, side: &crate::preserve::LineDifference| {
-                let lines = side.first.iter().map(|line| format!("{what}: {}", shortened(line)));
-                let rest = side.count as usize - side.first.len();
-                let more = (rest > 0).then(|| format!("{what}: and {rest} more rows"));
-                lines.chain(more).collect::<Vec<_>>()
-            };
-            let mut evidence = rows("lost", &pair.lost);
-            evidence.extend(rows("appeared", &pair.appeared));
+            let evidence = side_by_side(&pair.lost, &pair.appeared);
             findings.push(Finding {
                 rule: "promise-broken",
                 on: pair.place.clone(),
@@ -168,11 +162,71 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
     findings
 }
 
-/// Huge values are cut for people; the JSON report is cut alike.
+/// The first differing rows: where a lost and an appeared row have fields in common they are shown
+/// together, with the names of the fields that differ.
+fn side_by_side(lost: &LineDifference, appeared: &LineDifference) -> Vec<String> {
+    let mut evidence = Vec::new();
+    let mut others: Vec<&String> = appeared.first.iter().collect();
+    for line in &lost.first {
+        let alike = |other: &&&String| common_fields(line, other).len();
+        let matching = others.iter().rev().filter(|other| alike(other) > 0).max_by_key(alike);
+        let Some(other) = matching else {
+            evidence.push(format!("lost: {}", shortened(line)));
+            continue;
+        };
+        let other = *other;
+        others.retain(|known| *known != other);
+        evidence.push(format!("lost: {}", shortened_beside(line, other)));
+        evidence.push(format!("appeared: {}", shortened_beside(other, line)));
+        evidence.push(format!("they differ in: {}", differing_fields(line, other).join(", ")));
+    }
+    evidence.extend(others.iter().map(|line| format!("appeared: {}", shortened(line))));
+    for (what, side) in [("lost", lost), ("appeared", appeared)] {
+        let rest = side.count as usize - side.first.len();
+        evidence.extend((rest > 0).then(|| format!("{what}: and {rest} more rows")));
+    }
+    evidence
+}
+
+/// The fields of a row, each with its value letter by letter; none if the row was cut.
+fn fields(line: &str) -> BTreeMap<String, Box<RawValue>> {
+    serde_json::from_str(line).unwrap_or_default()
+}
+
+fn common_fields(these: &str, those: &str) -> Vec<String> {
+    let those = fields(those);
+    let is_common = |(name, value): &(String, Box<RawValue>)| {
+        those.get(name).is_some_and(|other| other.get() == value.get())
+    };
+    fields(these).into_iter().filter(is_common).map(|(name, _)| name).collect()
+}
+
+fn differing_fields(these: &str, those: &str) -> Vec<String> {
+    let common = common_fields(these, those);
+    let names: BTreeSet<String> =
+        fields(these).into_keys().chain(fields(those).into_keys()).collect();
+    names.into_iter().filter(|name| !common.contains(name)).collect()
+}
+
+/// How many characters of a row are shown to people; the JSON report is cut alike.
+const LONGEST: usize = 400;
+
 fn shortened(line: &str) -> String {
-    const LONGEST: usize = 400;
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}... ({} bytes)", &line[..end], line.len()),
         None => line.to_owned(),
     }
+}
+
+/// As [`shortened`], with its beginning and what is around the first character that `other` has not.
+fn shortened_beside(line: &str, other: &str) -> String {
+    const AROUND: usize = LONGEST / 4;
+    let is_same = |(one, two): &(char, char)| one == two;
+    let start = line.chars().zip(other.chars()).take_while(is_same).count();
+    if start <= LONGEST - AROUND || line.chars().nth(LONGEST).is_none() {
+        return shortened(line);
+    }
+    let beginning: String = line.chars().take(AROUND).collect();
+    let middle: String = line.chars().skip(start - AROUND).take(LONGEST - AROUND).collect();
+    format!("{beginning} ... {middle}... ({} bytes)", line.len())
 }

@@ -11,6 +11,9 @@ use crate::statement;
 /// How many differing rows a report shows for each side.
 const SHOWN_ROWS: usize = 5;
 
+/// How many characters of a row are kept to be shown.
+const LONGEST_LINE: usize = 100_000;
+
 /// How a pair came out.
 #[derive(Debug, Clone, Serialize)]
 pub struct PairOutcome {
@@ -58,14 +61,22 @@ pub(super) fn compare_after(
     let mut outcomes = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         keep_lines(client, pair, "after", pair.after(), index)?;
-        let rows = ask(client, &format!("select count(*) from {}", kept("before", index)))?;
-        outcomes.push(PairOutcome {
+        let [before, after] = ["before", "after"].map(|side| kept(side, index));
+        let mut outcome = PairOutcome {
             name: pair.name().to_owned(),
             place: pair.place(),
-            rows: first_number(&rows)?,
-            lost: difference(client, &kept("before", index), &kept("after", index))?,
-            appeared: difference(client, &kept("after", index), &kept("before", index))?,
-        });
+            rows: 0,
+            lost: LineDifference::default(),
+            appeared: LineDifference::default(),
+        };
+        let sums = ask(client, &format!("{} union all {}", sums_of(&before), sums_of(&after)))?;
+        outcome.rows = first_number(&sums)?;
+        // Whatever the order of rows, equal sums of two hashes are equal rows.
+        if sums.first() != sums.get(1) {
+            outcome.lost = difference(client, &before, &after)?;
+            outcome.appeared = difference(client, &after, &before)?;
+        }
+        outcomes.push(outcome);
     }
     Ok(outcomes)
 }
@@ -74,7 +85,12 @@ fn kept(side: &str, index: usize) -> String {
     format!("pg_temp.leakproof_{side}_{index}")
 }
 
-/// `row_to_json` keeps a `json` column letter by letter, and gives every type a text that equals.
+fn sums_of(table: &str) -> String {
+    format!("select count(*), sum(a::numeric), sum(b::numeric) from {table}")
+}
+
+/// Keeps two hashes of each row, and the row itself unless it is huge. `row_to_json` keeps a `json`
+/// column letter by letter, and gives every type a text that equals.
 fn keep_lines(
     client: &mut Client,
     pair: &PreservePair,
@@ -90,21 +106,29 @@ fn keep_lines(
     if statement::split(query).len() != 1 {
         return Err(wrong("it is not exactly one statement".into()));
     }
+    let hash = |seed: u8| format!("pg_catalog.hashtextextended(l.line collate \"C\", {seed})");
     let sql = format!(
-        "create temporary table {} on commit drop as \
-         select pg_catalog.row_to_json(q)::text as line from (\n{query}\n) as q",
-        kept(side, index)
+        "create temporary table {} (a, b, line) on commit drop as \
+         select {}, {}, pg_catalog.left(l.line, {LONGEST_LINE}) from \
+         (select pg_catalog.row_to_json(q)::text as line from (\n{query}\n) as q) as l",
+        kept(side, index),
+        hash(0),
+        hash(1)
     );
     client.batch_execute(&sql).map_err(|cause| wrong(session::reason(&cause)))
 }
 
+/// The rows of `these` that `those` lacks, each as often as it lacks them.
 fn difference(client: &mut Client, these: &str, those: &str) -> Result<LineDifference> {
     let rows = ask(
         client,
         &format!(
-            "with d as (select line from {these} except all select line from {those})
-             select (select count(*) from d), d.line from d
-             order by d.line collate \"C\" limit {SHOWN_ROWS}"
+            "with d as (select a, b from {these} except all select a, b from {those}),
+             counted as (select a, b, count(*) as times from d group by a, b),
+             known as (select distinct on (a, b) a, b, line from {these})
+             select (select count(*) from d), known.line
+             from counted join known using (a, b), generate_series(1, times)
+             order by known.line collate \"C\" limit {SHOWN_ROWS}"
         ),
     )?;
     if rows.is_empty() {
