@@ -33,6 +33,41 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// A user of the data itself, with his id, his first tenant and more claims of his token; or a
+    /// visitor. None where the platform knows no visitor.
+    ///
+    /// # Errors
+    /// Claims that are not JSON.
+    pub(crate) fn of_data(
+        platform: &Platform,
+        user: Option<(&str, Option<String>, &Map<String, Value>)>,
+    ) -> Result<Option<Self>> {
+        let role = match user {
+            Some(_) => Some(platform.person_role()),
+            None => platform.visitor_role(),
+        };
+        let Some(role) = role else { return Ok(None) };
+        let none = Map::new();
+        let (user, claimed_tenant, claims) = match user {
+            Some((id, tenant, claims)) => (Some(id), tenant, claims),
+            None => (None, None, &none),
+        };
+        let name = user.unwrap_or("visitor");
+        let token = Token { name, role, user, claimed_tenant };
+        let request = token.settings(platform, claims)?;
+        Ok(Some(Self {
+            name: name.to_owned(),
+            role: role.to_owned(),
+            user: user.map(str::to_owned),
+            member_of: Vec::new(),
+            left: None,
+            membership: BTreeMap::new(),
+            is_service: false,
+            request,
+            session_user: platform.session_user().map(str::to_owned),
+        }))
+    }
+
     /// The name in reports, such as `alice`.
     pub fn name(&self) -> &str {
         &self.name
@@ -194,16 +229,7 @@ fn cast(
         _ => None,
     };
     let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };
-    let request = match platform.identity() {
-        Some(identity) => {
-            let mut settings = vec![(identity.user.clone(), user.clone().unwrap_or_default())];
-            if let Some(tenant) = &identity.tenant {
-                settings.push((tenant.clone(), token.claimed_tenant.clone().unwrap_or_default()));
-            }
-            settings
-        }
-        None => token.request(&config.claims)?,
-    };
+    let request = token.settings(platform, &config.claims)?;
     Ok(Some(Actor {
         name: person.name.to_owned(),
         role: role.to_owned(),
@@ -226,6 +252,21 @@ struct Token<'a> {
 }
 
 impl Token<'_> {
+    /// The settings by which the platform knows who asks.
+    fn settings(
+        &self,
+        platform: &Platform,
+        claims: &Map<String, Value>,
+    ) -> Result<Vec<(String, String)>> {
+        let Some(identity) = platform.identity() else { return self.request(claims) };
+        let user = self.user.unwrap_or_default().to_owned();
+        let mut settings = vec![(identity.user.clone(), user)];
+        if let Some(tenant) = &identity.tenant {
+            settings.push((tenant.clone(), self.claimed_tenant.clone().unwrap_or_default()));
+        }
+        Ok(settings)
+    }
+
     /// The settings PostgREST makes of a request with this token.
     fn request(&self, more: &Map<String, Value>) -> Result<Vec<(String, String)>> {
         let mut claims = self.claims();

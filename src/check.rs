@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::actor::Actor;
+use crate::audience::Audience;
 use crate::compare;
 use crate::error::Result;
-use crate::finding::{Finding, apply_waivers, judge_access, judge_preservation};
+use crate::finding::{Finding, apply_waivers, judge_access, judge_preservation, judge_widenings};
 use crate::matrix::Matrix;
 use crate::platform::Platform;
 use crate::project::{Grants, Project};
@@ -52,9 +53,12 @@ pub fn check(
         notes: platform.notes(&mut scratch.connect()?)?,
         ..Report::default()
     };
-    let migrated = scratch.migrate();
+    let mut audience = Audience::of(project, platform);
+    let migrated = scratch.migrate_watched(&mut |client, version| audience.look(client, version));
     report.applied = scratch.applied().to_vec();
+    report.followed = audience.into_followed();
     let mut findings = judge_preservation(&report.applied);
+    findings.extend(judge_widenings(&report.followed.widenings));
     match migrated {
         Ok(()) => {
             findings.extend(check_access(project, options, &scratch, &mut report, &mut steps)?)

@@ -16,9 +16,11 @@ pub use waiver::Waived;
 pub(crate) use waiver::apply_waivers;
 
 use crate::actor::Actor;
+use crate::audience::Widening;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Verdict};
 use crate::migrate::Applied;
 use crate::preserve::{LineDifference, LossKind};
+use crate::report::counted;
 
 /// One named way of leaking or losing, seen to happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -160,6 +162,39 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Who sees more than before a migration, one finding per version and relation.
+pub(crate) fn judge_widenings(widenings: &[Widening]) -> Vec<Finding> {
+    let mut grouped: BTreeMap<(&str, &str), Vec<&Widening>> = BTreeMap::new();
+    for widening in widenings {
+        let key = (widening.migration.as_str(), widening.relation.as_str());
+        grouped.entry(key).or_default().push(widening);
+    }
+    let finding = |((migration, relation), all): ((&str, &str), Vec<&Widening>)| {
+        let first = all[0];
+        let more = match all.len() {
+            1 => String::new(),
+            many => format!(" and {} more", many - 1),
+        };
+        let value = serde_json::Value::from(first.example.as_str()).to_string();
+        Finding {
+            rule: "access-widened",
+            on: relation.to_owned(),
+            message: format!(
+                "{migration}: {}{more} see {} here that only others saw before",
+                first.reader,
+                counted(first.values, "value")
+            ),
+            help: explain("access-widened").map_or(String::new(), |page| page.help.to_owned()),
+            evidence: vec![
+                format!("as {}: {}", first.reader, first.statement),
+                format!("seen: {}", shortened(&value)),
+                format!("before only by: {}", first.audience.join(", ")),
+            ],
+        }
+    };
+    grouped.into_iter().map(finding).collect()
 }
 
 /// The first differing rows: where a lost and an appeared row have fields in common they are shown

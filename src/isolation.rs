@@ -34,8 +34,7 @@ struct Probed {
 
 impl Isolation {
     pub(crate) fn open(mut client: Client, project: &Project, platform: &Platform) -> Result<Self> {
-        let schemas = project.config().project.schemas.clone();
-        let schemas = schemas.unwrap_or_else(|| vec!["public".into()]);
+        let schemas = project.schemas();
         session::rows(
             &mut client,
             "begin; set local timezone = 'UTC'; set local client_min_messages = error",

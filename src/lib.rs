@@ -46,7 +46,7 @@
 //! - [`platform`] puts in what the database has before the first migration.
 //! - [`migrate`] drives refinery in transactions of our own; [`preserve`] looks before and after.
 //! - `catalog` reads the schema back; `tenancy` finds who owns what; `world` seeds rows of everybody.
-//! - [`actor`] becomes a person; `probe` tries; [`matrix`] holds what came of it.
+//! - [`actor`] becomes a person; [`audience`] follows who sees what from version to version; `probe` tries; [`matrix`] holds what came of it.
 //! - [`finding`] and [`compare`] judge; [`report`] tells.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
 //!
@@ -74,6 +74,7 @@ mod catalog;
 mod tenancy;
 mod world;
 pub mod actor;
+pub mod audience;
 mod probe;
 pub mod matrix;
 pub mod finding;

@@ -43,8 +43,11 @@ pub struct Owner {
     pub search_path: String,
 }
 
+/// Who looks at the database after each version and its fixture.
+pub type Look<'a> = dyn FnMut(&mut Client, &SqlFile) -> Result<()> + 'a;
+
 /// Applies what is pending up to version `last`, loads the fixtures of each version right after it,
-/// and adds each migration to `applied` as it is done.
+/// and adds each migration to `applied` as it is done; `look` is told then.
 ///
 /// # Errors
 /// The first statement that fails, with its file and line; nothing of that file stays. A file
@@ -55,6 +58,7 @@ pub fn apply_migrations(
     owner: &Owner,
     last: i64,
     applied: &mut Vec<Applied>,
+    look: &mut Look<'_>,
 ) -> Result<()> {
     let known: Vec<Migration> =
         project.migrations().iter().map(refinery_migration).collect::<Result<_>>()?;
@@ -68,6 +72,7 @@ pub fn apply_migrations(
             .set_abort_missing(true)
             .set_target(Target::Version(file.version()));
         runner.set_migration_table_name(HISTORY_TABLE);
+        let known_before = applied.len();
         let mut guarded = Guarded { client, file, project, owner, applied, failure: None };
         let outcome = pollster::block_on(runner.run_async(&mut guarded));
         if let Some(failure) = guarded.failure {
@@ -78,6 +83,9 @@ pub fn apply_migrations(
                 .cause(cause)
                 .help("applied files must stay as they are, and new versions come last")
         })?;
+        if applied.len() > known_before {
+            look(client, file)?;
+        }
     }
     Ok(())
 }

@@ -79,6 +79,11 @@ impl Project {
         &self.config
     }
 
+    /// The schemas that the API exposes; `public` unless the config says otherwise.
+    pub(crate) fn schemas(&self) -> Vec<String> {
+        self.config.project.schemas.clone().unwrap_or_else(|| vec!["public".into()])
+    }
+
     /// The migrations in the order of their versions.
     pub fn migrations(&self) -> &[SqlFile] {
         &self.migrations

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::isolation::Isolation;
-use crate::migrate::{self, Applied};
+use crate::migrate::{self, Applied, Look};
 use crate::platform::Platform;
 use crate::project::{Project, SqlFile};
 use crate::server::{Database, Server, ServerOptions};
@@ -33,7 +33,15 @@ impl<'p> Scratch<'p> {
         let template = server.template(&content_key(project, &platform), |client| {
             platform.install(client)?;
             let owner = platform.owner();
-            migrate::apply_migrations(client, project, &owner, i64::MAX, &mut Vec::new())
+            let mut applied = Vec::new();
+            migrate::apply_migrations(
+                client,
+                project,
+                &owner,
+                i64::MAX,
+                &mut applied,
+                &mut |_, _| Ok(()),
+            )
         })?;
         let database = server.clone_template(&template)?;
         Ok(Self { project, platform, database, applied: Vec::new() })
@@ -61,14 +69,23 @@ impl<'p> Scratch<'p> {
         self.migrate_to(i64::MAX)
     }
 
+    /// As [`Self::migrate`]; `look` sees the database after each version and its fixture.
+    pub(crate) fn migrate_watched(&mut self, look: &mut Look<'_>) -> Result<()> {
+        self.apply(i64::MAX, look)
+    }
+
     /// Applies what is pending up to a version.
     ///
     /// # Errors
     /// As [`Self::migrate`].
     pub fn migrate_to(&mut self, version: i64) -> Result<()> {
+        self.apply(version, &mut |_, _| Ok(()))
+    }
+
+    fn apply(&mut self, last: i64, look: &mut Look<'_>) -> Result<()> {
         let mut client = self.database.connect()?;
-        let owner = self.platform.owner();
-        migrate::apply_migrations(&mut client, self.project, &owner, version, &mut self.applied)
+        let (owner, applied) = (self.platform.owner(), &mut self.applied);
+        migrate::apply_migrations(&mut client, self.project, &owner, last, applied, look)
     }
 
     /// Takes back what is applied, the latest version first, until `version` is the latest.

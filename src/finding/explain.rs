@@ -25,6 +25,14 @@ pub fn pages() -> &'static [Page] {
 
 const PAGES: &[Page] = &[
     Page {
+        rule: "access-widened",
+        meaning: "After a migration somebody of the data sees values that only others saw before it: \
+                  in the same table, in one that was unpacked from it, or in a copy.",
+        exploit: "Whoever looks while that version is the latest reads what was another's.",
+        help: "protect the table in the migration that fills it; if people are meant to see more, \
+               waive it with the reason",
+    },
+    Page {
         rule: "blind-delete",
         meaning: "A DELETE without WHERE reaches rows of another tenant, though one with WHERE \
                   does not: WHERE pulls in the SELECT policies, a blind statement meets only the \

@@ -39,6 +39,7 @@ pub fn to_json(report: &Report) -> String {
             "rows": report.seeded_rows,
             "statements": report.attempts,
         },
+        "audience": report.followed,
         "controls": report.controls,
         "matrix": report.matrix,
         "comparison": report.comparison,

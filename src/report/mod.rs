@@ -8,12 +8,19 @@ use std::time::Duration;
 pub use json::to_json;
 pub use text::to_text;
 
+use crate::audience::Followed;
 use crate::compare::Comparison;
 use crate::error::Error;
 use crate::finding::{Finding, Waived};
 use crate::matrix::Matrix;
 use crate::migrate::Applied;
 use crate::probe::ControlSet;
+
+/// `1 cell`, `2 cells`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
 
 /// All that a check found.
 #[derive(Debug, Default)]
@@ -52,6 +59,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Findings that are declared to be meant.
     pub waived: Vec<Waived>,
+    /// Who saw which values of the data after each migration.
+    pub followed: Followed,
     /// How long each step took.
     pub timings: Vec<(&'static str, Duration)>,
 }

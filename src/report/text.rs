@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Outcome, Report};
+use super::{Outcome, Report, counted};
+use crate::audience::Followed;
 use crate::compare::{Change, ChangeKind, Comparison};
 use crate::finding::Finding;
 use crate::preserve::Preservation;
@@ -34,6 +35,7 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     write_findings(out, report)?;
     write_preservation(out, report)?;
+    write_followed(out, &report.followed)?;
     writeln!(out, "\n{}", verdict_line(report))
 }
 
@@ -206,6 +208,23 @@ fn write_preservation(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
+fn write_followed(out: &mut String, followed: &Followed) -> std::fmt::Result {
+    let Followed { users, of, values, widenings, unread } = followed;
+    if *users == 0 {
+        return writeln!(out, "audience    not followed: no fixture makes users");
+    }
+    writeln!(
+        out,
+        "audience    {users} of {} of the data and a visitor asked after each migration",
+        counted(*of, "user")
+    )?;
+    writeln!(out, "  {values} values followed, {} times newly seen", widenings.len())?;
+    for reason in unread {
+        writeln!(out, "  {}", reason.replace('\n', " "))?;
+    }
+    Ok(())
+}
+
 fn verdict_line(report: &Report) -> String {
     match report.outcome() {
         Outcome::Passed if report.waived.is_empty() => {
@@ -236,9 +255,4 @@ fn verdict_line(report: &Report) -> String {
             format!("verdict: FAILED, {}", parts.join(", "))
         }
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }

@@ -44,6 +44,13 @@ impl Copy {
         Self { folder }
     }
 
+    /// A project without any file.
+    pub fn empty() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(folder.path().join("project")).expect("a folder");
+        Self { folder }
+    }
+
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("project")
     }
@@ -54,6 +61,12 @@ impl Copy {
         let text = fs::read_to_string(&path).expect("a readable file");
         assert_eq!(text.matches(from).count(), 1, "`{from}` is not in {file} exactly once");
         fs::write(&path, text.replacen(from, to, 1)).expect("a writable file");
+    }
+
+    pub fn append(&self, file: &str, text: &str) {
+        let path = self.path().join(file);
+        let before = fs::read_to_string(&path).expect("a readable file");
+        fs::write(&path, format!("{before}\n{text}\n")).expect("a writable file");
     }
 
     pub fn write(&self, file: &str, text: &str) {
