@@ -6,11 +6,14 @@ use crate::actor::Actor;
 use crate::audience::Audience;
 use crate::compare;
 use crate::error::Result;
-use crate::finding::{Finding, apply_waivers, judge_access, judge_preservation, judge_widenings};
+use crate::finding::{
+    Finding, apply_waivers, judge_access, judge_preservation, judge_round_trip, judge_widenings,
+};
 use crate::matrix::Matrix;
 use crate::platform::Platform;
 use crate::project::{Grants, Project};
 use crate::report::Report;
+use crate::round_trip::Passed;
 use crate::scratch::Scratch;
 use crate::server::{Server, ServerOptions};
 
@@ -23,6 +26,8 @@ pub struct CheckOptions {
     pub accept: bool,
     /// Default privileges other than the config's.
     pub grants: Option<Grants>,
+    /// Go back over the rollback files, and there again.
+    pub round_trip: bool,
 }
 
 /// Checks a project from nothing to a verdict. `progress` is told each step before it begins.
@@ -54,14 +59,26 @@ pub fn check(
         ..Report::default()
     };
     let mut audience = Audience::of(project, platform);
-    let migrated = scratch.migrate_watched(&mut |client, version| audience.look(client, version));
+    let mut passed = Passed::default();
+    let migrated = scratch.migrate_watched(&mut |client, version| {
+        if options.round_trip {
+            passed.look(client, version)?;
+        }
+        audience.look(client, version)
+    });
     report.applied = scratch.applied().to_vec();
     report.followed = audience.into_followed();
     let mut findings = judge_preservation(&report.applied);
     findings.extend(judge_widenings(&report.followed.widenings));
     match migrated {
         Ok(()) => {
-            findings.extend(check_access(project, options, &scratch, &mut report, &mut steps)?)
+            findings.extend(check_access(project, options, &scratch, &mut report, &mut steps)?);
+            if options.round_trip {
+                steps.begin("go back and there again");
+                let trip = passed.travel(project, &mut scratch)?;
+                findings.extend(judge_round_trip(&trip));
+                report.round_trip = Some(trip);
+            }
         }
         // What was lost on the way explains more than where it ended.
         Err(error) if !findings.is_empty() => report.stopped = Some(error),

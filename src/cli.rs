@@ -55,6 +55,9 @@ pub struct CheckArgs {
     /// Supabase's default privileges; else what the config says, else 2026
     #[arg(long, value_enum)]
     pub grants: Option<GrantsArg>,
+    /// Go back over the files in `rollback/` and there again; schema and rows must agree
+    #[arg(long)]
+    pub round_trip: bool,
     /// Tell on stderr how long each step took
     #[arg(long)]
     pub timings: bool,

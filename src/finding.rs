@@ -21,6 +21,7 @@ use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Verdict};
 use crate::migrate::Applied;
 use crate::preserve::{LineDifference, LossKind};
 use crate::report::counted;
+use crate::round_trip::RoundTrip;
 
 /// One named way of leaking or losing, seen to happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -195,6 +196,34 @@ pub(crate) fn judge_widenings(widenings: &[Widening]) -> Vec<Finding> {
         }
     };
     grouped.into_iter().map(finding).collect()
+}
+
+/// What a round trip left otherwise than it was, and what its second way there lost.
+pub(crate) fn judge_round_trip(trip: &RoundTrip) -> Vec<Finding> {
+    /// How many differences are shown of one step.
+    const SHOWN: usize = 20;
+    let differences = trip.differences.iter().map(|difference| {
+        let lines = &difference.lines;
+        let mut evidence: Vec<String> =
+            lines.iter().take(SHOWN).map(|line| shortened(line)).collect();
+        let rest = lines.len() - evidence.len();
+        evidence.extend((rest > 0).then(|| format!("and {rest} more")));
+        Finding {
+            rule: "round-trip-differs",
+            on: difference.on.clone(),
+            message: match difference.has_failed {
+                true => format!("{} fails", difference.when),
+                false => format!("{} leaves schema or rows as they were not", difference.when),
+            },
+            help: explain("round-trip-differs").map_or(String::new(), |page| page.help.to_owned()),
+            evidence,
+        }
+    });
+    let mut again = judge_preservation(&trip.again);
+    for finding in &mut again {
+        finding.message = format!("there again, {}", finding.message);
+    }
+    differences.chain(again).collect()
 }
 
 /// The first differing rows: where a lost and an appeared row have fields in common they are shown

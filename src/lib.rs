@@ -48,6 +48,7 @@
 //! - `catalog` reads the schema back; `tenancy` finds who owns what; `world` seeds rows of everybody.
 //! - [`actor`] becomes a person; [`audience`] follows who sees what from version to version; `probe` tries; [`matrix`] holds what came of it.
 //! - [`finding`] and [`compare`] judge; [`report`] tells.
+//! - [`round_trip`] goes back over the rollback files and there again.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
 //!
 //! # What is kept true
@@ -82,6 +83,7 @@ pub mod compare;
 pub mod report;
 pub mod scratch;
 pub mod isolation;
+pub mod round_trip;
 pub mod check;
 mod session;
 mod statement;

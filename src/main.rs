@@ -45,8 +45,12 @@ fn run_check(args: CheckArgs) -> Result<u8> {
     }
     options.docker_image = args.docker_image.or(options.docker_image);
     options.reaper = std::env::current_exe().ok();
-    let options =
-        CheckOptions { server: options, accept: args.accept, grants: args.grants.map(Into::into) };
+    let options = CheckOptions {
+        server: options,
+        accept: args.accept,
+        grants: args.grants.map(Into::into),
+        round_trip: args.round_trip,
+    };
     let is_shown = !args.quiet && std::io::stderr().is_terminal();
     let mut progress = Progress { is_shown };
     let report = check(&project, &options, &mut |step| progress.show(step));

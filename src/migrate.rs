@@ -43,37 +43,49 @@ pub struct Owner {
     pub search_path: String,
 }
 
+/// What to apply.
+#[derive(Debug)]
+pub struct Journey<'a> {
+    /// The files.
+    pub project: &'a Project,
+    /// Who runs them.
+    pub owner: &'a Owner,
+    /// The last version that is wanted.
+    pub last: i64,
+    /// Whether the fixtures of a version are loaded right after it.
+    pub with_fixtures: bool,
+}
+
 /// Who looks at the database after each version and its fixture.
 pub type Look<'a> = dyn FnMut(&mut Client, &SqlFile) -> Result<()> + 'a;
 
-/// Applies what is pending up to version `last`, loads the fixtures of each version right after it,
-/// and adds each migration to `applied` as it is done; `look` is told then.
+/// Applies what is pending, version by version, and adds each migration to `applied` as it is done;
+/// `look` is called then.
 ///
 /// # Errors
 /// The first statement that fails, with its file and line; nothing of that file stays. A file
 /// that controls transactions itself, or cannot run in one, is refused before anything runs.
 pub fn apply_migrations(
     client: &mut Client,
-    project: &Project,
-    owner: &Owner,
-    last: i64,
+    journey: &Journey<'_>,
     applied: &mut Vec<Applied>,
     look: &mut Look<'_>,
 ) -> Result<()> {
+    let Journey { project, last, .. } = journey;
     let known: Vec<Migration> =
         project.migrations().iter().map(refinery_migration).collect::<Result<_>>()?;
     for file in project.migrations() {
         refuse_unguardable(file)?;
     }
     own(client, &format!("create schema if not exists {HISTORY_SCHEMA}"))?;
-    for file in project.migrations().iter().filter(|file| file.version() <= last) {
+    for file in project.migrations().iter().filter(|file| file.version() <= *last) {
         let mut runner = Runner::new(&known)
             .set_abort_divergent(true)
             .set_abort_missing(true)
             .set_target(Target::Version(file.version()));
         runner.set_migration_table_name(HISTORY_TABLE);
         let known_before = applied.len();
-        let mut guarded = Guarded { client, file, project, owner, applied, failure: None };
+        let mut guarded = Guarded { client, file, journey, applied, failure: None };
         let outcome = pollster::block_on(runner.run_async(&mut guarded));
         if let Some(failure) = guarded.failure {
             return Err(failure);
@@ -151,8 +163,7 @@ fn refinery_migration(file: &SqlFile) -> Result<Migration> {
 struct Guarded<'a> {
     client: &'a mut Client,
     file: &'a SqlFile,
-    project: &'a Project,
-    owner: &'a Owner,
+    journey: &'a Journey<'a>,
     applied: &'a mut Vec<Applied>,
     failure: Option<Error>,
 }
@@ -167,7 +178,8 @@ impl Guarded<'_> {
     }
 
     fn apply(&mut self, history: &str) -> Result<()> {
-        let Self { file, project, owner, .. } = self;
+        let Self { file, journey, .. } = self;
+        let Journey { project, owner, with_fixtures, .. } = journey;
         let pairs = project.preserve(file.version());
         let applied = in_transaction(self.client, |client| {
             let before = preserve::before(client, pairs)?;
@@ -178,7 +190,7 @@ impl Guarded<'_> {
             Ok(Applied { version, name, statements, preservation })
         })?;
         self.applied.push(applied);
-        match project.fixture(file.version()) {
+        match project.fixture(file.version()).filter(|_| *with_fixtures) {
             Some(fixture) => load_fixture(self.client, fixture, owner),
             None => Ok(()),
         }

@@ -11,6 +11,8 @@ mod pairs;
 mod prints;
 mod retype;
 
+use std::collections::BTreeMap;
+
 use postgres::Client;
 use serde::Serialize;
 
@@ -19,7 +21,8 @@ pub use pairs::{LineDifference, PairOutcome};
 
 use crate::error::Result;
 use crate::project::PreservePair;
-use census::Census;
+use crate::session;
+use census::{Census, Sums};
 use difference::Difference;
 
 /// What was seen of the data across one migration.
@@ -83,15 +86,36 @@ pub(crate) fn after(
     Ok(Preservation { tables, rows, columns, losses, covered, retyped, pairs: outcomes })
 }
 
+/// What a database holds, by names: a line for each table and for each column with values.
+pub(crate) fn contents(client: &mut Client) -> Result<BTreeMap<String, String>> {
+    own(client, "begin")?;
+    pin_formats(client)?;
+    let census = Census::take_by_name(client)?;
+    own(client, "rollback")?;
+    let mut contents = BTreeMap::new();
+    for table in census.tables.values().filter(|table| table.rows > 0) {
+        contents.insert(table.title(), format!("{} rows", table.rows));
+        for column in table.columns.values().filter(|column| column.sums.values > 0) {
+            let Sums { values, plain, placed, .. } = &column.sums;
+            let sums = format!("{values} values, checksums {plain} and {placed}");
+            contents.insert(format!("{}.{}", table.title(), column.name), sums);
+        }
+    }
+    Ok(contents)
+}
+
+fn own(client: &mut Client, sql: &str) -> Result<()> {
+    client.batch_execute(sql).map_err(|cause| session::internal("take the census", &cause))
+}
+
 /// Text forms depend on settings; both sides use the same ones, whatever a file has set.
 fn pin_formats(client: &mut Client) -> Result<()> {
-    client
-        .batch_execute(
-            "set local search_path = \"$user\", public, extensions;
-             set local timezone = 'UTC'; set local datestyle = 'ISO, YMD';
-             set local intervalstyle = 'postgres'; set local extra_float_digits = 1;
-             set local bytea_output = 'hex'; set local xmlbinary = 'base64';
-             set local row_security = on",
-        )
-        .map_err(|cause| crate::session::internal("pin the text formats", &cause))
+    own(
+        client,
+        "set local search_path = \"$user\", public, extensions;
+         set local timezone = 'UTC'; set local datestyle = 'ISO, YMD';
+         set local intervalstyle = 'postgres'; set local extra_float_digits = 1;
+         set local bytea_output = 'hex'; set local xmlbinary = 'base64';
+         set local row_security = on",
+    )
 }

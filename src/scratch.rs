@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::isolation::Isolation;
-use crate::migrate::{self, Applied, Look};
+use crate::migrate::{self, Applied, Journey, Look};
 use crate::platform::Platform;
 use crate::project::{Project, SqlFile};
 use crate::server::{Database, Server, ServerOptions};
@@ -32,16 +32,9 @@ impl<'p> Scratch<'p> {
         let platform = Platform::of(project);
         let template = server.template(&content_key(project, &platform), |client| {
             platform.install(client)?;
-            let owner = platform.owner();
-            let mut applied = Vec::new();
-            migrate::apply_migrations(
-                client,
-                project,
-                &owner,
-                i64::MAX,
-                &mut applied,
-                &mut |_, _| Ok(()),
-            )
+            let (owner, last) = (&platform.owner(), i64::MAX);
+            let journey = Journey { project, owner, last, with_fixtures: true };
+            migrate::apply_migrations(client, &journey, &mut Vec::new(), &mut |_, _| Ok(()))
         })?;
         let database = server.clone_template(&template)?;
         Ok(Self { project, platform, database, applied: Vec::new() })
@@ -71,7 +64,12 @@ impl<'p> Scratch<'p> {
 
     /// As [`Self::migrate`]; `look` sees the database after each version and its fixture.
     pub(crate) fn migrate_watched(&mut self, look: &mut Look<'_>) -> Result<()> {
-        self.apply(i64::MAX, look)
+        self.apply(i64::MAX, true, look)
+    }
+
+    /// As [`Self::migrate`], on data that is there already: no fixture is loaded.
+    pub(crate) fn migrate_again(&mut self) -> Result<()> {
+        self.apply(i64::MAX, false, &mut |_, _| Ok(()))
     }
 
     /// Applies what is pending up to a version.
@@ -79,13 +77,14 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// As [`Self::migrate`].
     pub fn migrate_to(&mut self, version: i64) -> Result<()> {
-        self.apply(version, &mut |_, _| Ok(()))
+        self.apply(version, true, &mut |_, _| Ok(()))
     }
 
-    fn apply(&mut self, last: i64, look: &mut Look<'_>) -> Result<()> {
+    fn apply(&mut self, last: i64, with_fixtures: bool, look: &mut Look<'_>) -> Result<()> {
         let mut client = self.database.connect()?;
-        let (owner, applied) = (self.platform.owner(), &mut self.applied);
-        migrate::apply_migrations(&mut client, self.project, &owner, last, applied, look)
+        let (project, owner) = (self.project, &self.platform.owner());
+        let journey = Journey { project, owner, last, with_fixtures };
+        migrate::apply_migrations(&mut client, &journey, &mut self.applied, look)
     }
 
     /// Takes back what is applied, the latest version first, until `version` is the latest.

@@ -144,6 +144,27 @@ struct ViewSourceRow {
     column: String,
 }
 
+/// Everything that migrations can define: its kind and name, and how the server writes it.
+pub(crate) type Definitions = BTreeMap<(String, String), String>;
+
+/// Reads all definitions outside the system schemas, whatever the session has set.
+pub(crate) fn definitions(client: &mut Client) -> Result<Definitions> {
+    // An empty search path makes the server write every name in full.
+    let sql = format!(
+        "begin; set local search_path = ''; {}; rollback",
+        include_str!("definitions.sql").trim_end()
+    );
+    let rows = session::rows(client, &sql)
+        .map_err(|cause| session::internal("read the definitions", &cause))?;
+    let mut definitions = Definitions::new();
+    for row in rows {
+        let [Some(kind), Some(title), definition] = row.as_slice() else { continue };
+        let definition = definition.clone().unwrap_or_default();
+        definitions.insert((kind.clone(), title.clone()), definition);
+    }
+    Ok(definitions)
+}
+
 impl Catalog {
     /// Reads all relations outside the system schemas.
     pub(crate) fn read(client: &mut Client) -> Result<Self> {

@@ -117,6 +117,14 @@ const PAGES: &[Page] = &[
         help: "ask the membership table in WITH CHECK and in the policies of UPDATE and DELETE",
     },
     Page {
+        rule: "round-trip-differs",
+        meaning: "A rollback file does not lead back to what was before its version, or the \
+                  migrations lead elsewhere from there.",
+        exploit: "Nobody needs to attack: whoever has to go back finds a schema or rows that are not \
+                  what they were.",
+        help: "mend the rollback file; `gone`, `new`, `was` and `is` tell what it leaves",
+    },
+    Page {
         rule: "statement-raises",
         meaning: "A plain statement raises an error other than a denial: a policy or view fails.",
         exploit: "At best the application breaks; at worst the message shows another's value.",

@@ -81,6 +81,16 @@ impl Census {
         Ok(census)
     }
 
+    /// As [`Self::take`], the same for the same rows in whatever order the columns were made.
+    pub(super) fn take_by_name(client: &mut Client) -> Result<Self> {
+        let mut census = Self::uncounted(client)?;
+        for TableCensus { key, columns, .. } in census.tables.values_mut() {
+            key.sort_by_key(|attnum| columns.get(attnum).map(|column| column.name.clone()));
+        }
+        census.count(client)?;
+        Ok(census)
+    }
+
     /// As [`Self::take`], with the rows of each table named as `before` named them, and tables and
     /// columns that were made anew under a name of before in the place of those.
     pub(super) fn take_again(client: &mut Client, before: &Self) -> Result<Self> {

@@ -40,6 +40,7 @@ pub fn to_json(report: &Report) -> String {
             "statements": report.attempts,
         },
         "audience": report.followed,
+        "round_trip": report.round_trip,
         "controls": report.controls,
         "matrix": report.matrix,
         "comparison": report.comparison,

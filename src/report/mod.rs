@@ -15,6 +15,7 @@ use crate::finding::{Finding, Waived};
 use crate::matrix::Matrix;
 use crate::migrate::Applied;
 use crate::probe::ControlSet;
+use crate::round_trip::RoundTrip;
 
 /// `1 cell`, `2 cells`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
@@ -61,6 +62,8 @@ pub struct Report {
     pub waived: Vec<Waived>,
     /// Who saw which values of the data after each migration.
     pub followed: Followed,
+    /// With `--round-trip`: there, back and there again.
+    pub round_trip: Option<RoundTrip>,
     /// How long each step took.
     pub timings: Vec<(&'static str, Duration)>,
 }

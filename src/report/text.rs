@@ -7,6 +7,7 @@ use crate::audience::Followed;
 use crate::compare::{Change, ChangeKind, Comparison};
 use crate::finding::Finding;
 use crate::preserve::Preservation;
+use crate::round_trip::RoundTrip;
 
 /// How many changed cells are listed; the accepted file's diff has them all.
 const SHOWN_CHANGES: usize = 40;
@@ -36,6 +37,9 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
     write_findings(out, report)?;
     write_preservation(out, report)?;
     write_followed(out, &report.followed)?;
+    if let Some(trip) = &report.round_trip {
+        write_round_trip(out, trip)?;
+    }
     writeln!(out, "\n{}", verdict_line(report))
 }
 
@@ -223,6 +227,23 @@ fn write_followed(out: &mut String, followed: &Followed) -> std::fmt::Result {
         writeln!(out, "  {}", reason.replace('\n', " "))?;
     }
     Ok(())
+}
+
+fn write_round_trip(out: &mut String, trip: &RoundTrip) -> std::fmt::Result {
+    let back: Vec<String> = trip.back.iter().map(|version| format!("V{version}")).collect();
+    if back.is_empty() {
+        return writeln!(out, "round trip  none: there is only one version");
+    }
+    let (back, turned_at) = (back.join(", "), trip.turned_at);
+    writeln!(out, "round trip  back over {back} to V{turned_at}, and there again")?;
+    if trip.is_cut_short {
+        writeln!(out, "  V{turned_at} is not the first version, but has no file in `rollback/`")?;
+    }
+    for version in &trip.without_data {
+        writeln!(out, "  V{version}: only the schema was compared, since fixtures came later")?;
+    }
+    let lines: usize = trip.differences.iter().map(|difference| difference.lines.len()).sum();
+    writeln!(out, "  {} in schema and rows", counted(lines, "difference"))
 }
 
 fn verdict_line(report: &Report) -> String {

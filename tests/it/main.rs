@@ -8,6 +8,7 @@ mod kills;
 mod leaks;
 mod mentor_chats;
 mod preservation;
+mod round_trip;
 mod shop_chat;
 mod support;
 mod tidy;

@@ -60,6 +60,23 @@ begin
 end
 $$;
 
+-- As before the cut over, rows from before the keys count as unchecked.
+alter table public.messages
+    drop constraint messages_tenant_id_conversation_id_fkey,
+    add constraint messages_tenant_id_conversation_id_fkey
+    foreign key (tenant_id, conversation_id)
+    references public.conversations (tenant_id, id)
+    on update cascade on delete cascade
+    not valid;
+
+alter table public.message_rejects
+    drop constraint message_rejects_tenant_id_conversation_id_fkey,
+    add constraint message_rejects_tenant_id_conversation_id_fkey
+    foreign key (tenant_id, conversation_id)
+    references public.conversations (tenant_id, id)
+    on update cascade on delete cascade
+    not valid;
+
 create view public.chat_sessions with (security_invoker = true) as
 select
     c.id,
@@ -95,3 +112,7 @@ comment on view public.chat_sessions is
     'The old name of conversations, for the old application, for the time of the change-over.';
 comment on trigger sync_messages on public.conversations is
     'Keeps messages and rejects in step with the array until the cut over.';
+comment on constraint messages_tenant_id_conversation_id_fkey on public.messages is
+    'A message belongs to a conversation of its own tenant, and goes where that goes.';
+comment on constraint message_rejects_tenant_id_conversation_id_fkey on public.message_rejects is
+    'A reject belongs to a conversation of its own tenant, and goes where that goes.';
