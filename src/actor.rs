@@ -148,6 +148,9 @@ fn set_sql<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 pub(crate) const BECOME_OURSELVES: &str =
     "set local session authorization default; set local role none; set local row_security = on";
 
+/// How many statements [`BECOME_OURSELVES`] is.
+pub(crate) const BECOME_OURSELVES_STEPS: usize = 3;
+
 /// Everybody who asks: the built-in people and those of the config, in the order of reports.
 ///
 /// # Errors

@@ -12,25 +12,30 @@ use crate::error::{Error, Result};
 /// A row of text values; `None` is NULL.
 pub(crate) type TextRow = Vec<Option<String>>;
 
+/// The rows of a statement, and how many it reached.
+pub(crate) type Outcome = (Vec<TextRow>, u64);
+
 /// Runs statements and gives the rows of all of them, in order.
 pub(crate) fn rows(client: &mut Client, sql: &str) -> Result<Vec<TextRow>, postgres::Error> {
-    run(client, sql).map(|(rows, _)| rows)
+    Ok(run(client, sql)?.into_iter().flat_map(|(rows, _)| rows).collect())
 }
 
-/// As [`rows`], and how many rows the last statement reached.
-pub(crate) fn run(client: &mut Client, sql: &str) -> Result<(Vec<TextRow>, u64), postgres::Error> {
+/// Runs statements and gives what came of each.
+pub(crate) fn run(client: &mut Client, sql: &str) -> Result<Vec<Outcome>, postgres::Error> {
+    let mut outcomes = Vec::new();
     let mut rows = Vec::new();
-    let mut reached = 0;
     for message in client.simple_query(sql)? {
         match message {
             SimpleQueryMessage::Row(row) => {
                 rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
             }
-            SimpleQueryMessage::CommandComplete(count) => reached = count,
+            SimpleQueryMessage::CommandComplete(reached) => {
+                outcomes.push((std::mem::take(&mut rows), reached));
+            }
             _ => {}
         }
     }
-    Ok((rows, reached))
+    Ok(outcomes)
 }
 
 /// Runs one of our own queries and reads each row, turned into JSON by the server, as a `T`.

@@ -224,6 +224,8 @@ struct Done {
     reached: u64,
     /// The constraint that would have stopped it after access control had let it pass.
     stopped_by: Option<String>,
+    /// What [`Prober::look_query`] showed right after it.
+    seen: Option<Vec<TextRow>>,
 }
 
 /// Rows a writing statement may reach, and the class under which the outcome is entered.
@@ -311,16 +313,21 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         of: usize,
     ) -> Result<Result<Done, (Verdict, Failure)>> {
         self.attempts += 1;
+        let look = self.is_looked_at(statement).then(|| self.look_query(&statement.set));
+        let look = look.as_deref();
         let answer = match ours {
-            "" => Some(self.trial.attempt(&statement.sql)?),
-            ours => self.trial.attempt_after(ours, &statement.sql)?,
+            "" => Some(self.trial.attempt(&statement.sql, look)?),
+            ours => self.trial.attempt_after(ours, &statement.sql, look)?,
         };
         let mut failure = match answer {
-            Some(Answer::Done(rows, reached)) => {
-                return Ok(Ok(Done { rows, reached, stopped_by: None }));
+            Some(Answer::Done(rows, reached, seen)) => {
+                return Ok(Ok(Done { rows, reached, stopped_by: None, seen }));
             }
             Some(Answer::Failed(failure)) => failure,
-            None => return Ok(Ok(Done { rows: Vec::new(), reached: 0, stopped_by: None })),
+            None => {
+                let rows = Vec::new();
+                return Ok(Ok(Done { rows, reached: 0, stopped_by: None, seen: None }));
+            }
         };
         let stopped_by = failure.sqlstate.clone();
         let mut ours = ours.to_owned();
@@ -329,9 +336,9 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 break;
             }
             self.attempts += 1;
-            match self.trial.attempt_without(&failure, &mut ours, &statement.sql)? {
-                Some(Answer::Done(rows, reached)) => {
-                    return Ok(Ok(Done { rows, reached, stopped_by: Some(stopped_by) }));
+            match self.trial.attempt_without(&failure, &mut ours, &statement.sql, look)? {
+                Some(Answer::Done(rows, reached, seen)) => {
+                    return Ok(Ok(Done { rows, reached, stopped_by: Some(stopped_by), seen }));
                 }
                 Some(Answer::Failed(next)) => failure = next,
                 None => break,
@@ -368,9 +375,15 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         self.enter(statement.command, class, verdict.clone(), evidence);
     }
 
-    /// Which of the rows that were there are gone or written to, asked as ourselves. In a table a
-    /// written row has another place; in a view it shows what the statement set.
-    fn changed_rows(&mut self, set: &[(&str, Option<&str>)]) -> Result<Vec<&'t KnownRow>> {
+    /// Whether what a statement changed is looked at in the same round trip. A view may raise for us.
+    fn is_looked_at(&self, statement: &Statement<'_>) -> bool {
+        matches!(statement.privilege, Privilege::Update | Privilege::Delete)
+            && self.target.relation.is_table()
+    }
+
+    /// A query for all rows there are. In a table a written row has another place; in a view it
+    /// shows what the statement set.
+    fn look_query(&self, set: &[(&str, Option<&str>)]) -> String {
         let relation = self.target.relation;
         let is_set = |(name, value): &(&str, Option<&str>)| {
             format!("r.{} is not distinct from {}", identifier(name), value_sql(*value))
@@ -383,12 +396,24 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 format!("case when {} then 'set' end", each.join(" and "))
             }
         };
-        let query = format!(
+        format!(
             "select {}, {version} from {} as r",
             self.target.identity.select_list(),
             relation.sql_name()
-        );
-        let now: BTreeSet<TextRow> = self.witness(&query)?.into_iter().collect();
+        )
+    }
+
+    /// Which of the rows that were there are gone or written to, seen as ourselves.
+    fn changed_rows(
+        &mut self,
+        seen: Option<Vec<TextRow>>,
+        set: &[(&str, Option<&str>)],
+    ) -> Result<Vec<&'t KnownRow>> {
+        let seen = match seen {
+            Some(seen) => seen,
+            None => self.witness(&self.look_query(set))?,
+        };
+        let now: BTreeSet<TextRow> = seen.into_iter().collect();
         let is_changed = |row: &&KnownRow| {
             let mut before = row.identity.clone();
             before.push(row.place.clone());
@@ -414,8 +439,8 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
     /// Gives false when the privilege is missing, which no row can change.
     fn write(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<bool> {
         let of = aims.iter().map(|aim| aim.rows.len()).sum();
-        let stopped_by = match self.run(statement, of)? {
-            Ok(done) => done.stopped_by,
+        let (stopped_by, seen) = match self.run(statement, of)? {
+            Ok(done) => (done.stopped_by, done.seen),
             Err(failure) => {
                 let failure = self.blame(statement, failure);
                 for aim in aims {
@@ -431,7 +456,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 return Ok(true);
             }
         };
-        let changed = self.changed_rows(&statement.set)?;
+        let changed = self.changed_rows(seen, &statement.set)?;
         for aim in aims {
             let is_changed = |row: &&&KnownRow| changed.iter().any(|c| std::ptr::eq(*c, **row));
             let reached: Vec<_> = aim.rows.iter().filter(is_changed).collect();
@@ -493,7 +518,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 if done.reached == 0 {
                     continue;
                 }
-                let changed = self.changed_rows(&alone.set)?;
+                let changed = self.changed_rows(done.seen, &alone.set)?;
                 if changed.iter().any(|changed| std::ptr::eq(*changed, *row)) {
                     stopped_by = stopped_by.or(done.stopped_by);
                     reached.push((*row, alone.sql));

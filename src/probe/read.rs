@@ -188,7 +188,7 @@ impl<'t> Prober<'t, '_, '_> {
             return Ok(seen);
         }
         let sql = format!("select r::text from {} as r", target.relation.sql_name());
-        let Answer::Done(rows, _) = self.trial.attempt(&sql)? else { return Ok(seen) };
+        let Answer::Done(rows, ..) = self.trial.attempt(&sql, None)? else { return Ok(seen) };
         seen.untraced = 0;
         for text in rows.into_iter().flatten().flatten() {
             let owner = target.names.owner_in(&text);
@@ -211,9 +211,10 @@ impl<'t> Prober<'t, '_, '_> {
         let answer = self.trial.attempt_after(
             &format!("grant select on {relation} to {role}"),
             &format!("select {list} from {relation} as r"),
+            None,
         )?;
         match answer {
-            Some(Answer::Done(rows, _)) if rows.len() == shown => Ok(Some(rows)),
+            Some(Answer::Done(rows, ..)) if rows.len() == shown => Ok(Some(rows)),
             _ => Ok(None),
         }
     }

@@ -4,7 +4,7 @@ use postgres::Client;
 use postgres::error::DbError;
 
 use super::privileges::{Privilege, Privileges};
-use crate::actor::{Actor, BECOME_OURSELVES};
+use crate::actor::{Actor, BECOME_OURSELVES, BECOME_OURSELVES_STEPS};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::matrix::Verdict;
@@ -19,8 +19,8 @@ pub(super) struct Trial<'a> {
 
 /// What the server answered.
 pub(super) enum Answer {
-    /// The rows it gave, and how many it reached.
-    Done(Vec<TextRow>, u64),
+    /// The rows it gave, how many it reached, and what was seen right after it, if asked for.
+    Done(Vec<TextRow>, u64, Option<Vec<TextRow>>),
     Failed(Failure),
 }
 
@@ -85,14 +85,27 @@ impl<'a> Trial<'a> {
             .map_err(|cause| lost(&cause))
     }
 
-    /// Runs a statement on the untouched world.
-    pub(super) fn attempt(&mut self, statement: &str) -> Result<Answer> {
-        self.answer(&format!("rollback to savepoint probe; {statement}"))
+    /// Runs a statement on the untouched world, and `look` as ourselves right after it: in one round
+    /// trip, since most of them are such. `look` must be a query that cannot fail.
+    pub(super) fn attempt(&mut self, statement: &str, look: Option<&str>) -> Result<Answer> {
+        self.answer("rollback to savepoint probe; ", statement, look)
     }
 
-    fn answer(&mut self, sql: &str) -> Result<Answer> {
-        match session::run(self.client, sql) {
-            Ok((rows, reached)) => Ok(Answer::Done(rows, reached)),
+    fn answer(&mut self, before: &str, statement: &str, look: Option<&str>) -> Result<Answer> {
+        let look = look.map_or(String::new(), |look| format!("; {BECOME_OURSELVES}; {look}"));
+        match session::run(self.client, &format!("{before}{statement}{look}")) {
+            Ok(mut outcomes) => {
+                let seen = match look.as_str() {
+                    "" => None,
+                    _ => {
+                        let seen = outcomes.pop().map(|(rows, _)| rows);
+                        outcomes.truncate(outcomes.len().saturating_sub(BECOME_OURSELVES_STEPS));
+                        seen
+                    }
+                };
+                let (rows, reached) = outcomes.pop().unwrap_or_default();
+                Ok(Answer::Done(rows, reached, seen))
+            }
             Err(cause) => match cause.as_db_error() {
                 // A shutdown or crash is not an answer about access.
                 Some(error) if !error.code().code().starts_with("57P") => {
@@ -104,13 +117,18 @@ impl<'a> Trial<'a> {
     }
 
     /// As [`Self::attempt`], after statements of our own. `None` where those fail.
-    pub(super) fn attempt_after(&mut self, ours: &str, statement: &str) -> Result<Option<Answer>> {
+    pub(super) fn attempt_after(
+        &mut self,
+        ours: &str,
+        statement: &str,
+        look: Option<&str>,
+    ) -> Result<Option<Answer>> {
         let prepare = format!(
             "rollback to savepoint probe; {BECOME_OURSELVES}; {ours}; {}",
             self.actor.become_sql()
         );
         match session::rows(self.client, &prepare) {
-            Ok(_) => self.answer(statement).map(Some),
+            Ok(_) => self.answer("", statement, look).map(Some),
             Err(cause) if cause.as_db_error().is_some() => Ok(None),
             Err(cause) => Err(lost(&cause)),
         }
@@ -123,10 +141,11 @@ impl<'a> Trial<'a> {
         obstacle: &Failure,
         ours: &mut String,
         statement: &str,
+        look: Option<&str>,
     ) -> Result<Option<Answer>> {
         for way in obstacle.ways_to_remove() {
             let more = format!("{ours}; {way}");
-            if let Some(answer) = self.attempt_after(&more, statement)? {
+            if let Some(answer) = self.attempt_after(&more, statement, look)? {
                 *ours = more;
                 return Ok(Some(answer));
             }
@@ -143,9 +162,9 @@ impl<'a> Trial<'a> {
 
     /// As [`Self::witness`], in a guise: the statements that say in whose name we ask.
     pub(super) fn witness_as(&mut self, guise: &str, query: &str) -> Result<Vec<TextRow>> {
-        let become_guise = format!("{BECOME_OURSELVES}; {}{guise}", self.actor.unclaim_sql());
-        session::rows(self.client, &become_guise)
-            .and_then(|_| session::rows(self.client, query))
+        let sql = format!("{BECOME_OURSELVES}; {}{guise}; {query}", self.actor.unclaim_sql());
+        session::run(self.client, &sql)
+            .map(|mut outcomes| outcomes.pop().map_or(Vec::new(), |(rows, _)| rows))
             .map_err(|cause| session::internal("look at what a probe left", &cause))
     }
 }
