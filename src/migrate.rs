@@ -355,6 +355,9 @@ fn unguardable(statement: &str) -> Option<(&'static str, &'static str)> {
             Some(ONE_TRANSACTION)
         }
         "prepare" if word(1) == "transaction" => Some(ONE_TRANSACTION),
+        "set" | "reset" if words.windows(2).any(|two| two == ["session", "authorization"]) => {
+            Some(ANOTHER_SESSION)
+        }
         "\\" => Some(("a psql command is not SQL", "write it as SQL, or remove it")),
         "copy" => {
             let words: Vec<String> = statement::words(statement).collect();
@@ -379,6 +382,11 @@ fn unguardable(statement: &str) -> Option<(&'static str, &'static str)> {
 const ONE_TRANSACTION: (&str, &str) = (
     "each file is one transaction together with its history row",
     "remove transaction control from the file",
+);
+
+const ANOTHER_SESSION: (&str, &str) = (
+    "it would leave the role that runs the migrations, which a real server refuses",
+    "use `set local role`, which a member of the role may",
 );
 
 const COPY_HELP: &str = "write `insert` instead; `pg_dump --inserts` does";
@@ -414,10 +422,14 @@ mod tests {
             "create index concurrently i on t (a)",
             "create unique index concurrently i on t (a)",
             "vacuum t",
+            "reset session authorization",
+            "set local session authorization alice",
         ] {
             assert!(refused(sql), "{sql} was let through");
         }
-        for sql in ["create table t (a int)", "do $$ begin null; end $$", "copy t from '/a'"] {
+        for sql in
+            ["create table t (a int)", "do $$ begin null; end $$", "copy t from '/a'", "set role a"]
+        {
             assert!(!refused(sql), "{sql} was refused");
         }
     }
