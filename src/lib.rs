@@ -36,7 +36,7 @@
 //!
 //! ```text
 //! project -> server -> platform -> migrate -> catalog -> tenancy -> world -> probe -> matrix
-//!                                     | census and preserve queries             -> compare -> report
+//!                                     | census, preserve queries, calls         -> compare -> report
 //! ```
 //!
 //! The modules are declared below in that order.

@@ -16,6 +16,11 @@ pub struct SqlFile {
 }
 
 impl SqlFile {
+    #[cfg(test)]
+    pub(super) fn for_test(path: &str, version: i64, sql: &str) -> Self {
+        Self { path: path.into(), version, name: "test".into(), sql: sql.into() }
+    }
+
     /// The path as it is shown: the project folder as given, and the file in it.
     pub fn path(&self) -> &Path {
         &self.path
@@ -64,7 +69,8 @@ pub(super) fn read_migrations(folder: &Path) -> Result<Vec<SqlFile>> {
     Ok(files)
 }
 
-/// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `rollback/`); none if there
+/// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `api/`,
+/// `rollback/`); none if there
 /// is no such folder.
 pub(super) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<SqlFile>> {
     // A link that leads nowhere is not the same as nothing.

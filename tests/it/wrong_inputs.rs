@@ -61,6 +61,13 @@ refused! {
     preserve_without_after
     preserve_without_name
     preserve_without_version
+    api_ends_the_transaction
+    api_misfit
+    api_misspelt
+    api_unsteady
+    api_without_call
+    api_without_service_role
+    api_without_version
 
     config_not_toml
     config_unknown_key
