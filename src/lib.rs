@@ -49,6 +49,7 @@
 //! - [`actor`] becomes a person; `probe` tries; [`matrix`] holds what came of it.
 //! - [`finding`] and [`compare`] judge; [`report`] tells.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
+//! - [`frame`] makes the files of the next version.
 //!
 //! # What is kept true
 //!
@@ -82,6 +83,7 @@ pub mod report;
 pub mod scratch;
 pub mod isolation;
 pub mod check;
+pub mod frame;
 mod session;
 mod statement;
 

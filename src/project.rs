@@ -6,6 +6,7 @@
 mod calls;
 mod config;
 mod files;
+mod next;
 mod preserve_file;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use std::path::{Component, Path, PathBuf};
 
 pub use calls::{Caller, RecordedCall};
 pub use config::{ActorConfig, Config, Grants, Identity, MembersConfig, PlatformKind, Waiver};
-pub use files::SqlFile;
+pub use files::{Naming, SqlFile};
+pub use next::NextMigration;
 pub use preserve_file::PreservePair;
 
 use crate::error::{Error, Result};

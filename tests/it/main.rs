@@ -6,6 +6,7 @@ mod conversations;
 mod kills;
 mod leaks;
 mod mentor_chats;
+mod new_files;
 mod preservation;
 mod shop_chat;
 mod support;

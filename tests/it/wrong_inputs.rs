@@ -281,6 +281,7 @@ fn arguments() {
         ("arguments_unknown_format", &["check", "--format", "yaml"]),
         ("arguments_unknown_server", &["check", "--server", "dockr", "tests/fixtures/notes"]),
         ("arguments_two_projects", &["check", "a", "b"]),
+        ("arguments_no_name", &["new"]),
         ("arguments_unknown_finding", &["explain", "cross-tenant-raed"]),
         ("arguments_reap", &["reap"]),
     ] {
@@ -292,6 +293,7 @@ fn arguments() {
     for (case, arguments) in [
         ("help", &["--help"][..]),
         ("help_check", &["check", "--help"]),
+        ("help_new", &["new", "--help"]),
         ("help_explain", &["help", "explain"]),
         ("help_version", &["--version"]),
     ] {
