@@ -221,7 +221,10 @@ fn read_once(
         };
         KnownRow { identity: row, place, owner, owner_values }
     });
-    Ok(rows.collect())
+    let mut rows: Vec<KnownRow> = rows.collect();
+    // Where rows lie depends on what was taken back before, and on when the server tidied up.
+    rows.sort_by(|one, other| one.identity.cmp(&other.identity));
+    Ok(rows)
 }
 
 /// Where a row of a table is; writing it moves it.

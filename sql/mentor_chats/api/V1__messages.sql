@@ -220,7 +220,8 @@ from jsonb_array_elements(
 select save_message('cuser0000000000000000fred', null, '{"role": "user", "content": "é"}')
     - '{id,createdAt,chatId}'::text[] as saved;
 select e.value - '{id,createdAt}'::text[] as message
-from jsonb_array_elements(get_messages('cuser0000000000000000fred', 10)) e;
+from jsonb_array_elements(get_messages('cuser0000000000000000fred', 10)) e
+where e.value ->> 'content' = 'é';
 
 -- call: an id and a time as they are made
 -- as: cuser0000000000000000fred
