@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
-use crate::project::{ActorConfig, Project};
+use crate::project::{ActorConfig, Caller, Project};
 use crate::statement::{identifier, literal};
 use crate::tenancy::Tenancy;
 use crate::world::values::owner_key;
@@ -54,7 +54,7 @@ impl Actor {
         };
         let name = user.unwrap_or("visitor");
         let token = Token { name, role, user, claimed_tenant };
-        let request = token.settings(platform, claims)?;
+        let request = token.request_on(platform, claims)?;
         Ok(Some(Self {
             name: name.to_owned(),
             role: role.to_owned(),
@@ -106,17 +106,7 @@ impl Actor {
     /// Statements that turn the session into this actor until the transaction, or the savepoint
     /// around them, ends.
     pub(crate) fn become_sql(&self) -> String {
-        let mut sql = String::new();
-        if let Some(session_user) = &self.session_user {
-            sql.push_str(&format!(
-                "set local session authorization {}; ",
-                identifier(session_user)
-            ));
-        }
-        let request = self.request.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        sql.push_str(&set_sql(request));
-        sql.push_str(&format!("set local role {}", identifier(&self.role)));
-        sql
+        become_sql(self.session_user.as_deref(), &self.request, &self.role)
     }
 
     /// Statements that say who asks without becoming the actor: for triggers, defaults and views
@@ -133,6 +123,37 @@ impl Actor {
     fn claims(&self) -> impl Iterator<Item = &(String, String)> {
         self.request.iter().filter(|(name, _)| name != "search_path")
     }
+}
+
+/// As [`Actor::become_sql`], for who makes a recorded call; the owner of the migrations is none.
+///
+/// # Errors
+/// A platform that has no such role.
+pub(crate) fn become_caller_sql(platform: &Platform, caller: &Caller) -> Result<Option<String>> {
+    let (role, user) = match caller {
+        Caller::Owner => return Ok(None),
+        Caller::User(id) => (Some(platform.person_role()), Some(id.as_str())),
+        Caller::Nobody => (platform.visitor_role(), None),
+        Caller::Service => (platform.service_role(), None),
+    };
+    let role = role.ok_or_else(|| {
+        Error::new("a recorded call is made as `service_role`, and there is none")
+            .help("name the role of back-end jobs as `service_role` under `[identity]`")
+    })?;
+    let token = Token { name: "caller", role, user, claimed_tenant: None };
+    let request = token.request_on(platform, &Map::new())?;
+    Ok(Some(become_sql(platform.session_user(), &request, role)))
+}
+
+fn become_sql(session_user: Option<&str>, request: &[(String, String)], role: &str) -> String {
+    let mut sql = String::new();
+    if let Some(session_user) = session_user {
+        sql.push_str(&format!("set local session authorization {}; ", identifier(session_user)));
+    }
+    let request = request.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    sql.push_str(&set_sql(request));
+    sql.push_str(&format!("set local role {}", identifier(role)));
+    sql
 }
 
 fn set_sql<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -232,7 +253,7 @@ fn cast(
         _ => None,
     };
     let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };
-    let request = token.settings(platform, &config.claims)?;
+    let request = token.request_on(platform, &config.claims)?;
     Ok(Some(Actor {
         name: person.name.to_owned(),
         role: role.to_owned(),
@@ -255,15 +276,14 @@ struct Token<'a> {
 }
 
 impl Token<'_> {
-    /// The settings by which the platform knows who asks.
-    fn settings(
+    /// The settings that the back end makes of a request, or PostgREST.
+    fn request_on(
         &self,
         platform: &Platform,
-        claims: &Map<String, Value>,
+        more: &Map<String, Value>,
     ) -> Result<Vec<(String, String)>> {
-        let Some(identity) = platform.identity() else { return self.request(claims) };
-        let user = self.user.unwrap_or_default().to_owned();
-        let mut settings = vec![(identity.user.clone(), user)];
+        let Some(identity) = platform.identity() else { return self.request(more) };
+        let mut settings = vec![(identity.user.clone(), self.user.unwrap_or_default().to_owned())];
         if let Some(tenant) = &identity.tenant {
             settings.push((tenant.clone(), self.claimed_tenant.clone().unwrap_or_default()));
         }

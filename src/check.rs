@@ -68,6 +68,7 @@ pub fn check(
     });
     report.applied = scratch.applied().to_vec();
     report.followed = audience.into_followed();
+    report.notes.extend(note_on_calls_ahead(project));
     let mut findings = judge_preservation(&report.applied);
     findings.extend(judge_widenings(&report.followed.widenings));
     match migrated {
@@ -122,6 +123,14 @@ fn check_access(
     }
     report.comparison = Some(compare::compare_with_accepted(&path, &report.matrix)?);
     Ok(judge_access(&report.matrix, isolation.actors()))
+}
+
+/// So that nobody takes what waits for the next migration for checked.
+fn note_on_calls_ahead(project: &Project) -> Option<String> {
+    let count = project.calls_ahead();
+    (count > 0).then(|| {
+        format!("{count} recorded calls wait for a migration after theirs to be compared across")
+    })
 }
 
 /// A member who is allowed nothing makes every denial empty: the policies may look at a claim that

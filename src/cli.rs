@@ -24,6 +24,8 @@ pub enum Command {
     /// Apply to a throwaway database, seed, probe, compare with what is accepted
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
+    /// Make the file of the next version, and what goes beside it
+    New(NewArgs),
     /// What a finding means, how it is exploited, how to fix it
     Explain {
         /// The finding, such as `cross-tenant-read`; all of them if left out
@@ -64,6 +66,24 @@ pub struct CheckArgs {
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// What the migration does, such as `add_titles`; blanks and `-` become `_`
+    pub name: String,
+    /// The project folder
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Also a file in `preserve/`: queries that tell what the migration keeps
+    #[arg(long)]
+    pub preserve: bool,
+    /// Also a file in `rollback/`: the way back
+    #[arg(long)]
+    pub rollback: bool,
+    /// Also a file in `api/`: calls that are answered as before, from the version before on
+    #[arg(long)]
+    pub api: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

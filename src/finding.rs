@@ -127,7 +127,7 @@ fn told(actor: &str, evidence: &Evidence) -> Vec<String> {
     std::iter::once(statement).chain(row).collect()
 }
 
-/// The findings of the censuses and the preserve pairs.
+/// The findings of the censuses, the preserve pairs and the recorded calls.
 pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for migration in applied {
@@ -159,6 +159,28 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
                 ),
                 help: "mend the migration; the rows above tell which data it changed".into(),
                 evidence,
+            });
+        }
+        for call in migration.preservation.calls.iter().filter(|call| !call.holds()) {
+            let rows = call.first.iter().flat_map(|difference| {
+                let (before, after) = difference.shortened();
+                [format!("before: {before}"), format!("after:  {after}")]
+            });
+            let rest = call.differing - call.first.len();
+            let more = (rest > 0).then(|| format!("and {rest} more rows differ"));
+            findings.push(Finding {
+                rule: "answer-changed",
+                on: call.place.clone(),
+                message: format!(
+                    "{version}: \"{}\" is answered differently; rows that differ: {}",
+                    call.name, call.differing
+                ),
+                help: format!(
+                    "mend the migration; where the answer changes on purpose, end the call with \
+                     `-- until: {}`",
+                    migration.version
+                ),
+                evidence: rows.chain(more).collect(),
             });
         }
     }

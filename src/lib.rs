@@ -36,7 +36,7 @@
 //!
 //! ```text
 //! project -> server -> platform -> migrate -> catalog -> tenancy -> world -> probe -> matrix
-//!                                     | census and preserve queries             -> compare -> report
+//!                                     | census, preserve queries, calls         -> compare -> report
 //! ```
 //!
 //! The modules are declared below in that order.
@@ -50,6 +50,7 @@
 //! - [`finding`] and [`compare`] judge; [`report`] tells.
 //! - [`round_trip`] goes back over the rollback files and there again.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
+//! - [`frame`] makes the files of the next version.
 //!
 //! # What is kept true
 //!
@@ -85,6 +86,7 @@ pub mod scratch;
 pub mod isolation;
 pub mod round_trip;
 pub mod check;
+pub mod frame;
 mod session;
 mod statement;
 

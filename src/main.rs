@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{CheckArgs, Cli, Command, Format};
+use cli::{CheckArgs, Cli, Command, Format, NewArgs};
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::{Error, Result};
 use leakproof::finding;
+use leakproof::frame::{FrameOptions, make_frames};
 use leakproof::project::Project;
 use leakproof::report;
 use leakproof::server::{self, ServerOptions};
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Check(args) => run_check(args),
+        Command::New(args) => run_new(&args),
         Command::Explain { finding } => run_explain(finding.as_deref()),
         Command::Reap => server::reap().map(|()| 0),
     }
@@ -67,6 +69,15 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         }
     }
     Ok(report.outcome().exit_code())
+}
+
+fn run_new(args: &NewArgs) -> Result<u8> {
+    let NewArgs { name, path, preserve, rollback, api } = args;
+    let options = FrameOptions { preserve: *preserve, rollback: *rollback, api: *api };
+    let made = make_frames(path, name, options)?;
+    let lines = made.iter().map(|path| format!("{}\n", path.display()));
+    print(&lines.collect::<String>())?;
+    Ok(0)
 }
 
 fn run_explain(finding: Option<&str>) -> Result<u8> {

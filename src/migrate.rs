@@ -2,7 +2,8 @@
 //!
 //! refinery decides what is pending, in which order, and refuses divergent and missing versions; we
 //! own the transaction: each file and its history row commit together or not at all, statement by
-//! statement so that an error names its line. Census and preserve queries run inside it.
+//! statement so that an error names its line. Census, preserve queries and recorded calls run inside
+//! it.
 
 use postgres::Client;
 use postgres::error::DbError;
@@ -182,9 +183,11 @@ impl Guarded<'_> {
         let Journey { project, owner, with_fixtures, .. } = journey;
         let pairs = project.preserve(file.version());
         let applied = in_transaction(self.client, |client| {
+            let recorded = preserve::record_calls(client, project, owner, file.version())?;
             let before = preserve::before(client, pairs)?;
             let statements = run_as_owner(client, file, owner)?;
-            let preservation = preserve::after(client, file.sql(), pairs, &before)?;
+            let mut preservation = preserve::after(client, file.sql(), pairs, &before)?;
+            preservation.calls = recorded.compare(client)?;
             own(client, history)?;
             let (version, name) = (file.version(), file.name().to_owned());
             Ok(Applied { version, name, statements, preservation })
@@ -347,7 +350,8 @@ fn refuse_unguardable(file: &SqlFile) -> Result<()> {
     Ok(())
 }
 
-fn unguardable(statement: &str) -> Option<(&'static str, &'static str)> {
+/// Why a statement would end or leave the transaction it runs in, and what to do instead.
+pub(crate) fn unguardable(statement: &str) -> Option<(&'static str, &'static str)> {
     let words: Vec<String> = statement::words(statement).take(4).collect();
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     match word(0) {

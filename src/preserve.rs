@@ -1,9 +1,11 @@
-//! Census and preserve queries: shows that a migration lost nothing.
+//! Census, preserve queries and recorded calls: shows that a migration lost nothing.
 //!
 //! The census needs no words from anybody: it counts and sums every column by catalog identity
-//! (table oid, attnum), which renames keep. A preserve pair vouches for a planned change of shape.
-//! Both run inside the migration's own transaction and write nothing that outlives it.
+//! (table oid, attnum), which renames keep. A preserve pair vouches for a planned change of shape. A
+//! recorded call is a question to the API whose answer stays the same. All of them run inside the
+//! migration's own transaction and write nothing that outlives it.
 
+mod calls;
 mod census;
 mod difference;
 mod loss;
@@ -16,6 +18,8 @@ use std::collections::BTreeMap;
 use postgres::Client;
 use serde::Serialize;
 
+pub(crate) use calls::record_calls;
+pub use calls::{AnswerDifference, CallOutcome};
 pub use loss::{Loss, LossKind};
 pub use pairs::{LineDifference, PairOutcome};
 
@@ -42,12 +46,16 @@ pub struct Preservation {
     pub retyped: Vec<String>,
     /// The pairs and how they came out.
     pub pairs: Vec<PairOutcome>,
+    /// The recorded calls and how they came out.
+    pub calls: Vec<CallOutcome>,
 }
 
 impl Preservation {
-    /// Whether nothing was lost: no uncovered loss, and every pair agrees.
+    /// Whether nothing was lost: no uncovered loss, every pair agrees, every call answers as before.
     pub fn holds(&self) -> bool {
-        self.losses.is_empty() && self.pairs.iter().all(PairOutcome::holds)
+        self.losses.is_empty()
+            && self.pairs.iter().all(PairOutcome::holds)
+            && self.calls.iter().all(CallOutcome::holds)
     }
 }
 
@@ -83,7 +91,8 @@ pub(crate) fn after(
         pairs.iter().any(is_vouched)
     });
     let (tables, rows, columns) = before.census.size();
-    Ok(Preservation { tables, rows, columns, losses, covered, retyped, pairs: outcomes })
+    let (pairs, calls) = (outcomes, Vec::new());
+    Ok(Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls })
 }
 
 /// What a database holds, by names: a line for each table and for each column with values.

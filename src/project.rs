@@ -3,8 +3,10 @@
 //! Touches the file system, never a database. What is misnamed, doubled or unreadable is refused
 //! here, with the file named, so that nothing further on can skip a migration in silence.
 
+mod calls;
 mod config;
 mod files;
+mod next;
 mod preserve_file;
 
 use std::collections::BTreeMap;
@@ -12,8 +14,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+pub use calls::{Caller, RecordedCall};
 pub use config::{ActorConfig, Config, Grants, Identity, MembersConfig, PlatformKind, Waiver};
-pub use files::SqlFile;
+pub use files::{Naming, SqlFile};
+pub use next::NextMigration;
 pub use preserve_file::PreservePair;
 
 use crate::error::{Error, Result};
@@ -28,6 +32,7 @@ pub struct Project {
     fixtures: BTreeMap<i64, SqlFile>,
     rollbacks: BTreeMap<i64, SqlFile>,
     preserve: BTreeMap<i64, Vec<PreservePair>>,
+    calls: Vec<RecordedCall>,
 }
 
 impl Project {
@@ -36,7 +41,7 @@ impl Project {
     /// # Errors
     /// A folder or file that cannot be read, a file whose name is not that of a migration, two
     /// files of one version, a file that is not UTF-8, a config with unknown keys, a fixture,
-    /// preserve or rollback file of a version that no migration has.
+    /// preserve, api or rollback file of a version that no migration has, or of another form.
     pub fn read(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         let no_folder = || {
@@ -56,12 +61,17 @@ impl Project {
         for file in beside("preserve")? {
             preserve.entry(file.version()).or_default().extend(preserve_file::parse(&file)?);
         }
+        let versions: Vec<i64> = migrations.iter().map(SqlFile::version).collect();
+        let mut calls = Vec::new();
+        for file in beside("api")? {
+            calls.extend(calls::parse(&file, &versions)?);
+        }
         let name = match &config.project.name {
             Some(name) => name.clone(),
             None => folder_name(root),
         };
         let root = root.to_owned();
-        Ok(Self { root, name, config, migrations, fixtures, rollbacks, preserve })
+        Ok(Self { root, name, config, migrations, fixtures, rollbacks, preserve, calls })
     }
 
     /// The name in the config, else that of the folder.
@@ -102,6 +112,17 @@ impl Project {
     /// The before/after pairs of a version.
     pub fn preserve(&self, version: i64) -> &[PreservePair] {
         self.preserve.get(&version).map_or(&[], Vec::as_slice)
+    }
+
+    /// The recorded calls whose answers the migration to a version must leave as they are.
+    pub fn calls(&self, version: i64) -> Vec<&RecordedCall> {
+        self.calls.iter().filter(|call| call.is_compared_across(version)).collect()
+    }
+
+    /// The recorded calls that are compared across no migration, since none comes after them yet.
+    pub fn calls_ahead(&self) -> usize {
+        let last = self.migrations.last().map_or(0, SqlFile::version);
+        self.calls.iter().filter(|call| call.version() >= last).count()
     }
 
     /// Where the accepted matrix is, as configured, else `access.snap` in the project folder.

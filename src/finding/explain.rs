@@ -33,6 +33,14 @@ const PAGES: &[Page] = &[
                waive it with the reason",
     },
     Page {
+        rule: "answer-changed",
+        meaning: "A call recorded in `api/` is answered otherwise right after a migration than \
+                  right before it: other rows, another order, an error.",
+        exploit: "Nobody needs to attack: whoever relies on the answer is told something else.",
+        help: "mend the migration; where the answer changes on purpose, end the call with \
+               `-- until:` and the migration's version",
+    },
+    Page {
         rule: "blind-delete",
         meaning: "A DELETE without WHERE reaches rows of another tenant, though one with WHERE \
                   does not: WHERE pulls in the SELECT policies, a blind statement meets only the \

@@ -12,10 +12,22 @@ pub struct SqlFile {
     path: PathBuf,
     version: i64,
     name: String,
+    naming: Naming,
     sql: String,
 }
 
 impl SqlFile {
+    #[cfg(test)]
+    pub(super) fn for_test(path: &str, version: i64, sql: &str) -> Self {
+        Self {
+            path: path.into(),
+            version,
+            name: "test".into(),
+            naming: Naming::Refinery,
+            sql: sql.into(),
+        }
+    }
+
     /// The path as it is shown: the project folder as given, and the file in it.
     pub fn path(&self) -> &Path {
         &self.path
@@ -36,6 +48,10 @@ impl SqlFile {
         format!("V{} {}", self.version, self.name)
     }
 
+    pub(super) fn naming(&self) -> Naming {
+        self.naming
+    }
+
     /// The text, with line ends as LF.
     pub fn sql(&self) -> &str {
         &self.sql
@@ -43,19 +59,37 @@ impl SqlFile {
 }
 
 /// How the files of a folder are named; a folder holds one kind only.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Naming {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// `V1__name.sql`
     Refinery,
+    /// `20240102030405_name.sql`
     Supabase,
+}
+
+impl Naming {
+    /// The name of a file.
+    pub fn file_name(self, version: i64, name: &str) -> String {
+        match self {
+            Self::Refinery => format!("V{version}__{name}.sql"),
+            Self::Supabase => format!("{version:014}_{name}.sql"),
+        }
+    }
 }
 
 /// Reads all migrations of `folder`, sorted by version.
 pub(super) fn read_migrations(folder: &Path) -> Result<Vec<SqlFile>> {
-    let files = read_folder(folder)?;
+    let files = read_migrations_so_far(folder)?;
     if files.is_empty() {
         return Err(Error::new(format!("`{}` holds no migration", folder.display()))
             .help("add `V1__name.sql`, or `<14 digits>_name.sql` in a Supabase project"));
     }
+    Ok(files)
+}
+
+/// The same where there may be none yet.
+pub(super) fn read_migrations_so_far(folder: &Path) -> Result<Vec<SqlFile>> {
+    let files = read_folder(folder)?;
     for pair in files.windows(2) {
         if pair[0].version == pair[1].version {
             return Err(doubled(&pair[0], &pair[1]));
@@ -64,7 +98,8 @@ pub(super) fn read_migrations(folder: &Path) -> Result<Vec<SqlFile>> {
     Ok(files)
 }
 
-/// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `rollback/`); none if there
+/// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `api/`,
+/// `rollback/`); none if there
 /// is no such folder.
 pub(super) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<SqlFile>> {
     // A link that leads nowhere is not the same as nothing.
@@ -127,7 +162,7 @@ fn read_folder(folder: &Path) -> Result<Vec<SqlFile>> {
             return Err(misnamed(&path, "the folder mixes `V<n>__` and `<digits>_` names"));
         }
         let sql = read_text(&path)?;
-        files.push(SqlFile { path, version, name, sql });
+        files.push(SqlFile { path, version, name, naming: kind, sql });
     }
     files.sort_by(|a, b| a.version.cmp(&b.version).then_with(|| a.path.cmp(&b.path)));
     Ok(files)

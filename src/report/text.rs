@@ -184,29 +184,41 @@ fn write_preservation(out: &mut String, report: &Report) -> std::fmt::Result {
         "data        {losses} losses in the census, {} of {pairs} preserve pairs hold",
         pairs - broken
     )?;
+    let calls: Vec<_> = seen.iter().flat_map(|preservation| &preservation.calls).collect();
+    if !calls.is_empty() {
+        let same = calls.iter().filter(|call| call.holds()).count();
+        writeln!(out, "            {same} of {} answers to recorded calls as before", calls.len())?;
+    }
     for applied in &report.applied {
-        let Preservation { tables, rows, columns, losses, covered, retyped, pairs } =
+        let Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls } =
             &applied.preservation;
+        let title = format!("V{} {}", applied.version, applied.name);
         if *rows == 0 {
-            writeln!(out, "  V{} {}: no data yet", applied.version, applied.name)?;
-            continue;
+            writeln!(out, "  {title}: no data yet")?;
+        } else {
+            writeln!(
+                out,
+                "  {title}: {rows} rows and {columns} columns of {tables} tables compared, {} lost",
+                losses.len()
+            )?;
         }
-        writeln!(
-            out,
-            "  V{} {}: {rows} rows and {columns} columns of {tables} tables compared, {} lost",
-            applied.version,
-            applied.name,
-            losses.len()
-        )?;
         for loss in covered {
             writeln!(out, "    planned: {}", loss.sentence())?;
         }
         for sentence in retyped {
             writeln!(out, "    retyped: {sentence}")?;
         }
-        for pair in pairs {
+        // Without data they say nothing.
+        for pair in pairs.iter().filter(|_| *rows > 0) {
             let state = if pair.holds() { "holds" } else { "BROKEN" };
             writeln!(out, "    {state}: {} ({} rows)", pair.name, pair.rows)?;
+        }
+        for call in calls.iter().filter(|call| !call.holds()) {
+            writeln!(out, "    CHANGED: the answer to {}", call.name)?;
+        }
+        if !calls.is_empty() {
+            let same = calls.iter().filter(|call| call.holds()).count();
+            writeln!(out, "    answers as before: {same} of {} recorded calls", calls.len())?;
         }
     }
     Ok(())

@@ -191,8 +191,8 @@ fn read_once(
     let owner_columns = world.tenancy.owner_columns(relation.oid);
     let query = world.tenancy.owners_query(&world.catalog, relation, &owner_columns);
     let width = owner_columns.len();
-    let place = if relation.is_view() { "null" } else { PLACE };
-    let list = format!("select {}, {place}, ", identity.select_list());
+    let (place, age) = if relation.is_view() { ("null", "null") } else { (PLACE, AGE) };
+    let list = format!("select {age}, {}, {place}, ", identity.select_list());
     let sql = query.replacen("select ", &list, 1);
     let text =
         format!("select {}, r::text from {} as r", identity.select_list(), relation.sql_name());
@@ -209,6 +209,7 @@ fn read_once(
         BTreeMap::new()
     };
     let rows = session::rows(client, &sql)?.into_iter().map(|mut row| {
+        let age = row.remove(0).and_then(|age| age.parse::<i64>().ok());
         let user = row.pop().flatten();
         let tenant = row.pop().flatten();
         let owner_values = row.split_off(row.len() - width);
@@ -219,13 +220,22 @@ fn read_once(
             Some(text) => world.names.owner_in(text),
             None => RowOwner { tenant, user },
         };
-        KnownRow { identity: row, place, owner, owner_values }
+        (age, KnownRow { identity: row, place, owner, owner_values })
     });
-    Ok(rows.collect())
+    let mut rows: Vec<(Option<i64>, KnownRow)> = rows.collect();
+    // Where rows lie depends on what was taken back before, and on when the server tidied up. Keys
+    // may be random, but not those of old rows.
+    rows.sort_by(|(age, one), (other_age, other)| {
+        other_age.cmp(age).then_with(|| one.identity.cmp(&other.identity))
+    });
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 /// Where a row of a table is; writing it moves it.
 pub(crate) const PLACE: &str = "r.tableoid::text || r.ctid::text";
+
+/// How long ago a row of a table was written, in transactions.
+const AGE: &str = "pg_catalog.age(r.xmin)::text";
 
 /// The world's owners by key and by token.
 #[derive(Debug, Default)]

@@ -4,11 +4,10 @@
 use leakproof::project::Project;
 use leakproof::report::{Outcome, to_text};
 use leakproof::scratch::Scratch;
-use serde_json::Value;
 
 use crate::support::{
     Sabotage, answers, assert_report, assert_snapshot, assert_there_and_back, check_project,
-    empty_scratch, lines, root, told_of_sabotages,
+    empty_scratch, lines, recorded_answers, root, told_of_sabotages,
 };
 
 const ANNA: &str = "cuser0000000000000000anna";
@@ -111,73 +110,20 @@ fn odd_messages_are_where_they_should_be() {
     );
 }
 
-/// What a mentor remembers is the same; the listing leaves out what is in a chat, and nothing else.
+/// That no migration changes them is part of the check.
 #[test]
-fn the_old_functions_answer_as_promised() {
-    let project = project();
-    let mut scratch = empty_scratch(&project);
-    scratch.migrate_to(1).expect("the baseline");
-    let users = lines(&scratch, "select id from public.users order by id");
-    let mentors = lines(
-        &scratch,
-        "select distinct mentor_id from public.messages where mentor_id is not null order by 1",
-    );
-    let memories: Vec<String> = mentors
-        .iter()
-        .map(|mentor| format!("public.get_mentor_messages({ME}, '{}')", mentor.replace('\'', "''")))
-        .collect();
-    let listing = [format!("public.get_messages({ME}, 1000)")];
-    let ask = |scratch: &Scratch<'_>, calls: &[String]| -> Vec<Vec<String>> {
-        users.iter().map(|user| answers(scratch, user, calls)).collect()
-    };
-    let (memories_before, listings_before) = (ask(&scratch, &memories), ask(&scratch, &listing));
-    assert!(memories_before.iter().flatten().filter(|answer| *answer != "[]").count() > 15);
-
-    scratch.migrate().expect("the way there");
-    assert_eq!(ask(&scratch, &memories), memories_before);
-    let is_alone = |message: &Value| match message["mentorId"].as_str() {
-        Some(mentor) => mentor.trim_matches(' ').is_empty() || mentor.chars().count() > 255,
-        None => true,
-    };
-    let parse = |text: &String| -> Vec<Value> { serde_json::from_str(text).expect("an array") };
-    let mut left_out = 0;
-    for (before, after) in listings_before.iter().flatten().zip(ask(&scratch, &listing).concat()) {
-        let all = parse(before);
-        let alone: Vec<Value> = all.iter().filter(|message| is_alone(message)).cloned().collect();
-        left_out += all.len() - alone.len();
-        assert_eq!(parse(&after), alone);
-    }
-    assert!(left_out > 50, "only {left_out} messages were left out");
+fn the_functions_answer_as_recorded() {
+    assert_snapshot("mentor_chats", "calls", &recorded_answers(&project()), &[]);
 }
 
-/// The answer to what is saved is the same, but for the id of the chat that it now tells.
 #[test]
-fn saving_a_message_answers_the_same() {
+fn nothing_is_said_to_a_mentor_that_does_not_exist() {
     let project = project();
-    let mut scratch = empty_scratch(&project);
-    scratch.migrate_to(1).expect("the baseline");
-    let save = |mentor: &str, message: &str| {
-        format!(
-            "public.save_message({ME}, {mentor}, '{message}') - '{{id,createdAt,chatId}}'::text[]"
-        )
-    };
-    let full = r#"{"role": "user", "content": "x", "prompt": "y", "model": "z", "tokens": 1,
-        "metadata": {"a": 1.0}, "taskId": "t"}"#;
-    let calls = [
-        save("null", full),
-        save("'cmentor000000000000career'", full),
-        save("'cmentor000000000000health'", r#"{"role": "assistant", "content": ""}"#),
-        save("'cmentor00000000000unasked'", r#"{"role": "assistant", "content": "é"}"#),
-        save("null", r#"{"role": "user"}"#),
-        format!(
-            "jsonb_array_length(public.get_mentor_messages({ME}, 'cmentor000000000000career'))"
-        ),
-    ];
-    let before = answers(&scratch, ANNA, &calls);
-    scratch.migrate().expect("the way there");
-    assert_eq!(answers(&scratch, ANNA, &calls), before);
-    let odd = answers(&scratch, ANNA, &[save("'nobody'", full)]);
-    assert_eq!(odd, ["there is no mentor nobody"]);
+    let scratch = Scratch::of(&project).expect("a scratch database");
+    let save = format!(
+        "public.save_message({ME}, 'nobody', '{{\"role\": \"user\", \"content\": \"x\"}}')"
+    );
+    assert_eq!(answers(&scratch, ANNA, &[save]), ["there is no mentor nobody"]);
 }
 
 #[test]
@@ -547,7 +493,32 @@ alter table public.messages drop column mentor_id;",
         file: CUT_OVER,
         from: "for_mentor) order by m.created_at, m.id",
         to: "for_mentor) order by m.created_at desc, m.id",
-        caught_by: "V6 cut_over: \"what a mentor remembers",
+        caught_by: "V6 cut_over: \"what mentors remember of Anna\"",
+    },
+    Sabotage {
+        name: "what names no mentor is told with one",
+        file: CUT_OVER,
+        from: "private.loose_message(p, r.mentor_id) order",
+        to: "private.loose_message(p, coalesce(r.mentor_id, '')) order",
+        caught_by: "\"Anna reads what stands alone\"",
+    },
+    Sabotage {
+        name: "a message is saved without what it cost",
+        file: CUT_OVER,
+        from: "from private.add_message(for_user, chat, message) m;",
+        to: "from private.add_message(for_user, chat, message - 'tokens') m;",
+        caught_by: "\"Anna goes on with a mentor\"",
+    },
+    Sabotage {
+        name: "chats change their title with the cut over",
+        file: CUT_OVER,
+        from: "drop trigger group_message on public.messages;",
+        to: "create or replace function private.chat_json(chat public.chats) returns jsonb
+language sql stable set search_path = '' as $$
+    select to_jsonb(chat)
+$$;
+drop trigger group_message on public.messages;",
+        caught_by: "\"the chats of everybody\"",
     },
     Sabotage {
         name: "chats without a title are everybody's",

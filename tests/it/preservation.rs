@@ -4,10 +4,9 @@
 use std::fs;
 
 use leakproof::project::Project;
-use leakproof::scratch::Scratch;
 use tempfile::TempDir;
 
-use crate::support::{in_parallel, shared_server};
+use crate::support::{empty_scratch, in_parallel};
 
 const CONFIG: &str = "
 [project]
@@ -22,7 +21,7 @@ roles = [\"app_user\"]
 users = \"public.users\"
 ";
 
-const BASELINE: &str = "
+pub const BASELINE: &str = "
 create table public.users (id uuid primary key, name varchar(20));
 create table public.notes (
     id int primary key, user_id uuid references public.users (id), body text, score numeric,
@@ -34,7 +33,7 @@ create table public.many (id int primary key, word text);
 create table public.times (id int primary key, naive timestamp);
 ";
 
-const FIXTURE: &str = "
+pub const FIXTURE: &str = "
 insert into public.users values
     ('00000000-0000-4000-8000-000000000001', 'one'), ('00000000-0000-4000-8000-000000000002', null);
 insert into public.notes values
@@ -289,11 +288,9 @@ fn assert_said(cases: &[Case], fixture: &str) {
 
 /// What is said of version 2, sorted.
 fn losses(Case(_, migration, preserve, _): &Case, fixture: &str) -> Vec<String> {
-    let folder = project(migration, *preserve, fixture);
+    let folder = project(&[BASELINE, migration], fixture, "preserve/V2__pair.sql", *preserve);
     let project = Project::read(folder.path()).expect("a readable project");
-    let server = shared_server();
-    let platform = leakproof::platform::Platform::of(&project);
-    let mut scratch = Scratch::empty(&project, platform, &server).expect("a scratch database");
+    let mut scratch = empty_scratch(&project);
     scratch.migrate().expect("migrations that apply");
     let last = &scratch.applied().last().expect("two migrations").preservation;
     let broken = last.pairs.iter().filter(|pair| !pair.holds()).map(|pair| {
@@ -309,15 +306,14 @@ fn losses(Case(_, migration, preserve, _): &Case, fixture: &str) -> Vec<String> 
     said
 }
 
-fn project(migration: &str, preserve: Option<&str>, fixture: &str) -> TempDir {
+/// A project with these migrations, rows, and a file beside them.
+pub fn project(migrations: &[&str], fixture: &str, beside: &str, text: Option<&str>) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut files = vec![
-        ("leakproof.toml", CONFIG),
-        ("migrations/V1__baseline.sql", BASELINE),
-        ("migrations/V2__change.sql", migration),
-        ("fixtures/V1__rows.sql", fixture),
-    ];
-    files.extend(preserve.map(|pair| ("preserve/V2__pair.sql", pair)));
+    let mut files =
+        vec![("leakproof.toml".into(), CONFIG), ("fixtures/V1__rows.sql".into(), fixture)];
+    let numbered = migrations.iter().enumerate();
+    files.extend(numbered.map(|(at, sql)| (format!("migrations/V{}__a.sql", at + 1), *sql)));
+    files.extend(text.map(|text| (beside.to_owned(), text)));
     for (name, text) in files {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");

@@ -13,7 +13,7 @@ use leakproof::check::{CheckOptions, check};
 use leakproof::compare::Comparison;
 use leakproof::error::Result;
 use leakproof::platform::Platform;
-use leakproof::project::Project;
+use leakproof::project::{Caller, Project, RecordedCall};
 use leakproof::report::{Outcome, Report, to_text};
 use leakproof::server::{Server, ServerOptions};
 use postgres::{Client, SimpleQueryMessage};
@@ -322,6 +322,57 @@ pub fn ask_as(client: &mut Client, role: &str, settings: &[(&str, &str)], sql: &
             format!("SQLSTATE {}", error.code().code())
         }
     }
+}
+
+/// What a project of the plain platform answers to its recorded calls, at the version they are of:
+/// that it is the same later is what the check says, this is what it is. Cut where it is long.
+pub fn recorded_answers(project: &Project) -> String {
+    const LONGEST: usize = 300;
+    let versions: Vec<i64> = project.migrations().iter().map(|file| file.version()).collect();
+    let mut scratch = empty_scratch(project);
+    let mut told = Vec::new();
+    for pair in versions.windows(2) {
+        let calls = project.calls(pair[1]).into_iter().filter(|call| call.version() == pair[0]);
+        let calls: Vec<&RecordedCall> = calls.collect();
+        scratch.migrate_to(pair[0]).expect("a version");
+        let mut client = scratch.connect().expect("a connection");
+        for call in calls {
+            let (role, user) = match call.caller() {
+                Caller::User(id) => ("set local role app_user", id.as_str()),
+                Caller::Nobody => ("set local role app_user", ""),
+                Caller::Service => ("set local role app_service", ""),
+                Caller::Owner => ("select", ""),
+            };
+            let become_caller = format!(
+                "begin; set local timezone = 'UTC'; set local app.user_id = '{user}'; {role}"
+            );
+            client.batch_execute(&become_caller).expect("a caller");
+            let now = "select to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')";
+            let now: String = client.query_one(now, &[]).expect("a time").get(0);
+            let mut lines = vec![call.name().to_owned()];
+            match client.simple_query(call.sql()) {
+                Ok(messages) => lines.extend(messages.iter().filter_map(|message| {
+                    let SimpleQueryMessage::Row(row) = message else { return None };
+                    let values = (0..row.len()).map(|at| row.get(at).unwrap_or("NULL"));
+                    Some(values.collect::<Vec<_>>().join(" | "))
+                })),
+                Err(error) => {
+                    let error = error.as_db_error().expect("an answer of the server");
+                    lines.push(format!("{}: {}", error.code().code(), error.message()));
+                }
+            }
+            client.batch_execute("rollback").expect("all taken back");
+            let cut = lines.into_iter().map(|line| line.replace(&now, "<now>")).map(|line| {
+                match line.char_indices().nth(LONGEST) {
+                    Some((end, _)) => format!("{}... ({} bytes)", &line[..end], line.len()),
+                    None => line,
+                }
+            });
+            told.push(cut.collect::<Vec<_>>().join("\n    "));
+        }
+    }
+    assert!(!told.is_empty(), "no call was recorded");
+    told.join("\n")
 }
 
 /// One way to spoil a project, and what must notice it.

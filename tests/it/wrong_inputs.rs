@@ -61,6 +61,13 @@ refused! {
     preserve_without_after
     preserve_without_name
     preserve_without_version
+    api_ends_the_transaction
+    api_misfit
+    api_misspelt
+    api_unsteady
+    api_without_call
+    api_without_service_role
+    api_without_version
 
     config_not_toml
     config_unknown_key
@@ -274,6 +281,7 @@ fn arguments() {
         ("arguments_unknown_format", &["check", "--format", "yaml"]),
         ("arguments_unknown_server", &["check", "--server", "dockr", "tests/fixtures/notes"]),
         ("arguments_two_projects", &["check", "a", "b"]),
+        ("arguments_no_name", &["new"]),
         ("arguments_unknown_finding", &["explain", "cross-tenant-raed"]),
         ("arguments_reap", &["reap"]),
     ] {
@@ -285,6 +293,7 @@ fn arguments() {
     for (case, arguments) in [
         ("help", &["--help"][..]),
         ("help_check", &["check", "--help"]),
+        ("help_new", &["new", "--help"]),
         ("help_explain", &["help", "explain"]),
         ("help_version", &["--version"]),
     ] {

@@ -48,25 +48,6 @@ from public.users u
 cross join lateral jsonb_array_elements(public.get_messages(u.id, 1000000, 0))
     with ordinality e;
 
--- preserve: what a mentor remembers of a user is the same, in the same order
--- before
-select p.user_id, p.mentor_id, public.get_mentor_messages(p.user_id, p.mentor_id)::text as messages
-from (select distinct m.user_id, m.mentor_id from public.messages m) p
-where p.user_id is not null
-and p.mentor_id is not null;
--- after
-select p.user_id, p.mentor_id, public.get_mentor_messages(p.user_id, p.mentor_id)::text as messages
-from (
-    select c.user_id, coalesce(c.grouped_by, c.mentor_id) as mentor_id
-    from public.chats c
-    where exists (select from public.messages m where m.chat_id = c.id)
-    union
-    select r.user_id, r.mentor_id
-    from public.message_rejects r
-) p
-where p.user_id is not null
-and p.mentor_id is not null;
-
 -- preserve: what the old listing leaves out is in a chat, so that a user finds all he ever said
 -- before
 select u.id as user_id, e.value ->> 'id' as id, e.value ->> 'content' as content

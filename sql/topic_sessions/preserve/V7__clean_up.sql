@@ -61,19 +61,3 @@ select
     rtrim(e.value ->> 'timestamp', 'Z')::timestamp as created_at
 from public.chat_sessions s
 cross join lateral jsonb_array_elements(s.messages) e;
-
--- preserve: get_chat_history answers every question as before
--- before
-select
-    s.user_id,
-    s.topic_id,
-    s.subtopic_id,
-    public.get_chat_history(s.user_id, s.topic_id, s.subtopic_id) as answer
-from public.chat_sessions s;
--- after
-select
-    s.user_id,
-    s.topic_id,
-    s.subtopic_id,
-    public.get_chat_history(s.user_id, s.topic_id, s.subtopic_id) as answer
-from public.chat_sessions s;

@@ -77,6 +77,20 @@ const SABOTAGES: &[Sabotage] = &[
         to: "where r.conversation_id = c.id and false\n        ) e",
         caught_by: "the old name shows every element of every array",
     },
+    Sabotage {
+        name: "a chat that the old application begins has no array",
+        file: CUT_OVER,
+        from: "        new.id, new.tenant_id, coalesce(new.created_at, new.updated_at), new.messages, null);",
+        to: "        new.id, new.tenant_id, coalesce(new.created_at, new.updated_at), null, null);",
+        caught_by: "\"Mia begins a chat\"",
+    },
+    Sabotage {
+        name: "the old application is told that it deleted what it could not",
+        file: CUT_OVER,
+        from: "    delete from public.conversations c where c.id = old.id;\n    if not found then\n",
+        to: "    delete from public.conversations c where c.id = old.id;\n    if false then\n",
+        caught_by: "\"Adam reads a member's chat and cannot change it\"",
+    },
 ];
 
 const MOVE: &str = "migrations/V4__move_messages.sql";

@@ -52,7 +52,8 @@ fn tell(name: &str, report: &Report) -> String {
         ));
     }
     for finding in &report.findings {
-        lines.push(format!("    finds {} on {}", finding.rule, finding.on));
+        let on = finding.on.replace(&report.path, "<project>");
+        lines.push(format!("    finds {} on {on}", finding.rule));
     }
     lines.join("\n")
 }
