@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::privileges::Privilege;
-use super::{Aim, Prober, Statement};
+use super::reach::Aim;
+use super::{Prober, Statement};
 use crate::error::Result;
 use crate::matrix::{Command, RowClass};
 use crate::statement::identifier;

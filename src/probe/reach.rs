@@ -1,0 +1,206 @@
+//! Which rows a writing statement reaches: tried on all of a class at once, and one by one where
+//! that fails.
+
+use super::privileges::Privilege;
+use super::trial::Failure;
+use super::{Prober, Statement};
+use crate::error::Result;
+use crate::matrix::{Command, Evidence, RowClass, Verdict};
+use crate::world::KnownRow;
+
+/// The SQLSTATE of `raise exception` without one of its own.
+const RAISED: &str = "P0001";
+
+/// How many rows of a class are tried alone after a statement over all of them failed.
+const MOST_ALONE: usize = 8;
+
+/// Rows a writing statement may reach, and the class under which the outcome is entered.
+pub(super) struct Aim<'t> {
+    pub class: RowClass,
+    pub rows: Vec<&'t KnownRow>,
+}
+
+/// The first of the rows of each owner, at most [`MOST_ALONE`].
+fn one_per_owner<'t>(rows: impl Iterator<Item = &'t KnownRow>) -> Vec<&'t KnownRow> {
+    let mut firsts: Vec<&'t KnownRow> = Vec::new();
+    for row in rows {
+        let is_known = firsts.iter().any(|first| first.owner_values == row.owner_values);
+        if !is_known && firsts.len() < MOST_ALONE {
+            firsts.push(row);
+        }
+    }
+    firsts
+}
+
+impl<'t> Prober<'t, '_, '_> {
+    /// Runs a writing statement and enters, for each aim, which of its rows were reached.
+    ///
+    /// Gives false when the privilege is missing, which no row can change.
+    pub(super) fn write(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<bool> {
+        let of = aims.iter().map(|aim| aim.rows.len()).sum();
+        let (stopped_by, seen) = match self.run(statement, of)? {
+            Ok(done) => (done.stopped_by, done.seen),
+            Err(failure) => {
+                let failure = self.blame(statement, failure);
+                for aim in aims {
+                    self.enter_failure(statement, aim.class, &failure);
+                }
+                if failure.0 == Verdict::NoGrant {
+                    return Ok(false);
+                }
+                if !failure.0.is_allowed() {
+                    let is_judged = failure.0 == Verdict::Refused && failure.1.sqlstate == "42501";
+                    self.write_alone(statement, aims, is_judged)?;
+                }
+                return Ok(true);
+            }
+        };
+        let changed = self.changed_rows(seen, &statement.set)?;
+        for aim in aims {
+            let is_changed = |row: &&&KnownRow| changed.iter().any(|c| std::ptr::eq(*c, **row));
+            let reached: Vec<_> = aim.rows.iter().filter(is_changed).collect();
+            let verdict = match reached.len() {
+                0 => Verdict::Hidden,
+                rows => {
+                    Verdict::Allowed { rows, of: aim.rows.len(), stopped_by: stopped_by.clone() }
+                }
+            };
+            let row = reached.first().map(|row| self.target.describe(row));
+            let evidence = Evidence { statement: statement.sql.clone(), row };
+            self.enter(statement.command, aim.class, verdict, evidence);
+        }
+        Ok(true)
+    }
+
+    /// Tries a statement that failed on each row alone: what one row makes fail must not hide that
+    /// the next would have been written. Enters only what goes through.
+    ///
+    /// Where a policy judged (`is_judged`) rows that it cannot tell apart, one stands for all.
+    fn write_alone(
+        &mut self,
+        statement: &Statement<'_>,
+        aims: &[Aim<'t>],
+        is_judged: bool,
+    ) -> Result<()> {
+        let rows: usize = aims.iter().map(|aim| aim.rows.len()).sum();
+        let is_blind = statement.command.qualified().is_some();
+        // Through a view the rows beside one cannot be taken away; where there is one row only, a
+        // statement that names it has had its answer.
+        if (is_blind && self.target.relation.is_view()) || (!is_blind && rows < 2) {
+            return Ok(());
+        }
+        let is_alike = is_judged && !self.target.tells_more_than_owners();
+        for aim in aims {
+            let known = self.cells.get(&(statement.command, aim.class));
+            let is_broken = known.is_some_and(|(verdict, _)| {
+                matches!(verdict, Verdict::Broken { sqlstate } if sqlstate != RAISED)
+            });
+            if is_broken && !self.outweighs_failure(aim.class) {
+                continue;
+            }
+            let mut reached = Vec::new();
+            let mut stopped_by = None;
+            // The seeded ones are the last.
+            let rows = aim.rows.iter().rev().copied();
+            let rows = if is_alike { one_per_owner(rows) } else { rows.take(MOST_ALONE).collect() };
+            if !is_blind && is_alike && rows.len() < 2 {
+                continue;
+            }
+            for row in &rows {
+                let Some(condition) = self.target.identity.condition(&[*row]) else { continue };
+                let (ours, sql) = match is_blind {
+                    true => (self.target.leave_only(&condition), statement.verb.clone()),
+                    false => (String::new(), format!("{} where {condition}", statement.verb)),
+                };
+                let alone = Statement { sql, ..statement.clone() };
+                let Ok(done) = self.run_after(&ours, &alone, 1)? else { continue };
+                if done.reached == 0 {
+                    continue;
+                }
+                let changed = self.changed_rows(done.seen, &alone.set)?;
+                if changed.iter().any(|changed| std::ptr::eq(*changed, *row)) {
+                    stopped_by = stopped_by.or(done.stopped_by);
+                    reached.push((*row, alone.sql));
+                }
+            }
+            let Some((row, sql)) = reached.last() else { continue };
+            let row = format!("{}, tried alone", self.target.describe(row));
+            let evidence = Evidence { statement: sql.clone(), row: Some(row) };
+            let (rows, of) = (reached.len(), aim.rows.len());
+            let verdict = Verdict::Allowed { rows, of, stopped_by };
+            self.enter(statement.command, aim.class, verdict, evidence);
+        }
+        Ok(())
+    }
+
+    /// Whether reaching a row of the class is worse than the failure of a statement, which it would
+    /// hide in the same cell.
+    pub(super) fn outweighs_failure(&self, class: RowClass) -> bool {
+        matches!(class, RowClass::Other | RowClass::Null) || self.trial.actor().left().is_some()
+    }
+
+    /// A constraint that stops a statement over many rows does not say on whose: that is not known
+    /// to be allowed, nor to be denied, for any of them.
+    fn blame(
+        &self,
+        statement: &Statement<'_>,
+        (verdict, failure): (Verdict, Failure),
+    ) -> (Verdict, Failure) {
+        let is_blind = statement.command.qualified().is_some();
+        let by_constraint = failure.sqlstate.starts_with("23");
+        if is_blind && by_constraint {
+            let reason = format!("a constraint stopped it ({})", failure.sqlstate);
+            return (Verdict::Untested { reason }, failure);
+        }
+        (verdict, failure)
+    }
+
+    /// Writes class by class `where`, then blind on all of them; stops where the privilege is
+    /// missing, which stands for all classes alike.
+    pub(super) fn write_each_and_all(
+        &mut self,
+        [qualified, blind]: [Command; 2],
+        privilege: Privilege,
+        verb: &str,
+        set: Option<(&str, &str)>,
+    ) -> Result<()> {
+        let aims: Vec<Aim<'t>> = self
+            .classes
+            .iter()
+            .map(|(class, rows)| Aim { class: *class, rows: rows.clone() })
+            .collect();
+        let mut statement = Statement {
+            command: blind,
+            verb: verb.to_owned(),
+            sql: verb.to_owned(),
+            privilege,
+            named: set.iter().map(|(name, _)| (privilege, *name)).collect(),
+            set: set.iter().map(|(name, value)| (*name, Some(*value))).collect(),
+        };
+        if !self.write(&statement, &aims)? {
+            self.copy_denial(blind, qualified);
+            return Ok(());
+        }
+        statement.command = qualified;
+        statement.named.extend(self.target.key_columns().map(|name| (Privilege::Select, name)));
+        for aim in aims {
+            let Some(condition) = self.target.identity.condition(&aim.rows) else {
+                let reason = "its rows have no key to name them by".to_owned();
+                self.cells.insert((qualified, aim.class), (Verdict::Untested { reason }, None));
+                continue;
+            };
+            statement.sql = format!("{verb} where {condition}");
+            self.write(&statement, &[aim])?;
+        }
+        Ok(())
+    }
+
+    /// Without the privilege for the blind form there is none for the other.
+    fn copy_denial(&mut self, from: Command, to: Command) {
+        for class in self.classes.keys() {
+            if let Some(denial) = self.cells.get(&(from, *class)).cloned() {
+                self.cells.insert((to, *class), denial);
+            }
+        }
+    }
+}
