@@ -53,8 +53,9 @@ pub struct Journey<'a> {
     pub owner: &'a Owner,
     /// The last version that is wanted.
     pub last: i64,
-    /// Whether the fixtures of a version are loaded right after it.
-    pub with_fixtures: bool,
+    /// Whether it is the second time: fixtures are not loaded once more, and recorded calls, whose
+    /// answers were compared on the first way, are not made.
+    pub is_again: bool,
 }
 
 /// Who looks at the database after each version and its fixture.
@@ -180,20 +181,23 @@ impl Guarded<'_> {
 
     fn apply(&mut self, history: &str) -> Result<()> {
         let Self { file, journey, .. } = self;
-        let Journey { project, owner, with_fixtures, .. } = journey;
+        let Journey { project, owner, is_again, .. } = journey;
         let pairs = project.preserve(file.version());
         let applied = in_transaction(self.client, |client| {
-            let recorded = preserve::record_calls(client, project, owner, file.version())?;
+            let record = || preserve::record_calls(client, project, owner, file.version());
+            let recorded = (!is_again).then(record).transpose()?;
             let before = preserve::before(client, pairs)?;
             let statements = run_as_owner(client, file, owner)?;
             let mut preservation = preserve::after(client, file.sql(), pairs, &before)?;
-            preservation.calls = recorded.compare(client)?;
+            if let Some(recorded) = recorded {
+                preservation.calls = recorded.compare(client)?;
+            }
             own(client, history)?;
             let (version, name) = (file.version(), file.name().to_owned());
             Ok(Applied { version, name, statements, preservation })
         })?;
         self.applied.push(applied);
-        match project.fixture(file.version()).filter(|_| *with_fixtures) {
+        match project.fixture(file.version()).filter(|_| !is_again) {
             Some(fixture) => load_fixture(self.client, fixture, owner),
             None => Ok(()),
         }

@@ -33,7 +33,7 @@ impl<'p> Scratch<'p> {
         let template = server.template(&content_key(project, &platform), |client| {
             platform.install(client)?;
             let (owner, last) = (&platform.owner(), i64::MAX);
-            let journey = Journey { project, owner, last, with_fixtures: true };
+            let journey = Journey { project, owner, last, is_again: false };
             migrate::apply_migrations(client, &journey, &mut Vec::new(), &mut |_, _| Ok(()))
         })?;
         let database = server.clone_template(&template)?;
@@ -64,12 +64,12 @@ impl<'p> Scratch<'p> {
 
     /// As [`Self::migrate`]; `look` sees the database after each version and its fixture.
     pub(crate) fn migrate_watched(&mut self, look: &mut Look<'_>) -> Result<()> {
-        self.apply(i64::MAX, true, look)
+        self.apply(i64::MAX, false, look)
     }
 
     /// As [`Self::migrate`], on data that is there already: no fixture is loaded.
     pub(crate) fn migrate_again(&mut self) -> Result<()> {
-        self.apply(i64::MAX, false, &mut |_, _| Ok(()))
+        self.apply(i64::MAX, true, &mut |_, _| Ok(()))
     }
 
     /// Applies what is pending up to a version.
@@ -77,13 +77,13 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// As [`Self::migrate`].
     pub fn migrate_to(&mut self, version: i64) -> Result<()> {
-        self.apply(version, true, &mut |_, _| Ok(()))
+        self.apply(version, false, &mut |_, _| Ok(()))
     }
 
-    fn apply(&mut self, last: i64, with_fixtures: bool, look: &mut Look<'_>) -> Result<()> {
+    fn apply(&mut self, last: i64, is_again: bool, look: &mut Look<'_>) -> Result<()> {
         let mut client = self.database.connect()?;
         let (project, owner) = (self.project, &self.platform.owner());
-        let journey = Journey { project, owner, last, with_fixtures };
+        let journey = Journey { project, owner, last, is_again };
         migrate::apply_migrations(&mut client, &journey, &mut self.applied, look)
     }
 

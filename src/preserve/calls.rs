@@ -1,8 +1,8 @@
 //! Recorded calls: what the API answers right before a migration and right after it.
 //!
 //! Both are asked in the migration's own transaction, under a savepoint that is rolled back: `now()`
-//! is the same, and nothing that a call writes stays. Only numbers drawn from a sequence do not come
-//! back. The first time a call is made twice, so that one which never answers the same is refused.
+//! is the same, and nothing that a call writes stays, nor a number that it draws from a sequence. The
+//! first time a call is made twice, so that one which never answers the same is refused.
 
 use postgres::error::{DbError, ErrorPosition};
 use postgres::{Client, SimpleQueryMessage};
@@ -140,9 +140,11 @@ fn make_calls(
 ) -> Result<Vec<Answer>> {
     const PUT_BACK: &str =
         "rollback to savepoint leakproof_caller; release savepoint leakproof_caller";
-    if !calls.is_empty() {
-        super::pin_formats(client)?;
+    if calls.is_empty() {
+        return Ok(Vec::new());
     }
+    super::pin_formats(client)?;
+    let put_sequences_back = sequences(client)?;
     let mut answers = Vec::new();
     for same in calls.chunk_by(|one, next| one.become_sql == next.become_sql) {
         let become_sql = &same[0].become_sql;
@@ -152,7 +154,21 @@ fn make_calls(
         }
         own(client, PUT_BACK)?;
     }
+    own(client, &put_sequences_back)?;
     Ok(answers)
+}
+
+/// Statements that set every sequence to what it is now: rolling back does not.
+fn sequences(client: &mut Client) -> Result<String> {
+    let query = "select pg_catalog.format('select pg_catalog.setval(%s::oid::regclass, %s, %L)', \
+             q.seqrelid::oid, coalesce(l.value, q.seqstart), l.value is not null) \
+         from pg_catalog.pg_sequence q \
+             join pg_catalog.pg_class c on c.oid = q.seqrelid and c.relpersistence <> 't', \
+             lateral (select pg_catalog.pg_sequence_last_value(q.seqrelid)) as l (value) \
+         order by q.seqrelid";
+    let rows = session::rows(client, query)
+        .map_err(|cause| session::internal("read the sequences", &cause))?;
+    Ok(rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("; "))
 }
 
 const SAVEPOINT: &str = "savepoint leakproof_call";

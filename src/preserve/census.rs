@@ -53,7 +53,7 @@ impl ColumnCensus {
 pub(super) struct Sums {
     /// How many rows have a value.
     pub values: u64,
-    /// The characters of the longest text form.
+    /// The bytes of the longest text form.
     pub longest: u64,
     /// The sum of the 64-bit hashes of the values' text forms, in decimal.
     pub plain: String,
@@ -234,24 +234,27 @@ impl TableCensus {
     /// The same of expressions for text over the row `t`.
     pub(super) fn sums_query_of(&self, oid: i64, texts: &[String], condition: &str) -> String {
         let each = |form: fn(&str) -> String| -> String {
-            let forms: Vec<String> = texts.iter().map(|text| form(text)).collect();
+            let forms: Vec<String> = (0..texts.len()).map(|at| form(&format!("v.c{at}"))).collect();
             forms.join(", ")
         };
         let key = self.key_expression(&self.key_names());
+        let values = texts.iter().enumerate().map(|(at, text)| format!("{text} as c{at}, "));
+        // `offset 0` keeps the server from making each text anew for each sum.
         format!(
             "select {oid}::bigint, pg_catalog.count(*), \
              pg_catalog.array_to_string(array[{}]::bigint[], ','), \
              pg_catalog.array_to_string(array[{}]::bigint[], ','), \
              pg_catalog.array_to_string(array[{}]::numeric[], ','), \
              pg_catalog.array_to_string(array[{}]::numeric[], ',') \
-             from only {} as t, \
-             lateral (select pg_catalog.hashtextextended({key}, 0)) as k (seed) \
+             from only {} as t, lateral \
+             (select {}pg_catalog.hashtextextended({key}, 0) as seed offset 0) as v \
              where {condition}",
             each(|text| format!("pg_catalog.count({text})")),
-            each(|text| format!("coalesce(pg_catalog.max(pg_catalog.length({text})), 0)")),
+            each(|text| format!("coalesce(pg_catalog.max(pg_catalog.octet_length({text})), 0)")),
             each(|text| format!("coalesce(pg_catalog.sum({}::numeric), 0)", hash(text, "0"))),
-            each(|text| format!("coalesce(pg_catalog.sum({}::numeric), 0)", hash(text, "k.seed"))),
+            each(|text| format!("coalesce(pg_catalog.sum({}::numeric), 0)", hash(text, "v.seed"))),
             self.sql_name(),
+            values.collect::<String>(),
         )
     }
 

@@ -40,7 +40,7 @@ pub struct Loss {
     pub table: String,
     /// The column, as named before, unless the whole table is meant.
     pub column: Option<String>,
-    /// Rows, values, or for a truncated column the most characters, before.
+    /// Rows, values, or for a truncated column the most bytes, before.
     pub before: u64,
     /// The same after; 0 for what is gone.
     pub after: u64,
@@ -80,7 +80,7 @@ impl Loss {
             LossKind::ColumnDropped => format!("{place} is gone; it had {before} values"),
             LossKind::ColumnEmptied => format!("{place} is empty; it had {before} values"),
             LossKind::ColumnTruncated => {
-                format!("{place} was cut: its longest text had {before} characters, now {after}")
+                format!("{place} was cut: its longest text had {before} bytes, now {after}")
             }
             LossKind::ColumnRetyped => {
                 format!("{place} holds other values as {to} than it held as {from}")

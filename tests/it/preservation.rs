@@ -98,7 +98,7 @@ const CASES: &[Case] = &[
     ]),
     Case("texts are cut", "
         alter table public.notes alter body type varchar(3) using left(body, 3)", None, &[
-        "public.notes.body was cut: its longest text had 6 characters, now 3 \
+        "public.notes.body was cut: its longest text had 6 bytes, now 3 \
             {\"id\" : \"1\"} {\"id\" : \"2\"} {\"id\" : \"3\"}",
     ]),
     Case("a time is rounded", "

@@ -195,9 +195,11 @@ insert into public.notes (id, user_id) values (5, public.my_id());
 delete from public.notes where id = 1;
 set local timezone = 'Asia/Tokyo'; set role app_user;
 select id, now() from public.notes;
+-- call: draws a number
+do $$ begin perform nextval('public.numbers'); end $$;
 -- call: afterwards
 select id, current_user, current_setting('timezone') from public.notes",
-        &["V2: 2 as before"],
+        &["V2: 3 as before"],
     ),
     Asked(
         "how many rows a statement reaches",
@@ -279,7 +281,8 @@ fn migrated<T>(
     let mut scratch = empty_scratch(&project);
     let outcome = scratch.migrate();
     if outcome.is_ok() {
-        let left = "select id::text from public.notes where id not in (1, 2, 3, 4) order by id";
+        let left = "select id::text from public.notes where id not in (1, 2, 3, 4)
+            union all select 'number ' || last_value from public.numbers where is_called";
         assert_eq!(lines(&scratch, left), [""; 0], "a call was not taken back");
     }
     tell(outcome.map(|()| scratch.applied()).map_err(|error| error.to_string()))
