@@ -3,6 +3,7 @@
 
 mod character_chats;
 mod conversations;
+mod hostile;
 mod kills;
 mod leaks;
 mod mentor_chats;

