@@ -12,6 +12,7 @@ mod documents;
 mod json;
 mod load;
 mod mentor_chats;
+mod sabotage;
 mod shop_chat;
 mod times;
 mod topic_sessions;
@@ -24,7 +25,7 @@ use leakproof::project::Project;
 
 use self::dice::Dice;
 use self::load::Row;
-use self::trial::{Subject, least, try_rows};
+use self::trial::{Subject, Told, least, try_rows};
 use crate::support::root;
 
 /// What the environment says, or what is quick.
@@ -48,6 +49,17 @@ impl Run {
         }
     }
 
+    /// Past the capture of the test harness.
+    fn tell(&self, name: &str, told: &Told) {
+        assert!(!told.refused.is_empty(), "{name}: the server took everything: it is not hostile");
+        assert!(told.loaded * 2 > self.documents, "{name}: the server refused almost everything");
+        if self.is_told {
+            let Self { documents, seed, .. } = self;
+            let said = format!("{name}, seed {seed}, {documents} documents: {}\n", told.sentence());
+            std::io::stderr().write_all(said.as_bytes()).expect("written");
+        }
+    }
+
     fn rows(&self, subject: &Subject) -> Vec<Row> {
         let mut rows = Vec::new();
         for place in 0..self.documents {
@@ -60,22 +72,20 @@ impl Run {
     }
 }
 
-const DOCUMENTS: usize = 500;
+/// All of them together are tried in a few seconds.
+const DOCUMENTS: usize = 300;
 const SEED: u64 = 20_240_229;
+
+fn project(name: &str) -> Project {
+    Project::read(root().join("sql").join(name)).expect("a readable project")
+}
 
 fn try_project(name: &str, subject: &Subject) {
     let run = Run::from_env();
-    let project = Project::read(root().join("sql").join(name)).expect("a readable project");
+    let project = project(name);
     let rows = run.rows(subject);
     match try_rows(&project, subject, &rows) {
-        Ok(told) => {
-            assert!(!told.refused.is_empty(), "the server took everything: it is not hostile");
-            if run.is_told {
-                let sentence = told.sentence();
-                let said = format!("{name}, {} documents: {sentence}\n", run.documents);
-                std::io::stderr().write_all(said.as_bytes()).expect("written");
-            }
-        }
+        Ok(told) => run.tell(name, &told),
         Err(error) => {
             let fails = |rows: &[Row]| try_rows(&project, subject, rows).err();
             let least = least(&fails, &rows, error);
@@ -102,4 +112,13 @@ fn every_topic_comes_through() {
 #[test]
 fn every_loose_message_comes_through() {
     try_project("mentor_chats", &mentor_chats::SUBJECT);
+}
+
+#[test]
+fn every_visitor_comes_through() {
+    let run = Run::from_env();
+    match shop_chat::try_stages(&project("shop_chat"), run.seed, run.documents) {
+        Ok(told) => run.tell("shop_chat", &told),
+        Err(error) => panic!("shop_chat, seed {}, {} documents: {error}", run.seed, run.documents),
+    }
 }

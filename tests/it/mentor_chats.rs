@@ -275,7 +275,7 @@ fn the_chat_service_works() {
                 "select count(distinct public.get_or_create_mentor_chat({ME}, id) ->> 'id')
                 from public.mentors, generate_series(1, 3)"
             ),
-            "3",
+            "4",
         ),
         (format!("public.get_or_create_mentor_chat({ME}, 'nobody')"), "NULL"),
         (

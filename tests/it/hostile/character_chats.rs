@@ -9,7 +9,7 @@ use super::documents::{
     write_quoted, write_text,
 };
 use super::json::{self, Kind};
-use super::load::{Row, Table, TextRow};
+use super::load::{Row, Rows, Table, TextRow};
 use super::times;
 use super::trial::{Subject, brief};
 
@@ -220,7 +220,7 @@ fn write_part(dice: &mut Dice, out: &mut Vec<u8>, part: &str) {
 /// Who may be referred to by which key; of personas, whose they are.
 type References<'a> = HashMap<(&'a str, &'a str), Option<&'a str>>;
 
-fn compare(legacy: &[Vec<TextRow>], new: &[Vec<TextRow>]) -> Result<(), String> {
+fn compare(legacy: &[Rows], new: &[Rows]) -> Result<(), String> {
     for (was, is) in legacy.iter().zip(new) {
         if let Some((was, is)) = first_difference(was, is) {
             return Err(format!("the API answers something else:\n  was {was}\n  is  {is}"));

@@ -8,7 +8,7 @@ use super::documents::{
     write_quoted, write_text,
 };
 use super::json::{self, Kind};
-use super::load::{Row, Table, TextRow};
+use super::load::{Row, Rows, Table, TextRow};
 use super::times::{self, Stated};
 use super::trial::{Subject, brief};
 
@@ -242,7 +242,7 @@ struct Chat<'a> {
     began: Option<i64>,
 }
 
-fn compare(legacy: &[Vec<TextRow>], new: &[Vec<TextRow>]) -> Result<(), String> {
+fn compare(legacy: &[Rows], new: &[Rows]) -> Result<(), String> {
     let (chats, conversations, views, rows) = (&legacy[0], &new[0], &new[1], &new[2]);
     if let Some((was, is)) = first_difference(chats, views) {
         return Err(format!("the old name shows another chat:\n  was {was}\n  is  {is}"));

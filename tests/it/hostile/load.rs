@@ -123,8 +123,11 @@ fn insert_each(table: &Table) -> String {
 /// A row of text values; `None` is NULL.
 pub type TextRow = Vec<Option<String>>;
 
+/// All rows of one query.
+pub type Rows = Vec<TextRow>;
+
 /// The rows of a query as text, with times in UTC.
-pub fn read_rows(client: &mut Client, query: &str) -> Vec<TextRow> {
+pub fn read_rows(client: &mut Client, query: &str) -> Rows {
     client.batch_execute("set timezone = 'UTC'; set datestyle = 'ISO, YMD'").expect("a time zone");
     let answer = client.simple_query(query).unwrap_or_else(|error| panic!("{query}: {error:?}"));
     let rows = answer.into_iter().filter_map(|message| match message {

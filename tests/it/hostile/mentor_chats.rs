@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::conversations::{first_difference, written};
 use super::dice::Dice;
 use super::documents::{iso, large_array, large_text, moment, plain_text, write_any};
-use super::load::{Row, Table, TextRow};
+use super::load::{Row, Rows, Table, TextRow};
 use super::trial::{Subject, brief};
 
 pub const SUBJECT: Subject = Subject {
@@ -161,7 +161,7 @@ fn said_at(dice: &mut Dice) -> Option<Vec<u8>> {
     Some(iso(1_700_000_000_000_000 + dice.below(500) as i64 * 1000, 5).into_bytes())
 }
 
-fn compare(legacy: &[Vec<TextRow>], new: &[Vec<TextRow>]) -> Result<(), String> {
+fn compare(legacy: &[Rows], new: &[Rows]) -> Result<(), String> {
     if let Some((was, is)) = first_difference(&legacy[2], &new[2]) {
         return Err(format!("another user:\n  was {was}\n  is  {is}"));
     }

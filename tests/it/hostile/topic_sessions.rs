@@ -6,7 +6,7 @@ use super::conversations::first_difference;
 use super::dice::Dice;
 use super::documents::{iso, large_text, moment, plain_text, uuid};
 use super::json;
-use super::load::{Row, Table, TextRow};
+use super::load::{Row, Rows, Table, TextRow};
 use super::trial::{Subject, brief};
 
 pub const SUBJECT: Subject = Subject {
@@ -140,7 +140,7 @@ fn said_at(dice: &mut Dice, at: usize) -> Option<Vec<u8>> {
 
 type Place<'a> = (&'a Option<String>, &'a Option<String>, &'a Option<String>);
 
-fn compare(legacy: &[Vec<TextRow>], new: &[Vec<TextRow>]) -> Result<(), String> {
+fn compare(legacy: &[Rows], new: &[Rows]) -> Result<(), String> {
     if let Some((was, is)) = first_difference(&legacy[1], &new[1]) {
         return Err(format!("another user:\n  was {was}\n  is  {is}"));
     }

@@ -10,7 +10,7 @@ use postgres::Client;
 
 use super::dice::Dice;
 use super::json::{self, Kind};
-use super::load::{Refused, Row, Table, TextRow, load, read_rows};
+use super::load::{Refused, Row, Rows, Table, TextRow, load, read_rows};
 use crate::support::empty_scratch;
 
 /// A project whose legacy rows are put to the trial.
@@ -25,7 +25,7 @@ pub struct Subject {
     /// Everything that a migration makes of it, but for what it numbers anew each time.
     pub new: &'static [&'static str],
     /// Compares what `legacy` gave with what `new` gives; the first difference is the error.
-    pub compare: fn(legacy: &[Vec<TextRow>], new: &[Vec<TextRow>]) -> Result<(), String>,
+    pub compare: fn(legacy: &[Rows], new: &[Rows]) -> Result<(), String>,
 }
 
 /// What a trial did.
@@ -38,7 +38,7 @@ pub struct Told {
 }
 
 impl Told {
-    fn time<T>(&mut self, what: impl Into<String>, work: impl FnOnce() -> T) -> T {
+    pub fn time<T>(&mut self, what: impl Into<String>, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let value = work();
         self.steps.push((what.into(), start.elapsed()));
@@ -59,13 +59,11 @@ impl Told {
 pub fn try_rows(project: &Project, subject: &Subject, rows: &[Row]) -> Result<Told, String> {
     let mut told = Told::default();
     let mut scratch = empty_scratch(project);
-    scratch.migrate_to(1).map_err(|error| error.to_string())?;
     let mut client = scratch.connect().expect("a connection");
-    told.refused = told.time("load", || load(&mut client, subject.tables, rows));
-    told.loaded = rows.len() - told.refused.values().sum::<usize>();
-    let legacy = told.time("read", || read_all(&mut client, subject.legacy));
+    let legacy = load_legacy(&mut scratch, &mut client, subject, rows, &mut told)?;
 
     go_there(project, &mut scratch, &mut told)?;
+    keeps_promises(&scratch)?;
     let new = told.time("read", || read_all(&mut client, subject.new));
     told.time("compare", || (subject.compare)(&legacy, &new))?;
 
@@ -76,28 +74,58 @@ pub fn try_rows(project: &Project, subject: &Subject, rows: &[Row]) -> Result<To
     same("the way back", &legacy, &read_all(&mut client, subject.legacy))?;
 
     go_there(project, &mut scratch, &mut told)?;
+    keeps_promises(&scratch)?;
     same("the way there again", &new, &read_all(&mut client, subject.new))?;
     Ok(told)
 }
 
-fn read_all(client: &mut Client, queries: &[&str]) -> Vec<Vec<TextRow>> {
+/// There, and nothing but the comparison: the project's own promises are not asked.
+pub fn compare_rows(project: &Project, subject: &Subject, rows: &[Row]) -> Result<(), String> {
+    let mut told = Told::default();
+    let mut scratch = empty_scratch(project);
+    let mut client = scratch.connect().expect("a connection");
+    let legacy = load_legacy(&mut scratch, &mut client, subject, rows, &mut told)?;
+    go_there(project, &mut scratch, &mut told)?;
+    (subject.compare)(&legacy, &read_all(&mut client, subject.new))
+}
+
+/// The rows at version 1, and what the server made of them.
+fn load_legacy(
+    scratch: &mut Scratch<'_>,
+    client: &mut Client,
+    subject: &Subject,
+    rows: &[Row],
+    told: &mut Told,
+) -> Result<Vec<Rows>, String> {
+    scratch.migrate_to(1).map_err(|error| error.to_string())?;
+    told.refused = told.time("load", || load(client, subject.tables, rows));
+    told.loaded = rows.len() - told.refused.values().sum::<usize>();
+    Ok(told.time("read", || read_all(client, subject.legacy)))
+}
+
+fn read_all(client: &mut Client, queries: &[&str]) -> Vec<Rows> {
     queries.iter().map(|query| read_rows(client, query)).collect()
 }
 
-/// Each migration by itself, to tell its time; none may lose a thing by its own promises.
+/// Each migration by itself, to tell its time.
 fn go_there(project: &Project, scratch: &mut Scratch<'_>, told: &mut Told) -> Result<(), String> {
     let later = project.migrations().iter().map(SqlFile::version).filter(|version| *version > 1);
     for version in later {
         told.time(format!("V{version}"), || scratch.migrate_to(version))
             .map_err(|error| error.to_string())?;
     }
+    Ok(())
+}
+
+/// Whether the census and the project's own promises saw nothing lost.
+pub fn keeps_promises(scratch: &Scratch<'_>) -> Result<(), String> {
     match scratch.applied().iter().find(|applied| !applied.preservation.holds()) {
         Some(broken) => Err(format!("V{} broke its promise: {broken:?}", broken.version)),
         None => Ok(()),
     }
 }
 
-fn same(when: &str, was: &[Vec<TextRow>], is: &[Vec<TextRow>]) -> Result<(), String> {
+fn same(when: &str, was: &[Rows], is: &[Rows]) -> Result<(), String> {
     for (was, is) in was.iter().zip(is) {
         if was.len() != is.len() {
             return Err(format!("{when}: {} rows were there, {} are", was.len(), is.len()));
