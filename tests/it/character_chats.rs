@@ -6,8 +6,8 @@ use leakproof::report::{Outcome, to_text};
 use leakproof::scratch::Scratch;
 
 use crate::support::{
-    Sabotage, answers, assert_report, assert_snapshot, assert_there_and_back, check_project,
-    empty_scratch, lines, recorded_answers, root, told_of_sabotages,
+    Sabotage, answers, assert_report, assert_snapshot, check_project, empty_scratch, lines,
+    recorded_answers, root, told_of_sabotages,
 };
 
 fn project() -> Project {
@@ -34,26 +34,6 @@ fn the_matrix_is_the_accepted_one() {
         &[],
     );
 }
-
-#[test]
-fn the_way_back_rebuilds_every_array() {
-    assert_there_and_back(&project(), 1, OLD_SHAPE, NEW_SHAPE);
-}
-
-/// As text: jsonb that equals may still print differently.
-const OLD_SHAPE: &str = "
-    select concat_ws(' | ', id, email, name, coalesce(chat_history::text, 'NULL'), created_at)
-    from public.users order by id collate \"C\"";
-
-/// Without `id`, which numbers the rows anew each time.
-const NEW_SHAPE: &str = "
-    select line from (
-        select 'chat | ' || (to_jsonb(h) - 'id')::text from public.chat_histories h
-        union all
-        select 'reject | ' || to_jsonb(j)::text from public.chat_history_rejects j
-        union all
-        select 'user | ' || to_jsonb(u)::text from public.users u
-    ) t (line) order by line collate \"C\"";
 
 #[test]
 fn moving_the_data_again_changes_nothing() {

@@ -4,6 +4,7 @@
 mod audience;
 mod character_chats;
 mod conversations;
+mod hostile;
 mod kills;
 mod leaks;
 mod mentor_chats;

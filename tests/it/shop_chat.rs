@@ -7,8 +7,8 @@ use leakproof::report::{Outcome, to_text};
 use postgres::Client;
 
 use crate::support::{
-    Copy, Sabotage, ask_as, assert_report, assert_snapshot, assert_there_and_back, check_project,
-    empty_scratch, lines, root, told_of_prepared, told_of_sabotages,
+    Copy, Sabotage, ask_as, assert_report, assert_snapshot, check_project, empty_scratch, lines,
+    root, told_of_prepared, told_of_sabotages,
 };
 
 /// Chats as the shop has them, loaded where the tables have just been made.
@@ -44,12 +44,6 @@ fn the_matrix_is_the_accepted_one() {
     let mut isolation = scratch.isolation().expect("a world");
     let matrix = isolation.matrix().expect("a matrix").to_string();
     assert_snapshot("shop_chat", "access", &matrix, &[]);
-}
-
-#[test]
-fn there_and_back_and_there_again() {
-    let users = "select u::text from public.users u order by 1";
-    assert_there_and_back(&project(), 1, users, users);
 }
 
 /// The guide's way back deletes everything; ours wants to be told first. Then it is complete.

@@ -7,8 +7,8 @@ use leakproof::report::{Outcome, to_text};
 use postgres::Client;
 
 use crate::support::{
-    Sabotage, ask_as, assert_report, assert_snapshot, assert_there_and_back, check_project,
-    empty_scratch, lines, recorded_answers, root, told_of_sabotages,
+    Sabotage, ask_as, assert_report, assert_snapshot, check_project, empty_scratch, lines,
+    recorded_answers, root, told_of_sabotages,
 };
 
 fn project() -> Project {
@@ -31,23 +31,6 @@ fn the_matrix_is_the_accepted_one() {
     let matrix = isolation.matrix().expect("a matrix").to_string();
     assert_snapshot("topic_sessions", "access", &matrix, &[]);
 }
-
-#[test]
-fn there_and_back_and_there_again() {
-    assert_there_and_back(&project(), 1, OLD_SHAPE, NEW_SHAPE);
-}
-
-const OLD_SHAPE: &str = "
-    select h::text from public.chat_history h
-    union all
-    select u::text from public.users u
-    order by 1";
-
-const NEW_SHAPE: &str = "
-    select s::text from public.chat_sessions s
-    union all
-    select u::text from public.users u
-    order by 1";
 
 #[test]
 fn the_baseline_goes_only_when_nobody_said_anything() {

@@ -19,7 +19,8 @@ grant usage on schema private to app_user, app_service;
 -- users
 
 create table public.users (
-    id varchar primary key,
+    id varchar primary key
+        constraint id_is_usable check (length(id) between 1 and 255),
     email varchar not null constraint users_email_key unique,
     name varchar,
     created_at timestamptz not null default now(),
@@ -127,20 +128,24 @@ create index personas_user_id_idx on public.personas (user_id);
 -- Text is cast only where it is a strict ISO form with a zone: the cast alone would take 'now',
 -- 'infinity', '20240102', and read zone-less text in the session's zone. The day is checked against
 -- its month, since the cast raises on the 30th of February. Numbers are seconds since 1970, or
--- milliseconds where seconds would be past 2099.
+-- milliseconds where seconds would be past 2099. Rounding comes first: numeric has numbers too
+-- small for a double, and the cast raises. `[0-9]` and not `\d`, which in some locales is more
+-- digits than a cast takes.
 create function private.read_time(stamp jsonb) returns timestamptz
 language sql stable
 return case jsonb_typeof(stamp)
     when 'number' then case
-        when stamp::numeric <= 0 then null
-        when stamp::numeric < 4102444800 then to_timestamp(stamp::numeric::double precision)
+        when round(stamp::numeric, 6) <= 0 then null
+        when stamp::numeric < 4102444800 then
+            to_timestamp(round(stamp::numeric, 6)::double precision)
         when stamp::numeric < 4102444800000 then
-            to_timestamp((stamp::numeric / 1000)::double precision)
+            to_timestamp(round(stamp::numeric / 1000, 6)::double precision)
     end
     when 'string' then case
         when stamp #>> '{}' ~ (
-            '^(19[789]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])'
-            'T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$'
+            '^(19[789][0-9]|20[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])'
+            'T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?'
+            '(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$'
         ) then case
             when substr(stamp #>> '{}', 9, 2)::integer <= extract(
                 day from make_date(
@@ -165,6 +170,7 @@ return to_char(
 
 -- Every element of a document with its place, and either why it is no chat, or nothing. A document
 -- that is no array is one element, in place 0. Of several with one id the first is the chat.
+-- In plpgsql, since that plans it once a session and not with each call.
 create function private.read_history(document jsonb) returns table (
     ordinal integer,
     element jsonb,
@@ -172,8 +178,10 @@ create function private.read_history(document jsonb) returns table (
     last_updated timestamptz,
     reason text
 )
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
+begin
+    return query
     with elements as (
         select e.ordinality::integer as ordinal, e.value as element
         from jsonb_array_elements(
@@ -214,7 +222,8 @@ as $$
             else n.reason
         end
     from named n
-    order by n.ordinal
+    order by n.ordinal;
+end
 $$;
 
 -- The array to add a chat to. What was no array becomes its first element, unless it was nothing.
@@ -450,6 +459,8 @@ comment on column public.users.chat_history is
     'All his chats, each with all its messages, oldest first. Nothing checks what is in it.';
 comment on column public.users.created_at is 'When the account began.';
 comment on constraint users_pkey on public.users is 'No two users share an id.';
+comment on constraint id_is_usable on public.users is
+    'An id is no longer than an index can hold, beside whatever is named in it.';
 comment on constraint users_email_key on public.users is 'An address has one account.';
 
 comment on table public.characters is 'Whom one can chat with.';

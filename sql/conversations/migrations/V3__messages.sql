@@ -60,20 +60,24 @@ revoke all on table public.messages, public.message_rejects
 -- 'infinity', '20240102', and read zone-less text in the session's zone. The day is checked against
 -- its month, since the cast raises on the 30th of February. Numbers are seconds since 1970, or
 -- milliseconds where seconds would be past 2099; neither zero nor a year past 2099 is believed, for
--- one such time would push all later messages behind it.
+-- one such time would push all later messages behind it. Rounding comes first: numeric has numbers
+-- too small for a double, and the cast raises. `[0-9]` and not `\d`, which in some locales is more
+-- digits than a cast takes.
 create function private.read_time(stamp jsonb) returns timestamptz
 language sql stable
 return case jsonb_typeof(stamp)
     when 'number' then case
-        when stamp::numeric <= 0 then null
-        when stamp::numeric < 4102444800 then to_timestamp(stamp::numeric::double precision)
+        when round(stamp::numeric, 6) <= 0 then null
+        when stamp::numeric < 4102444800 then
+            to_timestamp(round(stamp::numeric, 6)::double precision)
         when stamp::numeric < 4102444800000 then
-            to_timestamp((stamp::numeric / 1000)::double precision)
+            to_timestamp(round(stamp::numeric / 1000, 6)::double precision)
     end
     when 'string' then case
         when stamp #>> '{}' ~ (
-            '^(19[789]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])'
-            'T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$'
+            '^(19[789][0-9]|20[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])'
+            'T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?'
+            '(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$'
         ) then case
             when substr(stamp #>> '{}', 9, 2)::integer <= extract(
                 day from make_date(
@@ -148,6 +152,7 @@ $$;
 --   themselves stay as they are: the latest so far, each reduced by its place in microseconds, plus
 --   its own place. Before the first time given, it counts down from that; without any, up from when
 --   the conversation began.
+-- * began_at is not believed where it has no end, or is so late that nothing can come after it.
 -- * from live_from on an element without a time was written just now.
 create function private.read_elements(
     document jsonb, began_at timestamptz, live_from integer default null
@@ -212,7 +217,9 @@ as $$
         coalesce(
             max(coalesce(t.said_start, t.live_start)) over (order by t.ordinal),
             first_value(t.said_start) over (order by t.said_start is null, t.ordinal),
-            began_at,
+            case
+                when isfinite(began_at) and began_at < '294276-01-01T00:00:00Z' then began_at
+            end,
             'epoch'
         ) + t.ordinal * interval '1 microsecond'
     from timed t

@@ -62,7 +62,11 @@ where c.id in (
     ) n
     group by n.id
     having bool_and(coalesce(
-        n.said_at ~ '^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$'
+        -- Only days that every month has: that one is none is the migration's to know.
+        n.said_at ~ (
+            '^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])'
+            'T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$'
+        )
         and (n.said_before is null or n.said_before < n.said_at),
         false
     ))
@@ -90,7 +94,10 @@ where m.conversation_id in (
     ) n
     group by n.id
     having bool_and(coalesce(
-        n.said_at ~ '^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$'
+        n.said_at ~ (
+            '^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])'
+            'T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$'
+        )
         and (n.said_before is null or n.said_before < n.said_at),
         false
     ))
@@ -103,11 +110,12 @@ from public.conversations c
 where false;
 -- after
 select m.conversation_id, m.ordinal, m.created_at
-from public.messages m
-where exists (
+from (
     select
+        b.conversation_id,
+        b.ordinal,
+        b.created_at,
+        lag(b.created_at) over (partition by b.conversation_id order by b.ordinal) as said_before
     from public.messages b
-    where b.conversation_id = m.conversation_id
-    and b.ordinal < m.ordinal
-    and b.created_at >= m.created_at
-);
+) m
+where m.said_before >= m.created_at;

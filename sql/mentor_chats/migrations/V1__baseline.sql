@@ -27,7 +27,8 @@ grant execute on function private.new_id() to app_user, app_service;
 -- users
 
 create table public.users (
-    id text primary key default private.new_id(),
+    id text primary key default private.new_id()
+        constraint id_is_usable check (length(id) between 1 and 255),
     email text not null constraint users_email_key unique,
     name text,
     created_at timestamptz(3) not null default now()
@@ -120,10 +121,14 @@ create index messages_user_id_created_at_idx on public.messages (user_id, create
 -- What the back end calls. All of it runs with the rights of whoever calls, under his policies: to
 -- ask for somebody else's messages is to ask for none.
 
--- As JavaScript's `toISOString()` has it.
+-- As JavaScript's `toISOString()` has it; NULL for what has no end. Rounded to milliseconds, a time
+-- may be past the last one that there is: the server keeps it, but does not compute with it.
 create function private.write_time(moment timestamptz) returns text
 language sql stable
-return to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+return to_char(
+    case when moment < '294276-12-31T23:59:59.9995Z' then moment end at time zone 'UTC',
+    'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
+);
 
 create function private.loose_message(message public.messages, mentor text) returns jsonb
 language sql stable set search_path = ''
@@ -220,6 +225,8 @@ comment on column public.users.email is 'Where he is reached, and what he logs i
 comment on column public.users.name is 'What he calls himself.';
 comment on column public.users.created_at is 'When the account began.';
 comment on constraint users_pkey on public.users is 'No two users share an id.';
+comment on constraint id_is_usable on public.users is
+    'An id is no longer than an index can hold, beside whatever is named in it.';
 comment on constraint users_email_key on public.users is 'An address has one account.';
 
 comment on table public.mentors is 'Whom one can ask for advice.';

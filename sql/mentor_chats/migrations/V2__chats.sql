@@ -49,8 +49,9 @@ alter table public.messages
 create index chats_user_id_updated_at_idx on public.chats (user_id, updated_at desc);
 create index chats_mentor_id_idx on public.chats (mentor_id);
 create index message_rejects_user_id_idx on public.message_rejects (user_id);
-create index messages_user_id_chat_id_created_at_idx
-    on public.messages (user_id, chat_id, created_at, id);
+-- NOTE: neither user_id nor id of the message is in it. The index of V1 has both, and where that is
+-- filled to its limit there is no room for a chat beside them.
+create index messages_chat_id_created_at_idx on public.messages (chat_id, created_at);
 
 
 -- The id of the one chat of a user and a mentor: made from both, so that grouping twice is grouping
@@ -191,8 +192,8 @@ comment on column public.messages.chat_id is
 comment on constraint chat_has_user on public.messages is 'What is nobody''s stands alone.';
 comment on constraint messages_user_id_chat_id_fkey on public.messages is
     'A message is in a chat of its own user, and stands alone once that is gone.';
-comment on index public.messages_user_id_chat_id_created_at_idx is
-    'The messages of a chat, oldest first; and those of a user that stand alone.';
+comment on index public.messages_chat_id_created_at_idx is
+    'The messages of a chat, oldest first; serves the reference to it.';
 
 comment on function private.chat_id_of(text, text) is
     'The id of the chat that loose messages of a user and a mentor become.';

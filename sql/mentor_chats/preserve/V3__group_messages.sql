@@ -61,7 +61,9 @@ group by c.id;
 select distinct m.user_id, r.id as mentor_id, 'Chat with ' || r.name as title, true as is_active
 from public.messages m
 join public.mentors r on r.id = m.mentor_id
-where m.user_id is not null;
+where m.user_id is not null
+and btrim(m.mentor_id) <> ''
+and length(m.mentor_id) <= 255;
 -- after
 select c.user_id, c.mentor_id, c.title, c.is_active
 from public.chats c

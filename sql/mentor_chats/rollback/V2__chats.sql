@@ -9,7 +9,7 @@ drop function private.leave_chat();
 drop function private.why_loose(text, text);
 drop function private.chat_id_of(text, text);
 
-drop index public.messages_user_id_chat_id_created_at_idx;
+drop index public.messages_chat_id_created_at_idx;
 alter table public.messages drop constraint messages_user_id_chat_id_fkey, drop column chat_id;
 
 drop table public.message_rejects;

@@ -84,6 +84,7 @@ return jsonb_build_object(
     'role', role, 'content', content, 'timestamp', private.write_time(moment), 'phase', phase
 );
 
+-- The messages of nobody apart from the others: no index serves `is not distinct from`.
 create function public.get_chat_history(for_user uuid, topic varchar, subtopic varchar)
 returns jsonb
 language sql stable set search_path = ''
@@ -95,9 +96,18 @@ as $$
         ),
         '[]'
     )
-    from public.chat_history h
-    where h.user_id is not distinct from for_user
-    and h.topic_id is not distinct from topic
+    from (
+        select m.*
+        from public.chat_history m
+        where m.user_id = for_user
+        union all
+        select m.*
+        from public.chat_history m
+        where for_user is null
+        and m.user_id is null
+        and (m.topic_id = topic or (topic is null and m.topic_id is null))
+    ) h
+    where h.topic_id is not distinct from topic
     and h.subtopic_id is not distinct from subtopic
 $$;
 

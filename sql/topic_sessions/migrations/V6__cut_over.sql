@@ -44,12 +44,21 @@ as $$
         ),
         '[]'
     )
-    from public.chat_sessions s
+    from (
+        select c.*
+        from public.chat_sessions c
+        where c.user_id = for_user
+        union all
+        select c.*
+        from public.chat_sessions c
+        where for_user is null
+        and c.user_id is null
+        and (c.topic_id = topic or (topic is null and c.topic_id is null))
+    ) s
     cross join lateral jsonb_array_elements(
         case when jsonb_typeof(s.messages) = 'array' then s.messages else '[]' end
     ) with ordinality e
-    where s.user_id is not distinct from for_user
-    and s.topic_id is not distinct from topic
+    where s.topic_id is not distinct from topic
     and s.subtopic_id is not distinct from subtopic
 $$;
 

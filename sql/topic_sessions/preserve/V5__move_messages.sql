@@ -36,17 +36,16 @@ select
     h.subtopic_id,
     min(h.created_at) as created_at,
     max(h.created_at) as updated_at,
-    (
-        select p.phase
-        from public.chat_history p
-        where p.user_id is not distinct from h.user_id
-        and p.topic_id is not distinct from h.topic_id
-        and p.subtopic_id is not distinct from h.subtopic_id
-        and p.phase is not null
-        order by p.created_at desc nulls last, p.id desc
-        limit 1
-    ) as phase
-from public.chat_history h
+    max(h.phase) filter (where h.nth = 1) as phase
+from (
+    select
+        m.*,
+        row_number() over (
+            partition by m.user_id, m.topic_id, m.subtopic_id, m.phase is null
+            order by m.created_at desc nulls last, m.id desc
+        ) as nth
+    from public.chat_history m
+) h
 group by h.user_id, h.topic_id, h.subtopic_id;
 -- after
 select s.user_id, s.topic_id, s.subtopic_id, s.created_at, s.updated_at, s.phase

@@ -48,14 +48,13 @@ where row(
 delete from public.chat_history h
 where not exists (select from private.sessions_as_history s where s.id = h.id);
 
--- Chats are again what their rows make them.
+-- Chats are again what their rows make them. They are matched by the id that both sides would be
+-- given: to match NULLs by `is not distinct from` is to try each chat with each other one.
 delete from public.chat_sessions s
 where not exists (
     select
     from private.history_as_sessions h
-    where h.user_id is not distinct from s.user_id
-    and h.topic_id is not distinct from s.topic_id
-    and h.subtopic_id is not distinct from s.subtopic_id
+    where h.id = private.session_id(s.user_id, s.topic_id, s.subtopic_id)
 );
 
 update public.chat_sessions s
@@ -65,9 +64,7 @@ set
     created_at = h.created_at,
     updated_at = h.updated_at
 from private.history_as_sessions h
-where h.user_id is not distinct from s.user_id
-and h.topic_id is not distinct from s.topic_id
-and h.subtopic_id is not distinct from s.subtopic_id
+where h.id = private.session_id(s.user_id, s.topic_id, s.subtopic_id)
 and row(s.messages, s.phase, s.created_at, s.updated_at)
     is distinct from row(h.messages, h.phase, h.created_at, h.updated_at);
 
@@ -83,9 +80,18 @@ as $$
         ),
         '[]'
     )
-    from public.chat_history h
-    where h.user_id is not distinct from for_user
-    and h.topic_id is not distinct from topic
+    from (
+        select m.*
+        from public.chat_history m
+        where m.user_id = for_user
+        union all
+        select m.*
+        from public.chat_history m
+        where for_user is null
+        and m.user_id is null
+        and (m.topic_id = topic or (topic is null and m.topic_id is null))
+    ) h
+    where h.topic_id is not distinct from topic
     and h.subtopic_id is not distinct from subtopic
 $$;
 
