@@ -251,7 +251,9 @@ fn a_policy_that_is_gone_on_the_way_is_found() {
         let report = check_project(&copy.path());
         let project = opening.project;
         assert!(report.is_as_accepted(), "{project}: the matrix changed, too");
-        let found: Vec<_> = report.findings.iter().map(|f| (f.rule, f.on.as_str())).collect();
+        // A recorded call may be answered with more, too.
+        let others = report.findings.iter().filter(|f| f.rule != "answer-changed");
+        let found: Vec<_> = others.map(|f| (f.rule, f.on.as_str())).collect();
         assert_eq!(found, [("access-widened", opening.widened)], "{project}");
     }
 }
