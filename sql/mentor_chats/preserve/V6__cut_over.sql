@@ -51,21 +51,37 @@ cross join lateral jsonb_array_elements(public.get_messages(u.id, 1000000, 0))
 -- preserve: what a mentor remembers of a user is the same, in the same order
 -- before
 select p.user_id, p.mentor_id, public.get_mentor_messages(p.user_id, p.mentor_id)::text as messages
-from (select distinct m.user_id, m.mentor_id from public.messages m) p
-where p.user_id is not null
-and p.mentor_id is not null;
+from (
+    select
+        m.user_id,
+        m.mentor_id,
+        row_number() over (partition by m.user_id order by m.mentor_id) as nth
+    from public.messages m
+    where m.user_id is not null
+    and m.mentor_id is not null
+    group by m.user_id, m.mentor_id
+) p
+-- For each mentor all that the user ever said is looked at: not for more than that.
+where p.nth <= 100;
 -- after
 select p.user_id, p.mentor_id, public.get_mentor_messages(p.user_id, p.mentor_id)::text as messages
 from (
-    select c.user_id, coalesce(c.grouped_by, c.mentor_id) as mentor_id
-    from public.chats c
-    where exists (select from public.messages m where m.chat_id = c.id)
-    union
-    select r.user_id, r.mentor_id
-    from public.message_rejects r
+    select
+        o.user_id,
+        o.mentor_id,
+        row_number() over (partition by o.user_id order by o.mentor_id) as nth
+    from (
+        select c.user_id, coalesce(c.grouped_by, c.mentor_id) as mentor_id
+        from public.chats c
+        where exists (select from public.messages m where m.chat_id = c.id)
+        union
+        select r.user_id, r.mentor_id
+        from public.message_rejects r
+    ) o
+    where o.user_id is not null
+    and o.mentor_id is not null
 ) p
-where p.user_id is not null
-and p.mentor_id is not null;
+where p.nth <= 100;
 
 -- preserve: what the old listing leaves out is in a chat, so that a user finds all he ever said
 -- before
