@@ -8,7 +8,7 @@ from (
     from public.users u
     offset 0
 ) u
--- For longer arrays the promise of the cut over answers: here the old function looks up each in all.
+-- For longer arrays the promise of the cut over answers: the old function looks up each in all.
 cross join lateral jsonb_path_query(u.history, 'strict $ ? (@.size() <= 100)') d (document)
 cross join lateral jsonb_array_elements(
     case when jsonb_typeof(d.document) = 'array' then d.document else '[]' end
