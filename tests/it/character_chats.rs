@@ -425,6 +425,13 @@ revoke insert on table public.users from app_service;",
         caught_by: "blind-delete on public.chat_history_rejects",
     },
     Sabotage {
+        name: "titles are cut on the way",
+        file: "migrations/V4__policies.sql",
+        from: "-- Who reads and writes chats and rejects: each user his own.\n",
+        to: "update public.chat_histories set title = left(title, 3);\n",
+        caught_by: "public.chat_histories.title was cut",
+    },
+    Sabotage {
         name: "row security is forgotten on the chats",
         file: "migrations/V2__chat_histories.sql",
         from: "alter table public.chat_histories enable row level security;\n",

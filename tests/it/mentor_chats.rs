@@ -516,6 +516,20 @@ drop trigger group_message on public.messages;",
         caught_by: "ownerless-read on public.messages",
     },
     Sabotage {
+        name: "messages are cut on the way",
+        file: POLICIES,
+        from: "-- Who reads and writes chats and rejects: each user his own.\n",
+        to: "update public.messages set content = left(content, 20);\n",
+        caught_by: "public.messages.content was cut",
+    },
+    Sabotage {
+        name: "times are rounded on the way",
+        file: POLICIES,
+        from: "-- Who reads and writes chats and rejects: each user his own.\n",
+        to: "alter table public.messages alter created_at type timestamptz(0);\n",
+        caught_by: "public.messages.created_at holds other values as timestamp(0) with time zone",
+    },
+    Sabotage {
         name: "whoever is logged in changes everybody's chats",
         file: POLICIES,
         from: "create policy update_own on public.chats for update to app_user
