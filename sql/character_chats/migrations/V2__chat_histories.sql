@@ -115,6 +115,8 @@ return case
 end;
 
 -- What the element refers to is taken over where it exists; a persona where it is the user's own.
+-- NOTE: `legacy` is what is left of the element, and not put together from its parts in a query: of
+-- values that are thousands of levels deep that needs more of the server's stack than there may be.
 create function private.read_chat(for_user varchar, place integer, element jsonb)
 returns public.chat_histories
 language plpgsql stable set search_path = ''
@@ -122,6 +124,7 @@ as $$
 declare
     chat public.chat_histories;
     regular jsonb;
+    held text[];
 begin
     chat.chat_id := element ->> 'chat_id';
     chat.user_id := for_user;
@@ -149,18 +152,21 @@ begin
     chat.created_at := private.read_time(element -> 'created_at');
 
     regular := private.chat_element(chat);
-    chat.legacy := (
-        select jsonb_object_agg(e.key, e.value)
+    held := array(
+        select e.key
         from jsonb_each(element) e
-        where (regular -> e.key)::text is distinct from e.value::text
+        where (regular -> e.key)::text is not distinct from e.value::text
     );
+    chat.legacy := nullif(element - held, '{}');
     return chat;
 end
 $$;
 
 
 -- Makes the rows of a user say what the array says. What is the same and in its place keeps its
--- row. The caller holds the lock on the user's row, so two writers of one array take turns.
+-- row, and is not read again: to put together what is thousands of levels deep needs more of the
+-- server's stack, the more calls are around it.
+-- The caller holds the lock on the user's row, so two writers of one array take turns.
 create function private.write_chat_history(for_user varchar, document jsonb) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -197,6 +203,12 @@ begin
     from private.read_history(document) r
     cross join lateral private.read_chat(for_user, r.ordinal, r.element) c
     where r.reason is null
+    and not exists (
+        select
+        from public.chat_histories h
+        where h.user_id = for_user
+        and h.ordinal = r.ordinal
+    )
     order by r.ordinal
     on conflict (user_id, ordinal) do nothing;
 
