@@ -73,7 +73,7 @@ impl Run {
 }
 
 /// All of them together are tried in a few seconds.
-const DOCUMENTS: usize = 300;
+const DOCUMENTS: usize = 200;
 const SEED: u64 = 20_240_229;
 
 fn project(name: &str) -> Project {

@@ -137,7 +137,7 @@ const SABOTAGES: &[Sabotage] = &[
     },
 ];
 
-const DOCUMENTS: usize = 60;
+const DOCUMENTS: usize = 50;
 
 #[test]
 fn sabotage_is_seen_without_the_promises_of_the_project() {
