@@ -11,6 +11,7 @@
 
 use super::SqlFile;
 use crate::error::{Error, Result};
+use crate::statement;
 
 /// A promise that a migration keeps: two queries whose rows must be the same multiset.
 #[derive(Debug, Clone)]
@@ -108,7 +109,11 @@ pub(super) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
     }
     for pair in &mut pairs {
         for query in [&mut pair.before, &mut pair.after] {
-            *query = query.trim().trim_end_matches(';').trim_end().to_owned();
+            // Without its semicolon, and without the comments after it, which are the next pair's.
+            if let [statement] = statement::split(query).as_slice() {
+                *query = statement.text.to_owned();
+            }
+            query.truncate(query.trim_end().len());
         }
         if pair.before.is_empty() || pair.after.is_empty() {
             return Err(wrong(pair.line, "the pair lacks its `before` or its `after` query"));
@@ -120,4 +125,26 @@ pub(super) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
 fn push_line(query: &mut String, line: &str) {
     query.push_str(line);
     query.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_between_pairs_belong_to_no_query() {
+        let file = SqlFile::for_test(
+            "preserve/V2__a.sql",
+            2,
+            "-- What follows is about bodies.\n-- preserve: bodies\n-- before\nselect 1 -- one\n;\n\
+             -- after\n-- The same.\nselect 2;\n\n-- And now titles; all of them.\n\n\
+             -- preserve: titles\n-- before\nselect ';'\n-- after\nselect 4;;\n-- The end.\n",
+        );
+        let pairs = parse(&file).unwrap();
+        let queries: Vec<_> = pairs.iter().map(|pair| (pair.before(), pair.after())).collect();
+        assert_eq!(
+            queries,
+            [("select 1 -- one", "-- The same.\nselect 2"), ("select ';'", "select 4")]
+        );
+    }
 }

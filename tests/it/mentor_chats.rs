@@ -526,8 +526,9 @@ drop trigger group_message on public.messages;",
         name: "times are rounded on the way",
         file: POLICIES,
         from: "-- Who reads and writes chats and rejects: each user his own.\n",
-        to: "alter table public.messages alter created_at type timestamptz(0);\n",
-        caught_by: "public.messages.created_at holds other values as timestamp(0) with time zone",
+        to: "update public.messages set created_at = date_trunc('second', created_at)
+            where created_at < '2025-01-01';\n",
+        caught_by: "public.messages.created_at holds other values than before",
     },
     Sabotage {
         name: "whoever is logged in changes everybody's chats",
