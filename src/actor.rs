@@ -53,19 +53,26 @@ impl Actor {
             None => (None, None, &none),
         };
         let name = user.unwrap_or("visitor");
-        let token = Token { name, role, user, claimed_tenant };
-        let request = token.request_on(platform, claims)?;
-        Ok(Some(Self {
-            name: name.to_owned(),
-            role: role.to_owned(),
-            user: user.map(str::to_owned),
+        Self::with_token(platform, &Token { name, role, user, claimed_tenant }, claims).map(Some)
+    }
+
+    /// Who asks with a token, and with more claims in it; a member of nothing as far as we know.
+    fn with_token(
+        platform: &Platform,
+        token: &Token<'_>,
+        claims: &Map<String, Value>,
+    ) -> Result<Self> {
+        Ok(Self {
+            name: token.name.to_owned(),
+            role: token.role.to_owned(),
+            user: token.user.map(str::to_owned),
             member_of: Vec::new(),
             left: None,
             membership: BTreeMap::new(),
             is_service: false,
-            request,
+            request: token.request_on(platform, claims)?,
             session_user: platform.session_user().map(str::to_owned),
-        }))
+        })
     }
 
     /// The name in reports, such as `alice`.
@@ -106,7 +113,17 @@ impl Actor {
     /// Statements that turn the session into this actor until the transaction, or the savepoint
     /// around them, ends.
     pub(crate) fn become_sql(&self) -> String {
-        become_sql(self.session_user.as_deref(), &self.request, &self.role)
+        let mut sql = String::new();
+        if let Some(session_user) = &self.session_user {
+            sql.push_str(&format!(
+                "set local session authorization {}; ",
+                identifier(session_user)
+            ));
+        }
+        let request = self.request.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        sql.push_str(&set_sql(request));
+        sql.push_str(&format!("set local role {}", identifier(&self.role)));
+        sql
     }
 
     /// Statements that say who asks without becoming the actor: for triggers, defaults and views
@@ -141,19 +158,7 @@ pub(crate) fn become_caller_sql(platform: &Platform, caller: &Caller) -> Result<
             .help("name the role of back-end jobs as `service_role` under `[identity]`")
     })?;
     let token = Token { name: "caller", role, user, claimed_tenant: None };
-    let request = token.request_on(platform, &Map::new())?;
-    Ok(Some(become_sql(platform.session_user(), &request, role)))
-}
-
-fn become_sql(session_user: Option<&str>, request: &[(String, String)], role: &str) -> String {
-    let mut sql = String::new();
-    if let Some(session_user) = session_user {
-        sql.push_str(&format!("set local session authorization {}; ", identifier(session_user)));
-    }
-    let request = request.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    sql.push_str(&set_sql(request));
-    sql.push_str(&format!("set local role {}", identifier(role)));
-    sql
+    Ok(Some(Actor::with_token(platform, &token, &Map::new())?.become_sql()))
 }
 
 fn set_sql<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -168,9 +173,6 @@ fn set_sql<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 /// The statement that turns the session back into ourselves inside the same transaction.
 pub(crate) const BECOME_OURSELVES: &str =
     "set local session authorization default; set local role none; set local row_security = on";
-
-/// How many statements [`BECOME_OURSELVES`] is.
-pub(crate) const BECOME_OURSELVES_STEPS: usize = 3;
 
 /// Everybody who asks: the built-in people and those of the config, in the order of reports.
 ///
@@ -253,17 +255,12 @@ fn cast(
         _ => None,
     };
     let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };
-    let request = token.request_on(platform, &config.claims)?;
     Ok(Some(Actor {
-        name: person.name.to_owned(),
-        role: role.to_owned(),
-        user,
         member_of,
         left: person.left.filter(|_| tenancy.tenant.is_some()).map(str::to_owned),
         membership: config.membership.clone(),
         is_service: person.kind == Kind::Service,
-        request,
-        session_user: platform.session_user().map(str::to_owned),
+        ..Actor::with_token(platform, &token, &config.claims)?
     }))
 }
 

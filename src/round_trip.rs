@@ -119,9 +119,8 @@ impl Passed {
             return Ok(false);
         }
         trip.back.push(version);
-        let later = self.states[at..].iter();
-        let has_all_rows =
-            later.filter(|state| project.fixture(state.version).is_some()).count() == 0;
+        let has_fixture = |state: &State| project.fixture(state.version).is_some();
+        let has_all_rows = !self.states[at..].iter().any(has_fixture);
         if !has_all_rows {
             trip.without_data.push(version);
         }

@@ -12,8 +12,6 @@ use crate::statement::{identifier, literal, qualified};
 /// A table's columns by attnum, their rows counted and summed.
 pub(super) struct Census {
     pub tables: BTreeMap<i64, TableCensus>,
-    /// Our own transaction, or the next one if we have no number yet: older rows were here before.
-    pub horizon: String,
 }
 
 #[derive(Clone)]
@@ -133,10 +131,7 @@ impl Census {
         for table in tables.values_mut().filter(|table| !table.is_keyed) {
             table.key = table.columns.keys().copied().collect();
         }
-        let horizon = "select coalesce(pg_catalog.pg_current_xact_id_if_assigned()::text, \
-             pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text)";
-        let horizon = query(client, horizon)?.into_iter().flatten().flatten().next();
-        Ok(Self { tables, horizon: horizon.unwrap_or_default() })
+        Ok(Self { tables })
     }
 
     fn count(&mut self, client: &mut Client) -> Result<()> {
@@ -263,12 +258,11 @@ impl TableCensus {
         self.columns.values_mut().zip(sums).for_each(|(column, sums)| column.sums = sums);
     }
 
-    /// The same table, with only the row versions that are older than `horizon`.
-    pub(super) fn restricted(&self, client: &mut Client, horizon: &str) -> Result<Self> {
-        let condition = format!(
-            "pg_catalog.age(t.xmin) > pg_catalog.age(({horizon}::bigint % 4294967296)::text::xid)"
-        );
-        let answer = query(client, &self.sums_query(self.oid, &condition))?;
+    /// The same table, with only the row versions that our own transaction has not written.
+    pub(super) fn restricted(&self, client: &mut Client) -> Result<Self> {
+        let condition =
+            "pg_catalog.age(t.xmin) > pg_catalog.age(pg_catalog.pg_current_xact_id()::xid)";
+        let answer = query(client, &self.sums_query(self.oid, condition))?;
         let row = answer.first().ok_or_else(|| Error::new("the census got no answer"))?;
         let (_, rows, sums) = read_sums(row)?;
         let mut restricted = self.clone();

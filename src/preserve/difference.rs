@@ -35,7 +35,7 @@ pub(super) fn differences(
         }
         let mut pair = Pair { was, now, zones, readings: Vec::new() };
         difference.retyped.extend(pair.read_retyped(client)?);
-        difference.losses.extend(pair.losses(client, &before.horizon)?);
+        difference.losses.extend(pair.losses(client)?);
     }
     difference.losses.sort();
     difference.retyped.sort();
@@ -81,7 +81,7 @@ impl Pair<'_> {
         Ok(told)
     }
 
-    fn losses(&self, client: &mut Client, horizon: &str) -> Result<Vec<Loss>> {
+    fn losses(&self, client: &mut Client) -> Result<Vec<Loss>> {
         let is_keyed_alike = self.now.has_key_of(self.was);
         if self.was.rows == self.now.rows && self.is_unchanged(is_keyed_alike) {
             return Ok(Vec::new());
@@ -99,7 +99,7 @@ impl Pair<'_> {
                 Ok(vec![table_loss(self.was, LossKind::RowsLost, self.now.rows)])
             }
             rows if rows == self.was.rows => Ok(self.losses_by_sum(self.now, is_keyed_alike)),
-            _ => self.losses_of_grown(client, has_key, horizon),
+            _ => self.losses_of_grown(client, has_key),
         }
     }
 
@@ -109,16 +109,11 @@ impl Pair<'_> {
     }
 
     /// Rows were added: those of before must be untouched.
-    fn losses_of_grown(
-        &self,
-        client: &mut Client,
-        has_key: bool,
-        horizon: &str,
-    ) -> Result<Vec<Loss>> {
+    fn losses_of_grown(&self, client: &mut Client, has_key: bool) -> Result<Vec<Loss>> {
         let changed = if prints::are_kept(self.was) && has_key && !self.was.is_keyed {
             prints::count_missing(client, self.was, self.now)?
         } else {
-            let old = self.now.restricted(client, horizon)?;
+            let old = self.now.restricted(client)?;
             if old.rows == self.was.rows {
                 return Ok(self.losses_by_sum(&old, old.has_key_of(self.was)));
             }

@@ -3,9 +3,8 @@
 use postgres::Client;
 
 use super::census::{Sums, TableCensus, query, read_sums};
-use super::prints;
+use super::{own, prints};
 use crate::error::Result;
-use crate::session;
 use crate::statement::{self, identifier, literal};
 
 /// How the values of a retyped column are read as what they were.
@@ -138,9 +137,6 @@ fn tolerate(
     client: &mut Client,
     attempt: impl FnOnce(&mut Client) -> Result<bool>,
 ) -> Result<bool> {
-    let own = |client: &mut Client, sql: &str| {
-        client.batch_execute(sql).map_err(|cause| session::internal("take the census", &cause))
-    };
     own(client, "savepoint leakproof_reading")?;
     let outcome = attempt(client);
     own(client, "rollback to savepoint leakproof_reading; release savepoint leakproof_reading")?;

@@ -4,7 +4,7 @@ use postgres::Client;
 use postgres::error::DbError;
 
 use super::privileges::{Privilege, Privileges};
-use crate::actor::{Actor, BECOME_OURSELVES, BECOME_OURSELVES_STEPS};
+use crate::actor::{Actor, BECOME_OURSELVES};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::matrix::Verdict;
@@ -88,21 +88,19 @@ impl<'a> Trial<'a> {
     /// Runs a statement on the untouched world, and `look` as ourselves right after it: in one round
     /// trip, since most of them are such. `look` must be a query that cannot fail.
     pub(super) fn attempt(&mut self, statement: &str, look: Option<&str>) -> Result<Answer> {
-        self.answer("rollback to savepoint probe; ", statement, look)
+        self.answer(&["rollback to savepoint probe", statement], look)
     }
 
-    fn answer(&mut self, before: &str, statement: &str, look: Option<&str>) -> Result<Answer> {
-        let look = look.map_or(String::new(), |look| format!("; {BECOME_OURSELVES}; {look}"));
-        match session::run(self.client, &format!("{before}{statement}{look}")) {
+    /// Runs statements, of which the last is the actor's.
+    fn answer(&mut self, statements: &[&str], look: Option<&str>) -> Result<Answer> {
+        let mut sql = statements.join("; ");
+        if let Some(look) = look {
+            sql.push_str(&format!("; {BECOME_OURSELVES}; {look}"));
+        }
+        match session::run(self.client, &sql) {
             Ok(mut outcomes) => {
-                let seen = match look.as_str() {
-                    "" => None,
-                    _ => {
-                        let seen = outcomes.pop().map(|(rows, _)| rows);
-                        outcomes.truncate(outcomes.len().saturating_sub(BECOME_OURSELVES_STEPS));
-                        seen
-                    }
-                };
+                let seen = look.and_then(|_| outcomes.pop()).map(|(rows, _)| rows);
+                outcomes.truncate(statements.len());
                 let (rows, reached) = outcomes.pop().unwrap_or_default();
                 Ok(Answer::Done(rows, reached, seen))
             }
@@ -128,7 +126,7 @@ impl<'a> Trial<'a> {
             self.actor.become_sql()
         );
         match session::rows(self.client, &prepare) {
-            Ok(_) => self.answer("", statement, look).map(Some),
+            Ok(_) => self.answer(&[statement], look).map(Some),
             Err(cause) if cause.as_db_error().is_some() => Ok(None),
             Err(cause) => Err(lost(&cause)),
         }
