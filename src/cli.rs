@@ -1,5 +1,6 @@
 //! The command line as clap types. Parses, decides nothing.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -60,6 +61,9 @@ pub struct CheckArgs {
     /// Go back over the files in `rollback/` and there again; schema and rows must agree
     #[arg(long)]
     pub round_trip: bool,
+    /// How many actors try at the same time, at most 8; else as many as there are cores
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// Tell on stderr how long each step took
     #[arg(long)]
     pub timings: bool,

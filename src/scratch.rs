@@ -54,6 +54,16 @@ impl<'p> Scratch<'p> {
         Ok(Self { project, platform, database, applied: Vec::new() })
     }
 
+    /// A copy of the database, with nothing noted as applied by it. Nobody may be connected.
+    ///
+    /// # Errors
+    /// A server that refuses.
+    pub(crate) fn copy(&self) -> Result<Self> {
+        let database = self.database.copy()?;
+        let (project, platform) = (self.project, self.platform.clone());
+        Ok(Self { project, platform, database, applied: Vec::new() })
+    }
+
     /// Applies what is pending; see [`Self::applied`] for what it did to the data.
     ///
     /// # Errors
