@@ -15,7 +15,10 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 pub use calls::{Caller, RecordedCall};
-pub use config::{ActorConfig, Config, Grants, Identity, MembersConfig, PlatformKind, Waiver};
+pub use config::{
+    ActorConfig, Config, Grants, Identity, MembersConfig, OwnerConfig, PlatformKind, TenancyConfig,
+    Waiver,
+};
 pub use files::{Naming, SqlFile};
 pub use next::NextMigration;
 pub use preserve_file::PreservePair;
