@@ -131,7 +131,8 @@ fn check_access(
         compare::accept(&path, &report.matrix)?;
     }
     report.comparison = Some(compare::compare_with_accepted(&path, &report.matrix)?);
-    Ok(judge_access(&report.matrix, isolation.actors()))
+    let api = scratch.platform().has_users().then(|| project.schemas());
+    Ok(judge_access(&report.matrix, isolation.actors(), api.as_deref()))
 }
 
 /// Opens the world and lets everybody try everything in it: in as many equal worlds at the same time

@@ -23,9 +23,22 @@ use crate::preserve::{LineDifference, LossKind};
 use crate::report::counted;
 use crate::round_trip::RoundTrip;
 
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Whoever can ask the API can do it, or data is lost.
+    High,
+    /// It takes SQL of one's own, or nothing leaks: truncating, schemas that no API exposes,
+    /// statements that raise.
+    Low,
+}
+
 /// One named way of leaking or losing, seen to happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
+    /// How much it matters; what matters more comes first.
+    pub severity: Severity,
     /// The rule, such as `cross-tenant-read`.
     pub rule: &'static str,
     /// What it is about: a relation, a column, a preserve pair.
@@ -38,8 +51,13 @@ pub struct Finding {
     pub evidence: Vec<String>,
 }
 
-/// The findings of the matrix, one per rule and relation.
-pub(crate) fn judge_access(matrix: &Matrix, actors: &[Actor]) -> Vec<Finding> {
+/// The findings of the matrix, one per rule and relation. Where there is an API between, what it
+/// does not let through matters less.
+pub(crate) fn judge_access(
+    matrix: &Matrix,
+    actors: &[Actor],
+    api: Option<&[String]>,
+) -> Vec<Finding> {
     let mut grouped: BTreeMap<(&'static str, String), Vec<&Cell>> = BTreeMap::new();
     for cell in matrix.cells() {
         let actor = actors.iter().find(|actor| actor.name() == cell.actor);
@@ -48,7 +66,23 @@ pub(crate) fn judge_access(matrix: &Matrix, actors: &[Actor]) -> Vec<Finding> {
             grouped.entry((rule, cell.relation.clone())).or_default().push(cell);
         }
     }
-    grouped.into_iter().map(|((rule, on), cells)| of_cells(rule, on, &cells)).collect()
+    let finding = |((rule, on), cells): ((&'static str, String), Vec<&Cell>)| {
+        let severity = severity(rule, &on, api);
+        of_cells(severity, rule, on, &cells)
+    };
+    grouped.into_iter().map(finding).collect()
+}
+
+fn severity(rule: &str, relation: &str, api: Option<&[String]>) -> Severity {
+    let is_exposed = |schemas: &[String]| {
+        let schema = relation.split_once('.').map_or("", |(schema, _)| schema);
+        schemas.iter().any(|exposed| exposed == schema)
+    };
+    match (rule, api) {
+        ("statement-raises", _) | ("truncate-granted", Some(_)) => Severity::Low,
+        (_, Some(schemas)) if !is_exposed(schemas) => Severity::Low,
+        _ => Severity::High,
+    }
 }
 
 /// The rule that a cell breaks, if it breaks one.
@@ -104,7 +138,7 @@ fn is_of_tenant(matrix: &Matrix, cell: &Cell) -> bool {
     matrix.of(&cell.relation).iter().any(|other| other.class == RowClass::Tenant)
 }
 
-fn of_cells(rule: &'static str, on: String, cells: &[&Cell]) -> Finding {
+fn of_cells(severity: Severity, rule: &'static str, on: String, cells: &[&Cell]) -> Finding {
     let mut actors: Vec<&str> = cells.iter().map(|cell| cell.actor.as_str()).collect();
     actors.dedup();
     let first = cells[0];
@@ -118,7 +152,7 @@ fn of_cells(rule: &'static str, on: String, cells: &[&Cell]) -> Finding {
     let evidence =
         first.evidence.iter().flat_map(|evidence| told(&first.actor, evidence)).collect();
     let help = explain(rule).map_or(String::new(), |page| page.help.to_owned());
-    Finding { rule, on, message, help, evidence }
+    Finding { severity, rule, on, message, help, evidence }
 }
 
 fn told(actor: &str, evidence: &Evidence) -> Vec<String> {
@@ -141,6 +175,7 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
                 }
             };
             findings.push(Finding {
+                severity: Severity::High,
                 rule: "data-lost",
                 on: loss.place(),
                 message: format!("{version}: {}", loss.sentence()),
@@ -151,6 +186,7 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
         for pair in migration.preservation.pairs.iter().filter(|pair| !pair.holds()) {
             let evidence = side_by_side(&pair.lost, &pair.appeared);
             findings.push(Finding {
+                severity: Severity::High,
                 rule: "promise-broken",
                 on: pair.place.clone(),
                 message: format!(
@@ -169,6 +205,7 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
             let rest = call.differing - call.first.len();
             let more = (rest > 0).then(|| format!("and {rest} more rows differ"));
             findings.push(Finding {
+                severity: Severity::High,
                 rule: "answer-changed",
                 on: call.place.clone(),
                 message: format!(
@@ -202,6 +239,7 @@ pub(crate) fn judge_widenings(widenings: &[Widening]) -> Vec<Finding> {
         };
         let value = serde_json::Value::from(first.example.as_str()).to_string();
         Finding {
+            severity: Severity::High,
             rule: "access-widened",
             on: relation.to_owned(),
             message: format!(
@@ -231,6 +269,7 @@ pub(crate) fn judge_round_trip(trip: &RoundTrip) -> Vec<Finding> {
         let rest = lines.len() - evidence.len();
         evidence.extend((rest > 0).then(|| format!("and {rest} more")));
         Finding {
+            severity: Severity::High,
             rule: "round-trip-differs",
             on: difference.on.clone(),
             message: match difference.has_failed {

@@ -1,11 +1,12 @@
 //! The open world: one connection, one transaction that never commits, everybody in it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use postgres::Client;
 
 use crate::actor::{Actor, TENANTS, people};
-use crate::catalog::{Catalog, Oid, RelationKind};
+use crate::catalog::{Catalog, Oid, Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::platform::Platform;
@@ -23,6 +24,8 @@ pub struct Isolation {
     client: Client,
     world: World,
     schemas: Vec<String>,
+    /// What is probed: all that the API exposes, and what else an actor may reach by SQL.
+    wanted: Vec<Oid>,
     probed: Option<Probed>,
 }
 
@@ -50,11 +53,16 @@ impl Isolation {
         // Once more, with the control relations in it.
         let mut catalog = Catalog::read(&mut client)?;
         let tenancy = Tenancy::find(project, &mut catalog)?;
-        let exposed = catalog.relations().filter(|relation| schemas.contains(&relation.schema));
-        let wanted: Vec<Oid> = exposed.map(|relation| relation.oid).collect();
+        let within_reach = within_reach(&mut client, &roles)?;
+        let is_wanted = |relation: &&Relation| {
+            let is_exposed = schemas.contains(&relation.schema);
+            (is_exposed || within_reach.contains(&relation.oid)) && !platform.owns(&relation.schema)
+        };
+        let wanted = catalog.relations().filter(is_wanted).map(|relation| relation.oid);
+        let wanted: Vec<Oid> = wanted.collect();
         let catalog = Arc::new(catalog);
         let world = World::seed(&mut client, catalog, tenancy, platform.clone(), actors, &wanted)?;
-        let mut isolation = Self { client, world, schemas, probed: None };
+        let mut isolation = Self { client, world, schemas, wanted, probed: None };
         isolation.refresh_materialised_views()?;
         Ok(isolation)
     }
@@ -157,9 +165,9 @@ impl Isolation {
     /// Lets actors try everything as long as it is somebody's turn. Equal worlds share the turns.
     pub(crate) fn take_turns(&mut self, turns: &Turns) -> Result<Share> {
         let catalog = Arc::clone(&self.world.catalog);
-        let exposed = catalog.relations().filter(|r| self.schemas.contains(&r.schema));
-        let exposed: Vec<_> = exposed.collect();
-        probe_relations(&mut self.client, &self.world, &exposed, turns)
+        let wanted = catalog.relations().filter(|relation| self.wanted.contains(&relation.oid));
+        let wanted: Vec<_> = wanted.collect();
+        probe_relations(&mut self.client, &self.world, &wanted, turns)
     }
 
     /// Takes over what was found out in all turns, of this world and its equals.
@@ -181,6 +189,31 @@ impl Isolation {
         }
         Ok(())
     }
+}
+
+/// The relations, in whatever schema, that one of the roles may reach: it may use the schema and has
+/// some privilege. Who bypasses row security is not asked.
+fn within_reach(client: &mut Client, roles: &[&str]) -> Result<BTreeSet<Oid>> {
+    let roles: Vec<String> = roles.iter().map(|role| literal(role)).collect();
+    let sql = format!(
+        "select c.oid from pg_catalog.pg_class c
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p', 'v', 'm', 'f')
+            and n.nspname not in ('pg_catalog', 'information_schema')
+            and exists (
+                select from pg_catalog.pg_roles r
+                where r.rolname in ({}) and not r.rolsuper and not r.rolbypassrls
+                    and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
+                    and (
+                        pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
+                        or pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select, insert, update')
+                    )
+            )",
+        roles.join(", ")
+    );
+    let rows = session::rows(client, &sql)
+        .map_err(|cause| session::internal("look for what is within reach", &cause))?;
+    Ok(rows.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect())
 }
 
 fn refuse_missing_schemas(client: &mut Client, schemas: &[String]) -> Result<()> {

@@ -123,6 +123,10 @@ impl<'p> Scratch<'p> {
         self.database.connect()
     }
 
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
     /// The server it is on.
     pub fn server(&self) -> &Server {
         self.database.server()

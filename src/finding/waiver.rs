@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::{Finding, explain};
+use super::{Finding, Severity, explain};
 use crate::project::Waiver;
 
 /// A finding that was declared to be meant.
@@ -50,6 +50,7 @@ pub(crate) fn apply_waivers(
 
 fn about(waiver: &Waiver, rule: &'static str, what: &str) -> Finding {
     Finding {
+        severity: Severity::High,
         rule,
         on: waiver.on.clone(),
         message: format!("the waiver of `{}` ({}) {what}", waiver.finding, waiver.reason),

@@ -238,12 +238,17 @@ impl Matrix {
     }
 
     /// The same without the relations that only prove the probes.
-    pub(crate) fn without_controls(mut self) -> Self {
+    pub(crate) fn without_controls(self) -> Self {
         let is_ours = |relation: &str| {
             relation.split_once('.').is_some_and(|(_, name)| crate::probe::is_control(name))
         };
-        self.subjects.retain(|subject| !is_ours(&subject.relation));
-        self.cells.retain(|cell| !is_ours(&cell.relation));
+        self.of_relations(|relation| !is_ours(relation))
+    }
+
+    /// The same with some of the relations only.
+    pub(crate) fn of_relations(mut self, is_wanted: impl Fn(&str) -> bool) -> Self {
+        self.subjects.retain(|subject| is_wanted(&subject.relation));
+        self.cells.retain(|cell| is_wanted(&cell.relation));
         self
     }
 

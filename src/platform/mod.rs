@@ -32,6 +32,29 @@ const PLAIN_OWNER: &str = "leakproof_owner";
 
 const SUPABASE_2026: &str = include_str!("supabase/grants_2026.sql");
 
+/// Schemas that are Supabase's own, or an extension's.
+const PLATFORM_SCHEMAS: [&str; 14] = [
+    "auth",
+    "cron",
+    "extensions",
+    "graphql",
+    "graphql_public",
+    "net",
+    "pgbouncer",
+    "pgmq",
+    "pgsodium",
+    "pgtle",
+    "realtime",
+    "storage",
+    "supabase_functions",
+    "vault",
+];
+
+/// Whether a schema is the platform's own.
+pub(crate) fn owns_schema(schema: &str) -> bool {
+    PLATFORM_SCHEMAS.contains(&schema)
+}
+
 impl Platform {
     /// The platform that the project's config names.
     pub fn of(project: &Project) -> Self {
@@ -125,6 +148,11 @@ impl Platform {
         };
         let role = if self.identity.is_some() { PLAIN_OWNER } else { "postgres" };
         Owner { role: role.into(), search_path: search_path.into() }
+    }
+
+    /// Whether a schema is its own; the plain platform has none.
+    pub(crate) fn owns(&self, schema: &str) -> bool {
+        self.identity.is_none() && owns_schema(schema)
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {

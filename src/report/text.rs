@@ -1,16 +1,24 @@
 //! The text form, at most 100 columns wide but for statements and rows shown as evidence.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{Outcome, Report, counted};
 use crate::audience::Followed;
 use crate::compare::{Change, ChangeKind, Comparison};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
+use crate::matrix::{RowClass, Verdict};
 use crate::preserve::Preservation;
 use crate::round_trip::RoundTrip;
 
 /// How many changed cells are listed; the accepted file's diff has them all.
 const SHOWN_CHANGES: usize = 40;
+
+/// How many relations are shown whole; of more, those with findings.
+const MOST_SHOWN_WHOLE: usize = 12;
+
+/// How many findings of one rule are shown in full.
+const MOST_ALIKE: usize = 4;
 
 /// The whole report, ending with the verdict.
 pub fn to_text(report: &Report) -> String {
@@ -63,8 +71,70 @@ fn write_access(out: &mut String, report: &Report) -> std::fmt::Result {
     for failed in &report.controls.failed {
         writeln!(out, "  {}", failed.sentence)?;
     }
-    writeln!(out, "\naccess\n\n{}", report.matrix)?;
+    write_matrix(out, report)?;
     write_comparison(out, report)
+}
+
+/// The whole matrix, or of a large one a summary and what matters.
+fn write_matrix(out: &mut String, report: &Report) -> std::fmt::Result {
+    let count = report.matrix.subjects().len();
+    if count <= MOST_SHOWN_WHOLE {
+        return writeln!(out, "\naccess\n\n{}", report.matrix);
+    }
+    let standing = |relation: &str| Standing::of(report, relation);
+    let mut counts = BTreeMap::new();
+    for subject in report.matrix.subjects() {
+        *counts.entry(standing(&subject.relation)).or_insert(0_usize) += 1;
+    }
+    let counts: Vec<String> =
+        counts.iter().map(|(standing, count)| format!("{count} {}", standing.words())).collect();
+    writeln!(out, "relations   {}", counts.join(", "))?;
+    let shown = report.matrix.clone().of_relations(|r| standing(r) == Standing::Found);
+    if shown.subjects().is_empty() {
+        return writeln!(out);
+    }
+    writeln!(out, "\naccess, where there is a finding; the accepted file has the rest\n\n{shown}")
+}
+
+/// How a relation came out, the most telling first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Found,
+    Untested,
+    Isolated,
+    Shared,
+    Closed,
+}
+
+impl Standing {
+    fn of(report: &Report, relation: &str) -> Self {
+        // Truncating is granted everywhere or nowhere.
+        let is_about =
+            |finding: &Finding| finding.on == relation && finding.rule != "truncate-granted";
+        let waived = report.waived.iter().map(|waived| &waived.finding);
+        let cells = report.matrix.of(relation);
+        if report.findings.iter().chain(waived).any(is_about) {
+            Self::Found
+        } else if cells.iter().any(|cell| matches!(cell.verdict, Verdict::Untested { .. })) {
+            Self::Untested
+        } else if !cells.iter().any(|c| c.verdict.is_allowed() && c.actor != "service_role") {
+            Self::Closed
+        } else if cells.iter().any(|cell| cell.class == RowClass::Shared) {
+            Self::Shared
+        } else {
+            Self::Isolated
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Found => "with findings",
+            Self::Untested => "not tested in full",
+            Self::Isolated => "isolated",
+            Self::Shared => "shared",
+            Self::Closed => "closed to all",
+        }
+    }
 }
 
 fn write_migrations(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -144,13 +214,41 @@ fn write_changes(out: &mut String, changes: &[Change]) -> std::fmt::Result {
 }
 
 fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
-    if report.findings.is_empty() {
-        writeln!(out, "findings    none")?;
-    } else {
-        writeln!(out, "findings    {}", report.findings.len())?;
+    let findings = &report.findings;
+    let low = findings.iter().filter(|finding| finding.severity == Severity::Low).count();
+    match (findings.len(), low) {
+        (0, _) => writeln!(out, "findings    none")?,
+        (count, 0) => writeln!(out, "findings    {count}")?,
+        (count, low) => writeln!(out, "findings    {count}: {} high, {low} low", count - low)?,
     }
-    for finding in &report.findings {
-        write_finding(out, finding)?;
+    let is_alike =
+        |one: &Finding, other: &Finding| (one.severity, one.rule) == (other.severity, other.rule);
+    for alike in findings.chunk_by(is_alike) {
+        // Many of one kind would hide the others.
+        let (shown, rest) = match alike.len() {
+            0..=MOST_ALIKE => (alike, &[][..]),
+            _ => alike.split_at(MOST_ALIKE - 1),
+        };
+        for finding in shown {
+            write_finding(out, finding)?;
+        }
+        if !rest.is_empty() {
+            let on: Vec<&str> = rest.iter().map(|finding| finding.on.as_str()).collect();
+            writeln!(
+                out,
+                "  {}, too: {}",
+                headline(alike[0].severity, alike[0].rule),
+                on.join(", ")
+            )?;
+        }
+    }
+    if let Some(finding) = findings.iter().find(|finding| is_waivable(finding)) {
+        writeln!(
+            out,
+            "  what is meant is declared in leakproof.toml, with the reason, such as:\n    \
+             [[waive]]\n    finding = {:?}\n    on = {:?}\n    reason = \"...\"",
+            finding.rule, finding.on
+        )?;
     }
     if !report.waived.is_empty() {
         writeln!(out, "waived      {}", report.waived.len())?;
@@ -161,8 +259,28 @@ fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
+/// Whether it is about access, which may be meant; what is lost, and waivers themselves, are not.
+fn is_waivable(finding: &Finding) -> bool {
+    const NEVER: [&str; 6] = [
+        "answer-changed",
+        "data-lost",
+        "promise-broken",
+        "round-trip-differs",
+        "waiver-expired",
+        "waiver-unused",
+    ];
+    !NEVER.contains(&finding.rule)
+}
+
+fn headline(severity: Severity, rule: &str) -> String {
+    match severity {
+        Severity::High => rule.to_owned(),
+        Severity::Low => format!("{rule} (low)"),
+    }
+}
+
 fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Result {
-    writeln!(out, "  {}: {}", finding.rule, finding.on)?;
+    writeln!(out, "  {}: {}", headline(finding.severity, finding.rule), finding.on)?;
     writeln!(out, "    {}", finding.message)?;
     for line in &finding.evidence {
         writeln!(out, "    {}", line.replace('\n', " "))?;

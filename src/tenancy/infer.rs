@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
+use crate::platform;
 use crate::project::MembersConfig;
 use crate::statement;
 
@@ -290,26 +291,8 @@ fn tables<'a>(catalog: &'a Catalog, users: &'a Root) -> impl Iterator<Item = &'a
 pub(super) fn is_of_project(relation: &Relation, users: &Root) -> bool {
     relation.oid != users.relation
         && relation.is_table()
-        && !PLATFORM_SCHEMAS.contains(&relation.schema.as_str())
+        && !platform::owns_schema(&relation.schema)
 }
-
-/// Schemas that are Supabase's own.
-const PLATFORM_SCHEMAS: [&str; 14] = [
-    "auth",
-    "cron",
-    "extensions",
-    "graphql",
-    "graphql_public",
-    "net",
-    "pgbouncer",
-    "pgmq",
-    "pgsodium",
-    "pgtle",
-    "realtime",
-    "storage",
-    "supabase_functions",
-    "vault",
-];
 
 /// The tenant table and the membership that fit best, if any do.
 ///
