@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,8 @@ use crate::isolation::Isolation;
 use crate::matrix::Matrix;
 use crate::platform::Platform;
 use crate::probe::Turns;
-use crate::project::{Grants, Project};
+use crate::progress::Progress;
+use crate::project::{Grants, Project, Waiver};
 use crate::report::Report;
 use crate::round_trip::Passed;
 use crate::scratch::Scratch;
@@ -36,20 +38,18 @@ pub struct CheckOptions {
     pub grants: Option<Grants>,
     /// Go back over the rollback files, and there again.
     pub round_trip: bool,
+    /// Probe, judge and compare this relation alone, as `schema.name`.
+    pub only: Option<String>,
     /// How many actors try at the same time, at most 8; as many as there are cores if none is said.
     pub jobs: Option<NonZeroUsize>,
 }
 
-/// Checks a project from nothing to a verdict. `progress` is told each step before it begins.
+/// Checks a project from nothing to a verdict.
 ///
 /// # Errors
 /// The run itself failed: no server, a migration that fails, a tenancy that does not fit. What the
 /// check finds is in the report.
-pub fn check(
-    project: &Project,
-    options: &CheckOptions,
-    progress: &mut dyn FnMut(&'static str),
-) -> Result<Report> {
+pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress) -> Result<Report> {
     let mut steps = Steps { progress, done: Vec::new(), current: None };
     let mut platform = Platform::of(project);
     if let Some(grants) = options.grants {
@@ -70,7 +70,10 @@ pub fn check(
     };
     let mut audience = Audience::of(project, platform);
     let mut passed = Passed::default();
+    let mut done = 0;
     let migrated = scratch.migrate_watched(&mut |client, version| {
+        done += 1;
+        progress.part(done, project.migrations().len());
         if options.round_trip {
             passed.look(client, version)?;
         }
@@ -95,8 +98,12 @@ pub fn check(
         Err(error) if !findings.is_empty() => report.stopped = Some(error),
         Err(error) => return Err(error),
     }
-    let waivers = if report.stopped.is_none() { project.config().waive.as_slice() } else { &[] };
-    (report.findings, report.waived) = apply_waivers(findings, waivers);
+    // A waiver of what was not looked at matches nothing, and is not to blame for it.
+    let is_due = |waiver: &&Waiver| {
+        report.stopped.is_none() && options.only.as_ref().is_none_or(|only| waiver.is_on(only))
+    };
+    let waivers: Vec<&Waiver> = project.config().waive.iter().filter(is_due).collect();
+    (report.findings, report.waived) = apply_waivers(findings, &waivers);
     steps.begin("clean up");
     drop(scratch);
     drop(server);
@@ -123,14 +130,17 @@ fn check_access(
     report.notes.extend(note_on_idle(&report.matrix, isolation.actors()));
     steps.begin("compare and judge");
     let path = project.accepted_path();
+    let compared = |path: &Path, matrix: &Matrix| {
+        compare::compare_with_accepted(path, matrix, options.only.as_deref())
+    };
     // Not from a run that cannot be trusted.
     let is_sound = report.controls.failed.is_empty() && report.matrix.is_tried();
     if options.accept && is_sound {
         // One that cannot be read is what `--accept` is to mend.
-        report.accepted_now = compare::compare_with_accepted(&path, &report.matrix).ok();
+        report.accepted_now = compared(&path, &report.matrix).ok();
         compare::accept(&path, &report.matrix)?;
     }
-    report.comparison = Some(compare::compare_with_accepted(&path, &report.matrix)?);
+    report.comparison = Some(compared(&path, &report.matrix)?);
     let api = scratch.platform().has_users().then(|| project.schemas());
     Ok(judge_access(&report.matrix, isolation.actors(), api.as_deref()))
 }
@@ -146,12 +156,18 @@ fn probe_everything(
     let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let jobs = options.jobs.unwrap_or_else(cores).get().min(MOST_JOBS);
     let copies: Vec<Scratch<'_>> = (1..jobs).map(|_| scratch.copy()).collect::<Result<_>>()?;
-    let turns = &Turns::default();
+    let turns = &Turns::told(steps.progress);
+    let open = |scratch: &Scratch<'_>| -> Result<Isolation> {
+        let mut isolation = scratch.isolation()?;
+        options.only.as_deref().map_or(Ok(()), |only| isolation.narrow(only))?;
+        Ok(isolation)
+    };
+    let share = |copy: Scratch<'_>| open(&copy)?.take_turns(turns);
+    let share = &share;
     thread::scope(|scope| {
-        let share = |copy: Scratch<'_>| copy.isolation()?.take_turns(turns);
         let others: Vec<_> =
             copies.into_iter().map(|copy| scope.spawn(move || share(copy))).collect();
-        let mut isolation = scratch.isolation()?;
+        let mut isolation = open(scratch)?;
         steps.begin("probe");
         let mut shares = vec![isolation.take_turns(turns)?];
         for other in others {
@@ -188,7 +204,7 @@ fn note_on_idle(matrix: &Matrix, actors: &[Actor]) -> Option<String> {
 }
 
 struct Steps<'a> {
-    progress: &'a mut dyn FnMut(&'static str),
+    progress: &'a dyn Progress,
     done: Vec<(&'static str, Duration)>,
     current: Option<(&'static str, Instant)>,
 }
@@ -196,7 +212,7 @@ struct Steps<'a> {
 impl Steps<'_> {
     fn begin(&mut self, name: &'static str) {
         self.finish();
-        (self.progress)(name);
+        self.progress.step(name);
         self.current = Some((name, Instant::now()));
     }
 

@@ -58,6 +58,9 @@ pub struct CheckArgs {
     /// Go back over the files in `rollback/` and there again; schema and rows must agree
     #[arg(long)]
     pub round_trip: bool,
+    /// Probe and compare this relation alone
+    #[arg(long, value_name = "SCHEMA.NAME", conflicts_with = "accept")]
+    pub only: Option<String>,
     /// How many actors try at the same time, at most 8; else as many as there are cores
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

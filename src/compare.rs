@@ -69,20 +69,25 @@ impl Comparison {
     }
 }
 
-/// Compares with the accepted matrix in `path`.
+/// Compares with the accepted matrix in `path`, or only what it says of one relation.
 ///
 /// # Errors
 /// A file that cannot be read, or that is not the text form of a matrix.
-pub(crate) fn compare_with_accepted(path: &Path, now: &Matrix) -> Result<Comparison> {
+pub(crate) fn compare_with_accepted(
+    path: &Path,
+    now: &Matrix,
+    only: Option<&str>,
+) -> Result<Comparison> {
     let shown = path.display().to_string();
     let Some(snapshot) = read_snapshot(path)? else {
         return Ok(Comparison::Unaccepted { path: shown });
     };
-    let accepted = parse_marks(snapshot.content()).map_err(|cause| {
+    let mut accepted = parse_marks(snapshot.content()).map_err(|cause| {
         Error::new(format!("`{shown}` does not hold an accepted matrix"))
             .cause(cause)
             .help("restore it from version control, or write it anew with `--accept`")
     })?;
+    accepted.retain(|key, _| only.is_none_or(|only| key.relation == only));
     let marks = now.marks();
     let cells = marks.keys().chain(accepted.keys()).collect::<std::collections::BTreeSet<_>>();
     let changes = compare(&accepted, &marks, now);

@@ -155,15 +155,34 @@ impl Isolation {
 
     fn probe(&mut self) -> Result<&Probed> {
         if self.probed.is_none() {
-            let share = self.take_turns(&Turns::default())?;
+            let share = self.take_turns(&Turns::told(&()))?;
             self.unite(vec![share]);
         }
         // Filled right above.
         self.probed.as_ref().ok_or_else(|| Error::new("nothing was probed"))
     }
 
+    /// Leaves only one relation, and the controls, to be probed.
+    ///
+    /// # Errors
+    /// None of that name is probed.
+    pub(crate) fn narrow(&mut self, only: &str) -> Result<()> {
+        let catalog = Arc::clone(&self.world.catalog);
+        let controls = control_oids(&catalog, &self.schemas[0]);
+        let probed = |oid: &&Oid| !controls.contains(oid);
+        let title = |oid: &Oid| catalog.relation(*oid).map(Relation::title);
+        let known: Vec<String> = self.wanted.iter().filter(probed).filter_map(title).collect();
+        if !known.iter().any(|title| title == only) {
+            return Err(Error::new(format!("there is no `{only}` to probe"))
+                .help(format!("name one of {}", known.join(", "))));
+        }
+        let is_left = |oid: &Oid| controls.contains(oid) || title(oid).as_deref() == Some(only);
+        self.wanted.retain(is_left);
+        Ok(())
+    }
+
     /// Lets actors try everything as long as it is somebody's turn. Equal worlds share the turns.
-    pub(crate) fn take_turns(&mut self, turns: &Turns) -> Result<Share> {
+    pub(crate) fn take_turns(&mut self, turns: &Turns<'_>) -> Result<Share> {
         let catalog = Arc::clone(&self.world.catalog);
         let wanted = catalog.relations().filter(|relation| self.wanted.contains(&relation.oid));
         let wanted: Vec<_> = wanted.collect();

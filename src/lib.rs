@@ -87,6 +87,7 @@ pub mod isolation;
 pub mod round_trip;
 pub mod check;
 pub mod init;
+pub mod progress;
 pub mod frame;
 mod session;
 mod statement;

@@ -3,11 +3,12 @@
 mod cli;
 
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use cli::{CheckArgs, Cli, Command, Format, InitArgs, NewArgs, ServerArgs};
 use leakproof::check::{CheckOptions, check};
@@ -15,6 +16,7 @@ use leakproof::error::{Error, Result};
 use leakproof::finding;
 use leakproof::frame::{FrameOptions, make_frames};
 use leakproof::init::inferred_config;
+use leakproof::progress::Progress;
 use leakproof::project::Project;
 use leakproof::report;
 use leakproof::server::{self, Server, ServerOptions};
@@ -50,12 +52,12 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         accept: args.accept,
         grants: args.grants.map(Into::into),
         round_trip: args.round_trip,
+        only: args.only,
         jobs: args.jobs,
     };
-    let is_shown = !args.quiet && std::io::stderr().is_terminal();
-    let mut progress = Progress { is_shown };
-    let report = check(&project, &options, &mut |step| progress.show(step));
-    progress.clear();
+    let progress = Bar::new(args.quiet);
+    let report = check(&project, &options, &progress);
+    progress.0.finish_and_clear();
     let report = report?;
     print(&match args.format {
         Format::Text => report::to_text(&report),
@@ -154,21 +156,34 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// The current step on one line of a terminal.
-struct Progress {
-    is_shown: bool,
+/// The current step, and how much of it is done, on one line of a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(is_quiet: bool) -> Self {
+        let target = match is_quiet {
+            true => ProgressDrawTarget::hidden(),
+            // Hidden by itself where stderr is no terminal.
+            false => ProgressDrawTarget::stderr(),
+        };
+        Self(ProgressBar::with_draw_target(None, target))
+    }
 }
 
-impl Progress {
-    fn show(&mut self, step: &str) {
-        if self.is_shown {
-            tell(&format!("\r\x1b[K{step} ..."));
-        }
+impl Progress for Bar {
+    fn step(&self, name: &'static str) {
+        self.0.set_style(style("{msg} ..."));
+        self.0.set_message(name);
     }
 
-    fn clear(&mut self) {
-        if self.is_shown {
-            tell("\r\x1b[K");
-        }
+    fn part(&self, done: usize, of: usize) {
+        self.0.set_style(style("{msg} [{bar:30}] {pos}/{len}"));
+        self.0.set_length(of as u64);
+        self.0.set_position(done as u64);
     }
+}
+
+/// A template of ours cannot be wrong; if it were, the library's own is as good.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -19,7 +19,7 @@ pub struct Waived {
 /// Takes the waived findings out, and adds one for each waiver that is expired or matches nothing.
 pub(crate) fn apply_waivers(
     findings: Vec<Finding>,
-    waivers: &[Waiver],
+    waivers: &[&Waiver],
 ) -> (Vec<Finding>, Vec<Waived>) {
     let today = today();
     let mut used = vec![false; waivers.len()];
@@ -30,8 +30,8 @@ pub(crate) fn apply_waivers(
         match matching {
             Some(at) => {
                 used[at] = true;
-                if is_expired(&waivers[at], today) {
-                    kept.push(about(&waivers[at], "waiver-expired", "has expired"));
+                if is_expired(waivers[at], today) {
+                    kept.push(about(waivers[at], "waiver-expired", "has expired"));
                     kept.push(finding);
                 } else {
                     waived.push(Waived { finding, reason: waivers[at].reason.clone() });

@@ -23,6 +23,7 @@ use crate::actor::Actor;
 use crate::catalog::{Relation, RelationKind};
 use crate::error::Result;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Subject, Verdict};
+use crate::progress::Progress;
 use crate::session::TextRow;
 use crate::statement::identifier;
 use crate::world::{Identity, KnownRow, OwnerNames, PLACE, Reading, World, read_rows, value_sql};
@@ -30,12 +31,25 @@ use privileges::{Privilege, Privileges};
 use trial::{Answer, Failure, Trial};
 
 /// Whose turn it is to try everything: in one world, or in several equal ones at the same time.
-#[derive(Default)]
-pub(crate) struct Turns(AtomicUsize);
+pub(crate) struct Turns<'p> {
+    taken: AtomicUsize,
+    done: AtomicUsize,
+    progress: &'p dyn Progress,
+}
 
-impl Turns {
+impl<'p> Turns<'p> {
+    /// Turns that nobody has taken yet; `progress` is told of each relation that an actor is through
+    /// with.
+    pub(crate) fn told(progress: &'p dyn Progress) -> Self {
+        Self { taken: AtomicUsize::new(0), done: AtomicUsize::new(0), progress }
+    }
+
     fn next<'a>(&self, actors: &'a [Actor]) -> Option<&'a Actor> {
-        actors.get(self.0.fetch_add(1, Ordering::Relaxed))
+        actors.get(self.taken.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn tell(&self, of: usize) {
+        self.progress.part(self.done.fetch_add(1, Ordering::Relaxed) + 1, of);
     }
 }
 
@@ -68,7 +82,7 @@ pub(crate) fn probe_relations(
     client: &mut Client,
     world: &World,
     relations: &[&Relation],
-    turns: &Turns,
+    turns: &Turns<'_>,
 ) -> Result<Share> {
     let schemas: BTreeSet<String> = relations.iter().map(|r| r.schema.clone()).collect();
     let schemas: Vec<String> = schemas.into_iter().collect();
@@ -94,6 +108,7 @@ pub(crate) fn probe_relations(
             prober.probe()?;
             attempts += prober.attempts;
             cells.extend(prober.into_cells());
+            turns.tell(targets.len() * world.actors.len());
         }
         trial.end()?;
     }

@@ -7,6 +7,7 @@ mod conversations;
 mod hostile;
 mod inference;
 mod kills;
+mod large;
 mod leaks;
 mod mentor_chats;
 mod new_files;

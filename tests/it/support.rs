@@ -119,7 +119,7 @@ pub fn try_check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Re
     let server = ServerOptions::from_env()?;
     let mut options = CheckOptions { server, jobs, ..Default::default() };
     change(&mut options);
-    check(&project, &options, &mut |_| {})
+    check(&project, &options, &())
 }
 
 /// Does the same with each, two at a time, and gives the results in order. Holds the shared server,

@@ -1,0 +1,66 @@
+//! Projects with many tables: the summary comes first, what is alike is told once, and one relation
+//! can be checked alone.
+
+use leakproof::report::{Outcome, to_text};
+
+use crate::support::{Copy, check_project, check_with, try_check_with};
+
+/// Tables of notes: three that everybody reads, the others only their owners.
+fn notebooks(count: usize) -> Copy {
+    let copy = Copy::empty();
+    let table = |at: usize| {
+        let who = if at < 3 { "true" } else { "user_id = (select auth.uid())" };
+        format!(
+            "create table public.notes_{at:02} (
+                id uuid primary key, user_id uuid not null references auth.users (id), title text
+            );
+            alter table public.notes_{at:02} enable row level security;
+            create policy readers on public.notes_{at:02} for select using ({who});
+            grant select on public.notes_{at:02} to authenticated;\n"
+        )
+    };
+    let sql: String = (0..count).map(table).collect();
+    copy.write("supabase/migrations/20240101000000_notes.sql", &sql);
+    copy
+}
+
+#[test]
+fn the_summary_comes_first() {
+    let copy = notebooks(14);
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    for part in [
+        "relations   3 with findings, 11 isolated",
+        "access, where there is a finding; the accepted file has the rest",
+        "findings    17: 3 high, 14 low",
+        "  truncate-granted (low), too: public.notes_03, public.notes_04,",
+        "  what is meant is declared in leakproof.toml, with the reason, such as:\n    [[waive]]\n    \
+         finding = \"cross-tenant-read\"\n    on = \"public.notes_00\"\n",
+    ] {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    assert!(text.contains("\npublic.notes_02 (table"), "{text}");
+    assert!(!text.contains("\npublic.notes_03 (table"), "{text}");
+    assert_eq!(report.matrix.subjects().len(), 14, "the report has them all");
+}
+
+#[test]
+fn one_relation_alone() {
+    let copy = notebooks(4);
+    copy.write(
+        "leakproof.toml",
+        "[[waive]]\nfinding = \"cross-tenant-read\"\non = \"public.notes_00\"\nreason = \"x\"\n",
+    );
+    check_with(&copy.path(), |options| options.accept = true);
+    let report = check_with(&copy.path(), |options| options.only = Some("public.notes_01".into()));
+    assert_eq!(report.matrix.subjects().len(), 1);
+    assert!(report.is_as_accepted(), "{}", to_text(&report));
+    let found: Vec<&str> = report.findings.iter().map(|finding| finding.on.as_str()).collect();
+    assert_eq!(found, ["public.notes_01", "public.notes_01"], "{}", to_text(&report));
+    assert_eq!(report.outcome(), Outcome::Failed);
+    assert!(report.controls.checked > 0 && report.controls.failed.is_empty());
+    let wrong = try_check_with(&copy.path(), |options| options.only = Some("public.note".into()));
+    let wrong = wrong.unwrap_err().to_string();
+    assert!(wrong.contains("there is no `public.note` to probe"), "{wrong}");
+    assert!(wrong.contains("name one of public.notes_00, public.notes_01"), "{wrong}");
+}
