@@ -194,6 +194,9 @@ fn is_granted_on_supabase(sql: &str) -> bool {
     ["create", "alter", "drop"].contains(&words.first().map_or("", String::as_str))
         && matches!(
             what.as_slice(),
-            ["event", "trigger", ..] | ["foreign", "data", "wrapper"] | ["publication", ..]
+            ["event", "trigger", ..]
+                | ["foreign", "data", "wrapper"]
+                | ["publication", ..]
+                | ["role" | "user", _, "set"]
         )
 }

@@ -10,6 +10,7 @@ mod kills;
 mod leaks;
 mod mentor_chats;
 mod new_files;
+mod platform;
 mod preservation;
 mod recorded_calls;
 mod round_trip;
