@@ -1,5 +1,6 @@
 //! The main job: apply, seed, probe, compare, judge. Prints nothing; gives a [`Report`].
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -15,11 +16,12 @@ use crate::finding::{
 };
 use crate::isolation::Isolation;
 use crate::matrix::Matrix;
+use crate::migrate::{Applied, Deviations};
 use crate::platform::Platform;
 use crate::probe::Turns;
 use crate::progress::Progress;
 use crate::project::{Grants, Project, Waiver};
-use crate::report::Report;
+use crate::report::{Report, counted};
 use crate::round_trip::Passed;
 use crate::scratch::Scratch;
 use crate::server::{Server, ServerOptions};
@@ -81,6 +83,7 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     });
     report.applied = scratch.applied().to_vec();
     report.followed = audience.into_followed();
+    report.notes.extend(notes_on_deviations(&report.applied));
     report.notes.extend(note_on_calls_ahead(project));
     let mut findings = judge_preservation(&report.applied);
     findings.extend(judge_widenings(&report.followed.widenings));
@@ -176,6 +179,37 @@ fn probe_everything(
         isolation.unite(shares);
         Ok(isolation)
     })
+}
+
+/// Where the migrations were not run as on their own server.
+fn notes_on_deviations(applied: &[Applied]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let all = |what: fn(&Deviations) -> &Vec<String>| -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let all = applied.iter().flat_map(|applied| what(&applied.deviations));
+        all.map(String::as_str).filter(|one| seen.insert(*one)).collect()
+    };
+    let mut notes = Vec::new();
+    let mut stubbed = all(|deviations| &deviations.stubbed);
+    stubbed.sort_unstable();
+    if !stubbed.is_empty() {
+        notes.push(format!("stubbed, since this server lacks them: {}", stubbed.join(", ")));
+    }
+    let versions = all(|deviations| &deviations.other_versions);
+    if !versions.is_empty() {
+        notes.push(format!("in another version, as this server has it: {}", versions.join(", ")));
+    }
+    let elevated = all(|deviations| &deviations.elevated);
+    if !elevated.is_empty() {
+        let more = elevated.len().saturating_sub(SHOWN);
+        let shown = elevated[..elevated.len() - more].join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let count = counted(elevated.len(), "statement");
+        notes.push(format!(
+            "{count} needed a superuser, which `postgres` is not on Supabase: {shown}{more}"
+        ));
+    }
+    notes
 }
 
 /// So that nobody takes what waits for the next migration for checked.

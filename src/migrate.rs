@@ -5,6 +5,9 @@
 //! statement so that an error names its line. Census, preserve queries and recorded calls run inside
 //! it.
 
+mod hosted;
+mod roles;
+
 use postgres::Client;
 use postgres::error::DbError;
 use refinery::{Migration, Runner, Target};
@@ -12,11 +15,15 @@ use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction}
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub use self::hosted::Deviations;
+use self::hosted::Session;
+use self::roles::Roles;
 use crate::error::{Error, Result};
+use crate::platform::extensions;
 use crate::preserve::{self, Preservation};
 use crate::project::{Project, SqlFile};
 use crate::session;
-use crate::statement::{self, Statement, identifier};
+use crate::statement::{self, Statement};
 
 /// The schema that holds refinery's table: one that no API exposes.
 pub(crate) const HISTORY_SCHEMA: &str = "leakproof";
@@ -33,6 +40,8 @@ pub struct Applied {
     pub statements: usize,
     /// What the census and the preserve queries saw.
     pub preservation: Preservation,
+    /// Where it was not run as it would be on its own server.
+    pub deviations: Deviations,
 }
 
 /// Who runs migrations, and with which search path.
@@ -42,6 +51,8 @@ pub struct Owner {
     pub role: String,
     /// The value of `search_path`.
     pub search_path: String,
+    /// The superuser who owns extensions.
+    pub admin: String,
 }
 
 /// What to apply.
@@ -187,14 +198,14 @@ impl Guarded<'_> {
             let record = || preserve::record_calls(client, project, owner, file.version());
             let recorded = (!is_again).then(record).transpose()?;
             let before = preserve::before(client, pairs)?;
-            let statements = run_as_owner(client, file, owner)?;
+            let (statements, deviations) = run_as_owner(client, file, owner)?;
             let mut preservation = preserve::after(client, file.sql(), pairs, &before)?;
             if let Some(recorded) = recorded {
                 preservation.calls = recorded.compare(client)?;
             }
             own(client, history)?;
             let (version, name) = (file.version(), file.name().to_owned());
-            Ok(Applied { version, name, statements, preservation })
+            Ok(Applied { version, name, statements, preservation, deviations })
         })?;
         self.applied.push(applied);
         match project.fixture(file.version()).filter(|_| !is_again) {
@@ -281,18 +292,19 @@ fn in_transaction<T>(
     }
 }
 
-/// Runs the statements of a file as the owner of what it makes; gives their number.
-fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<usize> {
-    let become_owner = format!(
-        "set local session authorization {}; set local search_path = {}",
-        identifier(&owner.role),
-        owner.search_path
-    );
-    own(client, &become_owner)?;
+/// Runs the statements of a file as the owner of what it makes; gives their number, and where they
+/// were not run as they are.
+fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<(usize, Deviations)> {
+    let roles = Roles::before(client)?;
+    let mut session = Session::begin(client, owner)?;
     let statements = statement::split(file.sql());
     for statement in &statements {
-        client.batch_execute(statement.text).map_err(|cause| failed(file, statement, &cause))?;
+        let line = || statement::line_of(file.sql(), statement.first_word);
+        let name = || file.path().file_name().unwrap_or_default().to_string_lossy();
+        let place = || format!("{}:{}", name(), line());
+        session.run(statement.text, place).map_err(|cause| failed(file, statement, &cause))?;
     }
+    let deviations = session.deviations;
     // Deferred constraints are checked while the file can still be blamed for them.
     client.batch_execute("set constraints all immediate").map_err(|cause| {
         Error::new(format!("`{}` leaves a constraint broken at its end", file.path().display()))
@@ -300,7 +312,8 @@ fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<us
             .help("a deferred constraint must hold when the file ends; mend the rows before that")
     })?;
     own(client, "reset session authorization; reset role; reset all")?;
-    Ok(statements.len())
+    roles.settle(client)?;
+    Ok((statements.len(), deviations))
 }
 
 fn failed(file: &SqlFile, statement: &Statement<'_>, cause: &postgres::Error) -> Error {
@@ -323,7 +336,11 @@ fn failed(file: &SqlFile, statement: &Statement<'_>, cause: &postgres::Error) ->
             .help("see whether the statement does that, else the server's log, and run again");
     }
     let error = error.cause(why);
-    match db_error.map(|error| error.code().code()).and_then(help_for) {
+    let code = db_error.map(|error| error.code().code());
+    if code == Some("0A000") && extensions::is_creation(statement.text) {
+        return error.help(extensions::help_for_unknown());
+    }
+    match code.and_then(help_for) {
         Some(help) => error.help(help),
         None => error.help("nothing of this file was kept; mend the statement and run again"),
     }

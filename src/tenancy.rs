@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::project::{MembersConfig, OwnerConfig, PlatformKind, Project, TenancyConfig};
 use crate::statement::{identifier, qualified};
 
@@ -350,7 +351,7 @@ fn named<'a>(catalog: &'a Catalog, what: &str, name: &str) -> Result<&'a Relatio
     catalog.by_name(name).ok_or_else(|| {
         let known: Vec<_> = catalog
             .relations()
-            .filter(|relation| relation.is_table() && relation.schema != "auth")
+            .filter(|one| one.is_table() && !platform::owns_schema(&one.schema))
             .map(Relation::title)
             .collect();
         Error::new(format!("the {what} table `{name}` does not exist"))

@@ -2,6 +2,8 @@
 //!
 //! The SQL is beside this file, one topic per file, and runs as the superuser we connect as.
 
+pub(crate) mod extensions;
+
 use postgres::Client;
 
 use crate::error::{Error, Result};
@@ -18,14 +20,23 @@ pub struct Platform {
     identity: Option<Identity>,
 }
 
-const SUPABASE: &[&str] = &[
+/// Before the extensions, which need the roles and schemas.
+const SUPABASE: &str = concat!(
     include_str!("supabase/roles.sql"),
     include_str!("supabase/schemas.sql"),
+    include_str!("supabase/grants_legacy.sql"),
     include_str!("supabase/extensions.sql"),
     include_str!("supabase/auth.sql"),
+    include_str!("supabase/auth_sessions.sql"),
+    include_str!("supabase/storage.sql"),
+    include_str!("supabase/storage_functions.sql"),
     include_str!("supabase/realtime.sql"),
-    include_str!("supabase/grants_legacy.sql"),
-];
+    include_str!("supabase/webhooks.sql"),
+);
+/// After them.
+const SUPABASE_GRAPHQL: &str = include_str!("supabase/graphql.sql");
+/// Who owns extensions on Supabase.
+const SUPABASE_ADMIN: &str = "supabase_admin";
 /// A superuser of our own, as far as nobody has made it. Not `postgres`: on a server without one a
 /// Supabase project that is checked at the same time makes it, and there it is no superuser.
 const PLAIN_OWNER: &str = "leakproof_owner";
@@ -95,12 +106,13 @@ impl Platform {
                 client.batch_execute(&plain_roles(identity)).map_err(wrong)?;
             }
             None => {
-                for sql in SUPABASE {
-                    client.batch_execute(sql).map_err(wrong)?;
-                }
-                if self.grants == Grants::Explicit2026 {
-                    client.batch_execute(SUPABASE_2026).map_err(wrong)?;
-                }
+                let stubs = extensions::preinstalled(client).map_err(wrong)?;
+                let more = if self.grants == Grants::Explicit2026 { SUPABASE_2026 } else { "" };
+                let sql = format!(
+                    "{SUPABASE}\nset role {SUPABASE_ADMIN};\n{stubs}\nreset role;\n\
+                     {SUPABASE_GRAPHQL}\n{more}"
+                );
+                client.batch_execute(&sql).map_err(wrong)?;
             }
         }
         Ok(())
@@ -146,8 +158,11 @@ impl Platform {
             Some(_) => "\"$user\", public",
             None => "\"$user\", public, extensions",
         };
-        let role = if self.identity.is_some() { PLAIN_OWNER } else { "postgres" };
-        Owner { role: role.into(), search_path: search_path.into() }
+        let (role, admin) = match &self.identity {
+            Some(_) => (PLAIN_OWNER, PLAIN_OWNER),
+            None => ("postgres", SUPABASE_ADMIN),
+        };
+        Owner { role: role.into(), search_path: search_path.into(), admin: admin.into() }
     }
 
     /// Whether a schema is its own; the plain platform has none.

@@ -24,6 +24,8 @@ pub(super) struct TableCensus {
     pub key: Vec<i32>,
     /// Whether the key names one row.
     pub is_keyed: bool,
+    /// Whether there is room for a row; of most tables of a platform there is none.
+    has_pages: bool,
     pub columns: BTreeMap<i32, ColumnCensus>,
 }
 
@@ -69,6 +71,7 @@ struct ColumnRow {
     #[serde(rename = "type")]
     type_name: String,
     in_key: bool,
+    has_pages: bool,
 }
 
 impl Census {
@@ -118,6 +121,7 @@ impl Census {
                 rows: 0,
                 key: Vec::new(),
                 is_keyed: false,
+                has_pages: row.has_pages,
                 columns: BTreeMap::new(),
             });
             if row.in_key {
@@ -135,8 +139,13 @@ impl Census {
     }
 
     fn count(&mut self, client: &mut Client) -> Result<()> {
+        for table in self.tables.values_mut().filter(|table| !table.has_pages) {
+            let nothing = Sums { plain: "0".into(), placed: "0".into(), ..Sums::default() };
+            table.set_sums(0, vec![nothing; table.columns.len()]);
+        }
+        let filled = self.tables.iter().filter(|(_, table)| table.has_pages);
         let selects: Vec<String> =
-            self.tables.iter().map(|(oid, table)| table.sums_query(*oid, "true")).collect();
+            filled.map(|(oid, table)| table.sums_query(*oid, "true")).collect();
         if selects.is_empty() {
             return Ok(());
         }

@@ -1,4 +1,5 @@
--- Every column of every table that holds rows of its own, system and bookkeeping schemas aside.
+-- Every column of every table that holds rows of its own, system and bookkeeping schemas and what
+-- belongs to an extension aside.
 -- A row's name is its primary key, or else the first unique index over columns that are never NULL.
 select
     c.oid::bigint as table_oid,
@@ -7,7 +8,8 @@ select
     a.attnum::int as attnum,
     a.attname as "column",
     pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
-    coalesce(a.attnum = any(key.attnums), false) as in_key
+    coalesce(a.attnum = any(key.attnums), false) as in_key,
+    pg_catalog.pg_relation_size(c.oid) > 0 as has_pages
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -27,4 +29,9 @@ left join lateral (
 where c.relkind = 'r'
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
     and n.nspname not like 'pg\_%'
+    and not exists (
+        select
+        from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    )
 order by c.oid, a.attnum

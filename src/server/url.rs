@@ -19,7 +19,7 @@ use super::{APPLICATION_NAME, Server, ServerKind, ServerOptions, cause_of, witho
 use crate::error::{Error, Result};
 
 /// The comment on a role that says that we may drop it: `comment on role x is '...'`. Roles belong
-/// to the whole server; those with this comment are dropped when the last run on it ends.
+/// to the whole server; those whose comment begins so are dropped when the last run on it ends.
 pub const ROLE_MARK: &str =
     "created by leakproof for a scratch database, dropped with the last one";
 
@@ -253,7 +253,7 @@ fn drop_databases(session: &mut Client, of: impl Fn(u32) -> bool) -> Result<(), 
 fn drop_roles(session: &mut Client) -> Result<(), postgres::Error> {
     let query = "select pg_catalog.quote_ident(role.rolname)
         from pg_catalog.pg_roles role
-        where pg_catalog.shobj_description(role.oid, 'pg_authid') = $1
+        where pg_catalog.starts_with(pg_catalog.shobj_description(role.oid, 'pg_authid'), $1)
         order by 1";
     let mut left = usize::MAX;
     loop {

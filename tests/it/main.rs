@@ -11,6 +11,7 @@ mod large;
 mod leaks;
 mod mentor_chats;
 mod new_files;
+mod platform;
 mod preservation;
 mod recorded_calls;
 mod round_trip;

@@ -103,7 +103,7 @@ macro_rules! found {
 }
 
 found! {
-    policy_that_raises: "statement-raises"
+    policy_that_raises: "statement-raises (low)"
     waiver_expired: "waiver-expired"
     waiver_unused: "waiver-unused"
 }

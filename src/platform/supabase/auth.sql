@@ -1,6 +1,6 @@
--- The part of Supabase's auth service which migrations and policies touch: the users, and the four
--- functions which tell a policy who is asking.
--- NOTE: identities, sessions and factors are not here, since no project of ours names them.
+-- The users of Supabase's auth service, and the four functions which tell a policy who is asking.
+
+set role supabase_auth_admin;
 
 create table auth.users (
     instance_id uuid,
@@ -44,12 +44,9 @@ create table auth.users (
     constraint users_email_change_confirm_status_check
         check (email_change_confirm_status between 0 and 2)
 );
-alter table auth.users owner to supabase_auth_admin;
-
 -- NOTE: no policy: nobody reads this table through the API.
 alter table auth.users enable row level security;
 
-grant all on table auth.users to postgres;
 grant select on table auth.users to postgres with grant option;
 
 create unique index users_email_partial_key on auth.users (email) where is_sso_user = false;
@@ -67,7 +64,6 @@ as $$
         nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
     )::uuid
 $$;
-alter function auth.uid() owner to supabase_auth_admin;
 comment on function auth.uid() is 'The id of the user who asks, NULL where nobody is signed in.';
 
 create function auth.role() returns text language sql stable
@@ -77,7 +73,6 @@ as $$
         nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
     )
 $$;
-alter function auth.role() owner to supabase_auth_admin;
 comment on function auth.role() is 'The role in the token of the user who asks.';
 
 create function auth.email() returns text language sql stable
@@ -87,7 +82,6 @@ as $$
         nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email'
     )
 $$;
-alter function auth.email() owner to supabase_auth_admin;
 comment on function auth.email() is 'The e-mail address in the token of the user who asks.';
 
 create function auth.jwt() returns jsonb language sql stable
@@ -97,5 +91,6 @@ as $$
         nullif(current_setting('request.jwt.claims', true), '')
     )::jsonb
 $$;
-alter function auth.jwt() owner to supabase_auth_admin;
 comment on function auth.jwt() is 'The whole token of the user who asks.';
+
+reset role;

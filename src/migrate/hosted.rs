@@ -1,0 +1,202 @@
+//! One statement of a migration as the owner runs it on Supabase, where he is no superuser, and what
+//! is done where that is not enough here.
+//!
+//! Extensions belong to somebody else, as there. What the owner may not do is tried once more with
+//! the owner as a superuser for that one statement: what it makes is still his, with his default
+//! privileges. The report says which statements needed it.
+
+use postgres::Client;
+use postgres::error::SqlState;
+
+use super::roles;
+use super::{Owner, own};
+use crate::error::Result;
+use crate::platform::extensions::{self, Instead};
+use crate::session;
+use crate::statement::{self, identifier, literal};
+
+/// Where a file was not run letter by letter as it would be on its own server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deviations {
+    /// Extensions that the server lacks and that were made of stubs.
+    pub stubbed: Vec<String>,
+    /// Extensions whose version the server lacks, with that version.
+    pub other_versions: Vec<String>,
+    /// Statements that the owner was not allowed, by file and line.
+    pub elevated: Vec<String>,
+}
+
+/// The session of the owner while the statements of a file run.
+pub(super) struct Session<'a> {
+    client: &'a mut Client,
+    owner: &'a Owner,
+    is_superuser: bool,
+    pub deviations: Deviations,
+}
+
+const SAVE: &str = "savepoint leakproof_statement";
+const RELEASE: &str = "release savepoint leakproof_statement";
+const GO_BACK: &str = "rollback to savepoint leakproof_statement";
+
+impl<'a> Session<'a> {
+    /// Becomes the owner until the transaction ends.
+    pub(super) fn begin(client: &'a mut Client, owner: &'a Owner) -> Result<Self> {
+        let query = format!(
+            "select 1 from pg_catalog.pg_roles where rolname = {} and rolsuper",
+            literal(&owner.role)
+        );
+        let is_superuser = session::rows(client, &query)
+            .map(|rows| !rows.is_empty())
+            .map_err(|cause| session::internal("look at who runs the migrations", &cause))?;
+        let become_owner = format!(
+            "set local session authorization {}; set local search_path = {}",
+            identifier(&owner.role),
+            owner.search_path
+        );
+        own(client, &become_owner)?;
+        Ok(Self { client, owner, is_superuser, deviations: Deviations::default() })
+    }
+
+    /// Runs a statement; `place` says where it stands.
+    pub(super) fn run(
+        &mut self,
+        sql: &str,
+        place: impl FnOnce() -> String,
+    ) -> Result<(), postgres::Error> {
+        match extensions::instead_of(self.client, sql)? {
+            None => self.run_as_owner(sql, place),
+            Some(Instead::AsOwner(other)) => self.run_as_owner(&other, place),
+            Some(Instead::AsAdmin(other)) => self.run_as_admin(&other),
+            Some(Instead::Stub(name, make)) => {
+                self.deviations.stubbed.push(name);
+                self.run_as_admin(&make)
+            }
+            Some(Instead::OtherVersion(what, other)) => {
+                self.deviations.other_versions.push(what);
+                self.run_as_admin(&other)
+            }
+        }
+    }
+
+    fn run_as_owner(
+        &mut self,
+        sql: &str,
+        place: impl FnOnce() -> String,
+    ) -> Result<(), postgres::Error> {
+        let is_refusable = !self.is_superuser || is_role_creation(sql);
+        if !is_refusable {
+            return self.client.batch_execute(sql);
+        }
+        self.client.batch_execute(SAVE)?;
+        let Err(refusal) = self.client.batch_execute(sql) else {
+            return self.client.batch_execute(RELEASE);
+        };
+        if refusal.code() == Some(&SqlState::DUPLICATE_OBJECT) && is_role_creation(sql) {
+            self.client.batch_execute(GO_BACK)?;
+            if self.is_role_of_migrations(sql)? {
+                return self.client.batch_execute(RELEASE);
+            }
+        } else if refusal.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && !self.is_superuser {
+            self.client.batch_execute(GO_BACK)?;
+            match self.run_elevated(sql)? {
+                Ok(()) if is_granted_on_supabase(sql) => return Ok(()),
+                Ok(()) => {
+                    self.deviations.elevated.push(place());
+                    return Ok(());
+                }
+                // It would fail for whoever runs it, and says why.
+                Err(other) if other.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                    return Err(other);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Runs it with the owner as a superuser; gives what came of it.
+    fn run_elevated(&mut self, sql: &str) -> Result<Result<(), postgres::Error>, postgres::Error> {
+        let role = identifier(&self.owner.role);
+        // Waits for another run that is about to do the same on this server. Nobody but us ever sees
+        // the role changed.
+        let elevate = format!(
+            "select from pg_catalog.pg_authid where rolname = {} for update; \
+             alter role {role} superuser",
+            literal(&self.owner.role)
+        );
+        self.as_ourselves(&elevate, &role)?;
+        if let Err(error) = self.client.batch_execute(sql) {
+            self.client.batch_execute(GO_BACK)?;
+            return Ok(Err(error));
+        }
+        self.as_ourselves(&format!("alter role {role} nosuperuser"), &role)?;
+        self.client.batch_execute(RELEASE)?;
+        Ok(Ok(()))
+    }
+
+    /// Runs it as the one who owns extensions.
+    fn run_as_admin(&mut self, sql: &str) -> Result<(), postgres::Error> {
+        let (admin, owner) = (identifier(&self.owner.admin), identifier(&self.owner.role));
+        let role = self.current_role()?;
+        self.client.batch_execute(&format!(
+            "reset session authorization; set local session authorization {admin}"
+        ))?;
+        self.client.batch_execute(sql)?;
+        self.client.batch_execute(&go_on_as(&owner, &role))
+    }
+
+    /// Runs a statement of ours, then goes on as the owner.
+    fn as_ourselves(&mut self, sql: &str, owner: &str) -> Result<(), postgres::Error> {
+        let role = self.current_role()?;
+        let go_on = go_on_as(owner, &role);
+        self.client.batch_execute(&format!("reset session authorization; {sql}; {go_on}"))
+    }
+
+    /// The role that the file has set, or `none`.
+    fn current_role(&mut self) -> Result<String, postgres::Error> {
+        let rows = session::rows(self.client, "select pg_catalog.current_setting('role')")?;
+        Ok(rows.into_iter().flatten().flatten().next().unwrap_or_else(|| "none".into()))
+    }
+
+    /// Whether the role that is there already was made by these migrations for another scratch
+    /// database of the same server.
+    fn is_role_of_migrations(&mut self, sql: &str) -> Result<bool, postgres::Error> {
+        let name = statement::words(sql).nth(2).unwrap_or_default();
+        let query = format!(
+            "select 1 from pg_catalog.pg_roles where rolname = {} \
+             and pg_catalog.shobj_description(oid, 'pg_authid') = {}",
+            literal(name.trim_matches('"')),
+            literal(&roles::mark())
+        );
+        session::rows(self.client, &query).map(|rows| !rows.is_empty())
+    }
+}
+
+/// What goes on as the owner, with the role that was set.
+fn go_on_as(owner: &str, role: &str) -> String {
+    let role = if role == "none" { role.to_owned() } else { identifier(role) };
+    format!(
+        "reset session authorization; set local session authorization {owner}; \
+         set local role {role}"
+    )
+}
+
+fn is_role_creation(sql: &str) -> bool {
+    let mut words = statement::words(sql);
+    words.next().is_some_and(|word| word == "create")
+        && words.next().is_some_and(|word| ["role", "user", "group"].contains(&word.as_str()))
+}
+
+/// Whether the owner may do it on Supabase, by an extension of the server that is not here.
+fn is_granted_on_supabase(sql: &str) -> bool {
+    let words: Vec<String> = statement::words(sql).take(4).collect();
+    let what: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+    ["create", "alter", "drop"].contains(&words.first().map_or("", String::as_str))
+        && matches!(
+            what.as_slice(),
+            ["event", "trigger", ..]
+                | ["foreign", "data", "wrapper"]
+                | ["publication", ..]
+                | ["role" | "user", _, "set"]
+        )
+}

@@ -1,0 +1,355 @@
+//! Extensions that the server does not have, as stubs in SQL: what a migration makes with them is
+//! there and can be called, and does nothing outside the database.
+//!
+//! A stub is made by the statement that would create the extension, in its transaction, on a server
+//! of any kind: nothing is written into the server's own folders. One topic per file beside this one.
+
+use postgres::Client;
+
+use crate::session;
+use crate::statement::{self, identifier, literal};
+
+/// Makes the extension of a stub; see there.
+const MAKE: &str = include_str!("stub.sql");
+
+struct Stub {
+    name: &'static str,
+    version: &'static str,
+    /// The schema it always lives in.
+    schema: Option<&'static str>,
+    /// The extension it needs.
+    requires: Option<&'static str>,
+    sql: &'static str,
+}
+
+const fn stub(name: &'static str, version: &'static str, sql: &'static str) -> Stub {
+    Stub { name, version, schema: None, requires: None, sql }
+}
+
+const fn stub_in(
+    schema: &'static str,
+    name: &'static str,
+    version: &'static str,
+    sql: &'static str,
+) -> Stub {
+    Stub { name, version, schema: Some(schema), requires: None, sql }
+}
+
+/// All that can be stubbed. Those without SQL only advise or measure.
+const STUBS: &[Stub] = &[
+    stub("http", "1.6", include_str!("extensions/http.sql")),
+    stub("hypopg", "1.4.1", ""),
+    stub("index_advisor", "0.2.0", ""),
+    stub("pg_cron", "1.6.4", include_str!("extensions/pg_cron.sql")),
+    stub_in("graphql", "pg_graphql", "1.5.11", include_str!("extensions/pg_graphql.sql")),
+    stub("pg_hashids", "1.3", include_str!("extensions/pg_hashids.sql")),
+    stub("pg_jsonschema", "0.3.3", include_str!("extensions/pg_jsonschema.sql")),
+    stub("pg_net", "0.14.0", include_str!("extensions/pg_net.sql")),
+    stub("pg_repack", "1.5.2", ""),
+    stub("pg_stat_monitor", "2.1", ""),
+    stub_in("pgtle", "pg_tle", "1.4.0", include_str!("extensions/pg_tle.sql")),
+    stub("pgaudit", "1.7", ""),
+    Stub {
+        requires: Some("pgcrypto"),
+        ..stub("pgjwt", "0.2.0", include_str!("extensions/pgjwt.sql"))
+    },
+    stub_in("pgmq", "pgmq", "1.4.4", include_str!("extensions/pgmq.sql")),
+    stub_in("pgsodium", "pgsodium", "3.1.8", include_str!("extensions/pgsodium.sql")),
+    stub("plpgsql_check", "2.7", ""),
+    stub("supabase-dbdev", "0.0.5", include_str!("extensions/supabase-dbdev.sql")),
+    stub_in("vault", "supabase_vault", "0.3.1", include_str!("extensions/supabase_vault.sql")),
+    stub("timescaledb", "2.16.1", include_str!("extensions/timescaledb.sql")),
+    stub("vector", "0.8.0", ""),
+    stub("wrappers", "0.5.0", include_str!("extensions/wrappers.sql")),
+];
+
+/// `vector` has three types that are alike.
+fn vector_sql() -> String {
+    let of_type = |sql: &str, names: &[&str]| -> String {
+        names.iter().map(|name| sql.replace("@type@", name)).collect()
+    };
+    let all = ["vector", "halfvec", "sparsevec"];
+    [
+        include_str!("extensions/vector/methods.sql").to_owned(),
+        of_type(include_str!("extensions/vector/type.sql"), &all),
+        include_str!("extensions/vector/casts.sql").to_owned(),
+        of_type(include_str!("extensions/vector/distances.sql"), &all),
+        of_type(include_str!("extensions/vector/arithmetic.sql"), &all[..2]),
+    ]
+    .concat()
+}
+
+/// The names of all stubs.
+fn known() -> String {
+    STUBS.iter().map(|stub| stub.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether it creates an extension.
+pub(crate) fn is_creation(statement: &str) -> bool {
+    statement::words(statement).take(2).eq(["create", "extension"])
+}
+
+/// What to do instead when an extension is neither on the server nor among the stubs.
+pub(crate) fn help_for_unknown() -> String {
+    format!(
+        "install it on the server, or use one that has it (`--server docker` with an image of \
+         yours); stubbed where the server lacks them are {}",
+        known()
+    )
+}
+
+/// The statement that makes a stub in the schema, or where the extension always lives.
+///
+/// `name` may be one that a migration has registered with `pg_tle`, of which nothing is known.
+fn make(name: &str, schema: Option<&str>) -> String {
+    let unknown = Stub { name: "", version: "1.0", schema: None, requires: None, sql: "" };
+    let stub = STUBS.iter().find(|stub| stub.name == name).unwrap_or(&unknown);
+    let or_null = |value: Option<&str>| value.map_or("null".to_owned(), literal);
+    let sql = if name == "vector" { vector_sql() } else { stub.sql.to_owned() };
+    let values = [
+        ("@fixed@", or_null(stub.schema)),
+        ("@schema@", or_null(schema)),
+        ("@required@", or_null(stub.requires)),
+        ("@name@", literal(name)),
+        ("@version@", literal(stub.version)),
+        // The last, since it may hold any of the others.
+        ("@stub@", literal(&sql)),
+    ];
+    values.iter().fold(MAKE.to_owned(), |sql, (place, value)| sql.replace(place, value))
+}
+
+/// The statements that make the extensions which Supabase has from the start, so far as the server
+/// lacks them.
+pub(crate) fn preinstalled(client: &mut Client) -> Result<String, postgres::Error> {
+    let mut sql = String::new();
+    for name in ["supabase_vault", "pg_graphql"] {
+        if !is_available(client, name)? {
+            sql.push_str(&make(name, None));
+            sql.push_str(";\n");
+        }
+    }
+    Ok(sql)
+}
+
+/// A `create extension`, taken apart.
+#[derive(Debug, PartialEq)]
+struct Creation {
+    name: String,
+    if_not_exists: bool,
+    schema: Option<String>,
+    version: Option<String>,
+    cascade: bool,
+}
+
+/// What is done about extensions in place of a statement of a migration.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Instead {
+    /// Another statement, run as the one who owns extensions.
+    AsAdmin(String),
+    /// The extension of that name is made of a stub by this statement.
+    Stub(String, String),
+    /// Another statement, as the owner of the migrations.
+    AsOwner(String),
+    /// Another version than the one asked for is made by this statement.
+    OtherVersion(String, String),
+}
+
+/// What to run instead of a statement; `None` for the statement as it is.
+///
+/// # Errors
+/// A lost connection, or a transaction that has failed.
+pub(crate) fn instead_of(
+    client: &mut Client,
+    statement: &str,
+) -> Result<Option<Instead>, postgres::Error> {
+    let words: Vec<String> = statement::words(statement).take(4).collect();
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    match (word(0), word(1)) {
+        ("create", "extension") => creation_of(client, statement).map(Some),
+        ("alter", "extension") => {
+            let name = unquoted(word(2));
+            let is_update_of_stub = word(3) == "update"
+                && is_installed(client, &name)?
+                && !is_available(client, &name)?;
+            let nothing = is_update_of_stub.then(|| "select".to_owned());
+            Ok(Some(Instead::AsAdmin(nothing.unwrap_or_else(|| statement.to_owned()))))
+        }
+        ("drop", "extension") => Ok(Some(Instead::AsAdmin(statement.to_owned()))),
+        ("comment", "on") if word(2) == "extension" => {
+            Ok(Some(Instead::AsAdmin(statement.to_owned())))
+        }
+        ("create", "index") | ("create", "unique") => {
+            let Some(plain) = without_index_options(statement) else { return Ok(None) };
+            let is_stubbed = !is_available(client, "vector")?;
+            Ok(is_stubbed.then_some(Instead::AsOwner(plain)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn creation_of(client: &mut Client, statement: &str) -> Result<Instead, postgres::Error> {
+    let as_it_is = Instead::AsAdmin(statement.to_owned());
+    let Some(creation) = read_creation(statement) else { return Ok(as_it_is) };
+    let name = &creation.name;
+    if is_installed(client, name)? {
+        return Ok(as_it_is);
+    }
+    if !is_available(client, name)? {
+        let is_known = STUBS.iter().any(|stub| stub.name == name);
+        if is_known || is_registered(client, name)? {
+            return Ok(Instead::Stub(name.clone(), make(name, creation.schema.as_deref())));
+        }
+        return Ok(as_it_is);
+    }
+    let Some(version) = &creation.version else { return Ok(as_it_is) };
+    let has_version = format!(
+        "select 1 from pg_catalog.pg_available_extension_versions where name = {} and version = {}",
+        literal(name),
+        literal(version)
+    );
+    if !session::rows(client, &has_version)?.is_empty() {
+        return Ok(as_it_is);
+    }
+    Ok(Instead::OtherVersion(format!("{name} {version}"), creation.without_version()))
+}
+
+impl Creation {
+    fn without_version(&self) -> String {
+        let mut sql = "create extension ".to_owned();
+        sql.push_str(if self.if_not_exists { "if not exists " } else { "" });
+        sql.push_str(&identifier(&self.name));
+        if let Some(schema) = &self.schema {
+            sql.push_str(&format!(" schema {}", identifier(schema)));
+        }
+        sql.push_str(if self.cascade { " cascade" } else { "" });
+        sql
+    }
+}
+
+fn read_creation(statement: &str) -> Option<Creation> {
+    let words: Vec<String> = statement::words(statement).skip(2).collect();
+    let mut rest = words.as_slice();
+    let if_not_exists = matches!(rest, [a, b, c, ..] if [a, b, c] == ["if", "not", "exists"]);
+    if if_not_exists {
+        rest = &rest[3..];
+    }
+    let (name, mut rest) = rest.split_first()?;
+    let (mut schema, mut version, mut cascade) = (None, None, false);
+    while let Some((word, after)) = rest.split_first() {
+        rest = match (word.as_str(), after.split_first()) {
+            ("schema", Some((name, after))) => {
+                schema = Some(unquoted(name));
+                after
+            }
+            ("version", Some((name, after))) => {
+                version = Some(unquoted(name));
+                after
+            }
+            ("cascade", _) => {
+                cascade = true;
+                after
+            }
+            ("with", _) => after,
+            _ => return None,
+        };
+    }
+    Some(Creation { name: unquoted(name), if_not_exists, schema, version, cascade })
+}
+
+/// A name or a string without its quotes.
+fn unquoted(word: &str) -> String {
+    for quote in ["\"", "'"] {
+        let inner = word.strip_prefix(quote).and_then(|word| word.strip_suffix(quote));
+        if let Some(inner) = inner {
+            return inner.replace(&quote.repeat(2), quote);
+        }
+    }
+    word.to_owned()
+}
+
+/// The statement without `with (...)`, for an index of `hnsw` or `ivfflat`: the method behind the
+/// stub does not know their options. What is left out is blank, so that places stay the same.
+fn without_index_options(statement: &str) -> Option<String> {
+    let lower = statement.to_ascii_lowercase();
+    let words: Vec<String> = statement::words(statement).collect();
+    let is_of_vectors = words
+        .windows(2)
+        .any(|two| two[0] == "using" && ["hnsw", "ivfflat"].contains(&unquoted(&two[1]).as_str()));
+    if !is_of_vectors {
+        return None;
+    }
+    // The options come after the columns: the last `with` that an open parenthesis follows.
+    let from = lower.rmatch_indices("with").map(|(at, _)| at).find(|at| {
+        let is_word = lower[..*at].ends_with(|c: char| c.is_whitespace() || c == ')');
+        is_word && lower[at + 4..].trim_start().starts_with('(')
+    })?;
+    let to = from + lower[from..].find(')')? + 1;
+    let blank: String =
+        statement[from..to].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+    Some(format!("{}{blank}{}", &statement[..from], &statement[to..]))
+}
+
+fn is_installed(client: &mut Client, name: &str) -> Result<bool, postgres::Error> {
+    is_found(client, &format!("pg_catalog.pg_extension where extname = {}", literal(name)))
+}
+
+fn is_available(client: &mut Client, name: &str) -> Result<bool, postgres::Error> {
+    is_found(client, &format!("pg_catalog.pg_available_extensions where name = {}", literal(name)))
+}
+
+/// Whether a migration has installed it through the stub of `pg_tle` or of `supabase-dbdev`.
+fn is_registered(client: &mut Client, name: &str) -> Result<bool, postgres::Error> {
+    for table in ["pgtle.installed", "dbdev.installed"] {
+        let is_there = format!("(select 1) as one where to_regclass('{table}') is not null");
+        if is_found(client, &is_there)?
+            && is_found(client, &format!("{table} where name = {}", literal(name)))?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_found(client: &mut Client, what: &str) -> Result<bool, postgres::Error> {
+    session::rows(client, &format!("select 1 from {what}")).map(|rows| !rows.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_creation_is_taken_apart() {
+        let read = |sql: &str| read_creation(sql).map(|creation| creation.without_version());
+        for (written, told) in [
+            ("CREATE EXTENSION vector", "create extension vector"),
+            (
+                "/* x */ create extension if not exists \"uuid-ossp\" with schema \"extensions\"",
+                "create extension if not exists \"uuid-ossp\" schema extensions",
+            ),
+            ("create extension a version '1.4' cascade", "create extension a cascade"),
+            ("create extension a with version \"1.4\" schema b", "create extension a schema b"),
+        ] {
+            assert_eq!(read(written).as_deref(), Some(told));
+        }
+        assert_eq!(read("create extension a from unpackaged"), None);
+    }
+
+    #[test]
+    fn options_of_vector_indexes_go() {
+        for (written, told) in [
+            (
+                "create index on t using hnsw (v vector_l2_ops) with (m = 16)",
+                Some("create index on t using hnsw (v vector_l2_ops)              "),
+            ),
+            (
+                "CREATE INDEX i ON t USING ivfflat (v)\nWITH\n(lists = 1) where a",
+                Some("CREATE INDEX i ON t USING ivfflat (v)\n    \n            where a"),
+            ),
+            ("create index i on t using hnsw (v)", None),
+            ("create index i on t using gin (v) with (fastupdate = off)", None),
+        ] {
+            assert_eq!(without_index_options(written).as_deref(), told);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+-- Makes an extension that the server does not have: its row, and the objects of its stub as its
+-- members, so that dropping it, commenting on it and asking for it are the server's own business.
+--
+-- It runs as the one who owns extensions, a superuser. The names between at signs are literals.
+
+do $leakproof$
+declare
+    fixed constant text := @fixed@;
+    place constant text := coalesce(fixed, @schema@, pg_catalog.current_schema());
+    stub text := @stub@;
+    search_path constant text := pg_catalog.current_setting('search_path');
+    required constant text := @required@;
+    extension constant oid := pg_catalog.pg_nextoid(
+        'pg_catalog.pg_extension', 'oid', 'pg_catalog.pg_extension_oid_index'
+    );
+    -- Everything that an extension can have and that was made here, one line each.
+    inventory constant text := $inventory$
+        select coalesce(pg_catalog.array_agg(pg_catalog.concat(class, ' ', oid)), '{}')
+        from (
+            select 'pg_namespace'::regclass::oid as class, oid from pg_catalog.pg_namespace
+            union all
+            select 'pg_class'::regclass::oid, oid from pg_catalog.pg_class
+            where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+            union all
+            select 'pg_type'::regclass::oid, t.oid
+            from pg_catalog.pg_type t
+            left join pg_catalog.pg_class c on c.oid = t.typrelid
+            where t.typcategory <> 'A' and t.typtype <> 'm' and coalesce(c.relkind, 'c') = 'c'
+            union all
+            select 'pg_proc'::regclass::oid, oid from pg_catalog.pg_proc
+            union all
+            select 'pg_operator'::regclass::oid, oid from pg_catalog.pg_operator
+            union all
+            select 'pg_opclass'::regclass::oid, oid from pg_catalog.pg_opclass
+            union all
+            select 'pg_opfamily'::regclass::oid, oid from pg_catalog.pg_opfamily
+            union all
+            select 'pg_am'::regclass::oid, oid from pg_catalog.pg_am
+            union all
+            select 'pg_cast'::regclass::oid, oid from pg_catalog.pg_cast
+        ) as all_objects
+        -- Below are those of the server itself.
+        where oid >= 16384
+    $inventory$;
+    before text[];
+    after text[];
+begin
+    if required is not null then
+        if not exists (select from pg_catalog.pg_extension where extname = required) then
+            execute pg_catalog.format('create extension %I', required);
+        end if;
+        stub := pg_catalog.replace(stub, '@extschema:' || required || '@', (
+            select extnamespace::regnamespace::text
+            from pg_catalog.pg_extension
+            where extname = required
+        ));
+    end if;
+    if place is null then
+        raise invalid_schema_name using message = 'no schema has been selected to create in';
+    end if;
+    if fixed is not null then
+        execute pg_catalog.format('create schema if not exists %I', fixed);
+    end if;
+
+    insert into pg_catalog.pg_extension
+        (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    values (
+        extension, @name@, current_user::regrole,
+        -- It fails here where there is no such schema, as it would on the server.
+        pg_catalog.quote_ident(place)::regnamespace, true, @version@
+    );
+    insert into pg_catalog.pg_depend
+        (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
+    values (
+        'pg_catalog.pg_extension'::regclass, extension, 0,
+        'pg_catalog.pg_namespace'::regclass, pg_catalog.quote_ident(place)::regnamespace, 0, 'n'
+    );
+
+    perform pg_catalog.set_config('search_path', pg_catalog.quote_ident(place), true);
+    execute inventory into before;
+    execute pg_catalog.replace(stub, '@extschema@', pg_catalog.quote_ident(place));
+    execute inventory into after;
+    perform pg_catalog.set_config('search_path', search_path, true);
+
+    insert into pg_catalog.pg_depend
+        (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
+    select
+        pg_catalog.split_part(made, ' ', 1)::oid, pg_catalog.split_part(made, ' ', 2)::oid, 0,
+        'pg_catalog.pg_extension'::regclass, extension, 0, 'e'
+    from pg_catalog.unnest(after) as made
+    where made <> all (before);
+end
+$leakproof$
