@@ -28,6 +28,8 @@ pub struct CheckOptions {
     pub grants: Option<Grants>,
     /// Go back over the rollback files, and there again.
     pub round_trip: bool,
+    /// Leave out a file that cannot be applied, and try the next one.
+    pub keep_going: bool,
 }
 
 /// Checks a project from nothing to a verdict. `progress` is told each step before it begins.
@@ -49,15 +51,20 @@ pub fn check(
     let server = Server::shared(&options.server)?;
     steps.begin("set up the platform");
     let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
+    if options.keep_going {
+        scratch = scratch.keep_going();
+    }
     steps.begin("apply the migrations");
     let mut report = Report {
         project: project.name().to_owned(),
         path: project.root().display().to_string(),
         server: server.describe(),
         platform: platform.describe(),
-        notes: platform.notes(&mut scratch.connect()?)?,
+        notes: project.notes().to_vec(),
         ..Report::default()
     };
+    report.notes.extend(note_on_version(project, &server));
+    report.notes.extend(platform.notes(&mut scratch.connect()?)?);
     let mut audience = Audience::of(project, platform);
     let mut passed = Passed::default();
     let migrated = scratch.migrate_watched(&mut |client, version| {
@@ -67,6 +74,8 @@ pub fn check(
         audience.look(client, version)
     });
     report.applied = scratch.applied().to_vec();
+    report.failed = scratch.take_failed();
+    report.notes.extend_from_slice(scratch.notes());
     report.followed = audience.into_followed();
     report.notes.extend(note_on_calls_ahead(project));
     let mut findings = judge_preservation(&report.applied);
@@ -123,6 +132,14 @@ fn check_access(
     }
     report.comparison = Some(compare::compare_with_accepted(&path, &report.matrix)?);
     Ok(judge_access(&report.matrix, isolation.actors()))
+}
+
+/// What a server of another major version does may differ.
+fn note_on_version(project: &Project, server: &Server) -> Option<String> {
+    let (expected, here) = (project.major_version()?, server.major_version());
+    (expected != here).then(|| {
+        format!("`supabase/config.toml` says PostgreSQL {expected}, and this server is {here}")
+    })
 }
 
 /// So that nobody takes what waits for the next migration for checked.

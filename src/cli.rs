@@ -38,7 +38,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The project folder
+    /// The project folder, one above it, or the folder of its migrations
     #[arg(default_value = ".")]
     pub path: PathBuf,
     /// Write the matrix of now as the accepted one
@@ -60,6 +60,9 @@ pub struct CheckArgs {
     /// Go back over the files in `rollback/` and there again; schema and rows must agree
     #[arg(long)]
     pub round_trip: bool,
+    /// Leave out a file that cannot be applied, and try the next one; the exit code is 1 or 2 then
+    #[arg(long)]
+    pub keep_going: bool,
     /// Tell on stderr how long each step took
     #[arg(long)]
     pub timings: bool,

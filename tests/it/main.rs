@@ -6,6 +6,7 @@ mod character_chats;
 mod conversations;
 mod hostile;
 mod kills;
+mod layouts;
 mod leaks;
 mod mentor_chats;
 mod new_files;
