@@ -1,5 +1,8 @@
 //! The main job: apply, seed, probe, compare, judge. Prints nothing; gives a [`Report`].
 
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::actor::Actor;
@@ -9,13 +12,18 @@ use crate::error::Result;
 use crate::finding::{
     Finding, apply_waivers, judge_access, judge_preservation, judge_round_trip, judge_widenings,
 };
+use crate::isolation::Isolation;
 use crate::matrix::Matrix;
 use crate::platform::Platform;
+use crate::probe::Turns;
 use crate::project::{Grants, Project};
 use crate::report::Report;
 use crate::round_trip::Passed;
 use crate::scratch::Scratch;
 use crate::server::{Server, ServerOptions};
+
+/// More worlds than this cost more than they save: there are hardly more actors.
+const MOST_JOBS: usize = 8;
 
 /// How to check.
 #[derive(Debug, Default, Clone)]
@@ -30,6 +38,8 @@ pub struct CheckOptions {
     pub round_trip: bool,
     /// Leave out a file that cannot be applied, and try the next one.
     pub keep_going: bool,
+    /// How many actors try at the same time, at most 8; as many as there are cores if none is said.
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// Checks a project from nothing to a verdict. `progress` is told each step before it begins.
@@ -111,9 +121,7 @@ fn check_access(
     report: &mut Report,
     steps: &mut Steps<'_>,
 ) -> Result<Vec<Finding>> {
-    steps.begin("seed the world");
-    let mut isolation = scratch.isolation()?;
-    steps.begin("probe");
+    let mut isolation = probe_everything(options, scratch, steps)?;
     report.matrix = isolation.unproved_matrix()?.clone();
     report.controls = isolation.controls()?.clone();
     report.attempts = isolation.attempts()?;
@@ -139,6 +147,33 @@ fn note_on_version(project: &Project, server: &Server) -> Option<String> {
     let (expected, here) = (project.major_version()?, server.major_version());
     (expected != here).then(|| {
         format!("`supabase/config.toml` says PostgreSQL {expected}, and this server is {here}")
+    })
+}
+
+/// Opens the world and lets everybody try everything in it: in as many equal worlds at the same time
+/// as there are jobs, each in a copy of the database.
+fn probe_everything(
+    options: &CheckOptions,
+    scratch: &Scratch<'_>,
+    steps: &mut Steps<'_>,
+) -> Result<Isolation> {
+    steps.begin("seed the world");
+    let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let jobs = options.jobs.unwrap_or_else(cores).get().min(MOST_JOBS);
+    let copies: Vec<Scratch<'_>> = (1..jobs).map(|_| scratch.copy()).collect::<Result<_>>()?;
+    let turns = &Turns::default();
+    thread::scope(|scope| {
+        let share = |copy: Scratch<'_>| copy.isolation()?.take_turns(turns);
+        let others: Vec<_> =
+            copies.into_iter().map(|copy| scope.spawn(move || share(copy))).collect();
+        let mut isolation = scratch.isolation()?;
+        steps.begin("probe");
+        let mut shares = vec![isolation.take_turns(turns)?];
+        for other in others {
+            shares.push(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        isolation.unite(shares);
+        Ok(isolation)
     })
 }
 

@@ -1,5 +1,6 @@
 //! The command line as clap types. Parses, decides nothing.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,7 +18,8 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 access is as accepted and nothing was lost; 1 access changed, a finding, or a loss;
-2 the run itself failed; 3 nothing was probed or a positive control failed.";
+2 the run itself failed, or with --keep-going a file did; 3 nothing was probed or a positive control
+failed.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -63,6 +65,9 @@ pub struct CheckArgs {
     /// Leave out a file that cannot be applied, and try the next one; the exit code is 1 or 2 then
     #[arg(long)]
     pub keep_going: bool,
+    /// How many actors try at the same time, at most 8; else as many as there are cores
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// Tell on stderr how long each step took
     #[arg(long)]
     pub timings: bool,

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Oid, RelationKind};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::platform::Platform;
-use crate::probe::{ControlSet, control_oids, probe_relations};
+use crate::probe::{ControlSet, Share, Turns, control_oids, probe_relations};
 use crate::project::Project;
 use crate::session::{self, TextRow};
 use crate::statement::literal;
@@ -135,16 +135,26 @@ impl Isolation {
 
     fn probe(&mut self) -> Result<&Probed> {
         if self.probed.is_none() {
-            let catalog = Arc::clone(&self.world.catalog);
-            let exposed = catalog.relations().filter(|r| self.schemas.contains(&r.schema));
-            let exposed: Vec<_> = exposed.collect();
-            let (matrix, attempts) = probe_relations(&mut self.client, &self.world, &exposed)?;
-            let controls = ControlSet::judge(&matrix, &self.schemas[0], &self.world.actors);
-            let matrix = matrix.without_controls();
-            self.probed = Some(Probed { matrix, controls, attempts });
+            let share = self.take_turns(&Turns::default())?;
+            self.unite(vec![share]);
         }
         // Filled right above.
         self.probed.as_ref().ok_or_else(|| Error::new("nothing was probed"))
+    }
+
+    /// Lets actors try everything as long as it is somebody's turn. Equal worlds share the turns.
+    pub(crate) fn take_turns(&mut self, turns: &Turns) -> Result<Share> {
+        let catalog = Arc::clone(&self.world.catalog);
+        let exposed = catalog.relations().filter(|r| self.schemas.contains(&r.schema));
+        let exposed: Vec<_> = exposed.collect();
+        probe_relations(&mut self.client, &self.world, &exposed, turns)
+    }
+
+    /// Takes over what was found out in all turns, of this world and its equals.
+    pub(crate) fn unite(&mut self, shares: Vec<Share>) {
+        let (matrix, attempts) = Share::unite(shares, &self.world.actors);
+        let controls = ControlSet::judge(&matrix, &self.schemas[0], &self.world.actors);
+        self.probed = Some(Probed { matrix: matrix.without_controls(), controls, attempts });
     }
 
     /// They show what was there when they were last filled, which was before the world.

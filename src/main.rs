@@ -53,6 +53,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         grants: args.grants.map(Into::into),
         round_trip: args.round_trip,
         keep_going: args.keep_going,
+        jobs: args.jobs,
     };
     let is_shown = !args.quiet && std::io::stderr().is_terminal();
     let mut progress = Progress { is_shown };

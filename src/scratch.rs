@@ -70,6 +70,15 @@ impl<'p> Scratch<'p> {
         Self { keeps_going: true, ..self }
     }
 
+    /// A copy of the database, with nothing noted as applied by it. Nobody may be connected.
+    ///
+    /// # Errors
+    /// A server that refuses.
+    pub(crate) fn copy(&self) -> Result<Self> {
+        let database = self.database.copy()?;
+        Ok(Self::on(self.project, self.platform.clone(), database))
+    }
+
     /// Applies what is pending, and loads the seeds; see [`Self::applied`] for what it did to the data.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod trial;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use postgres::Client;
 
@@ -28,7 +29,38 @@ use crate::world::{Identity, KnownRow, OwnerNames, PLACE, Reading, World, read_r
 use privileges::{Privilege, Privileges};
 use trial::{Answer, Failure, Trial};
 
-/// Lets everybody try everything on `relations`; gives the cells and how many statements it took.
+/// Whose turn it is to try everything: in one world, or in several equal ones at the same time.
+#[derive(Default)]
+pub(crate) struct Turns(AtomicUsize);
+
+impl Turns {
+    fn next<'a>(&self, actors: &'a [Actor]) -> Option<&'a Actor> {
+        actors.get(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What the actors of one world came to know in their turns.
+pub(crate) struct Share {
+    subjects: Vec<Subject>,
+    cells: Vec<Cell>,
+    attempts: usize,
+}
+
+impl Share {
+    /// Puts the shares of equal worlds together; gives the number of statements, too.
+    pub(crate) fn unite(shares: Vec<Self>, actors: &[Actor]) -> (Matrix, usize) {
+        let mut shares = shares.into_iter();
+        let Some(mut all) = shares.next() else { return (Matrix::default(), 0) };
+        for share in shares {
+            all.cells.extend(share.cells);
+            all.attempts += share.attempts;
+        }
+        let actors = actors.iter().map(|actor| actor.name().to_owned()).collect();
+        (Matrix::new(all.subjects, actors, all.cells), all.attempts)
+    }
+}
+
+/// Lets each actor whose turn it is try everything on `relations`.
 ///
 /// # Errors
 /// A lost connection, or an actor whose role is missing or would bypass every policy.
@@ -36,7 +68,8 @@ pub(crate) fn probe_relations(
     client: &mut Client,
     world: &World,
     relations: &[&Relation],
-) -> Result<(Matrix, usize)> {
+    turns: &Turns,
+) -> Result<Share> {
     let schemas: BTreeSet<String> = relations.iter().map(|r| r.schema.clone()).collect();
     let schemas: Vec<String> = schemas.into_iter().collect();
     let roles: Vec<&str> = world.actors.iter().map(Actor::role).collect();
@@ -45,9 +78,13 @@ pub(crate) fn probe_relations(
     for relation in relations {
         targets.push(Target::read(client, world, relation)?);
     }
+    // Whoever cannot ask is told of before anybody's turn: always the same one.
+    for actor in &world.actors {
+        Trial::begin(client, actor)?.end()?;
+    }
     let mut cells = Vec::new();
     let mut attempts = 0;
-    for actor in &world.actors {
+    while let Some(actor) = turns.next(&world.actors) {
         let mut trial = Trial::begin(client, actor)?;
         for target in &targets {
             let key = (actor.role().to_owned(), target.relation.oid);
@@ -61,8 +98,7 @@ pub(crate) fn probe_relations(
         trial.end()?;
     }
     let subjects = targets.iter().map(Target::subject).collect();
-    let actors = world.actors.iter().map(|actor| actor.name().to_owned()).collect();
-    Ok((Matrix::new(subjects, actors, cells), attempts))
+    Ok(Share { subjects, cells, attempts })
 }
 
 /// A relation and the rows that are there before any probe.

@@ -58,8 +58,22 @@ impl Database {
         })
     }
 
-    /// Makes it a template: waits until nobody is connected, since a clone would wait much longer.
+    /// Makes a copy of it; nobody may be connected to it.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn copy(&self) -> Result<Self> {
+        self.server.copy_database(self)
+    }
+
+    /// Makes it a template, to be cloned.
     pub(super) fn into_template(mut self, admin: &mut Client) -> Template {
+        self.wait_until_left(admin);
+        Template { name: mem::take(&mut self.name) }
+    }
+
+    /// Waits until nobody is connected any more, since `create database` would wait much longer.
+    pub(super) fn wait_until_left(&self, admin: &mut Client) {
         let started = Instant::now();
         let query = "select count(*) from pg_catalog.pg_stat_activity where datname = $1";
         while started.elapsed() < Duration::from_secs(5) {
@@ -69,7 +83,6 @@ impl Database {
             }
             sleep(Duration::from_millis(1));
         }
-        Template { name: mem::take(&mut self.name) }
     }
 }
 

@@ -153,7 +153,20 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub fn clone_template(self: &Arc<Self>, template: &Template) -> Result<Database> {
-        let database = self.create(&format!("template {}", template.name()))?;
+        self.create_like(template.name())
+    }
+
+    fn copy_database(self: &Arc<Self>, database: &Database) -> Result<Database> {
+        self.with_admin(|admin| {
+            database.wait_until_left(admin);
+            Ok(())
+        })?;
+        self.create_like(database.name())
+    }
+
+    /// A copy of another database, with its `alter database ... set`.
+    fn create_like(self: &Arc<Self>, model: &str) -> Result<Database> {
+        let database = self.create(&format!("template {model}"))?;
         // `create database` leaves these behind.
         let copy_settings = "insert into pg_catalog.pg_db_role_setting
             select new.oid, setting.setrole, setting.setconfig
@@ -161,7 +174,7 @@ impl Server {
             join pg_catalog.pg_database old on old.oid = setting.setdatabase
             cross join pg_catalog.pg_database new
             where old.datname = $1 and new.datname = $2";
-        let names: [&(dyn postgres::types::ToSql + Sync); 2] = [&template.name(), &database.name()];
+        let names: [&(dyn postgres::types::ToSql + Sync); 2] = [&model, &database.name()];
         self.with_admin(|admin| admin.execute(copy_settings, &names)).map_err(|error| {
             error.help("this is a bug in leakproof, or the server is not a plain PostgreSQL")
         })?;

@@ -5,6 +5,8 @@ mod change_over;
 mod data;
 mod policies;
 
+use std::num::NonZeroUsize;
+
 use leakproof::project::{Grants, Project};
 use leakproof::report::{Outcome, to_json, to_text};
 use leakproof::scratch::Scratch;
@@ -46,6 +48,15 @@ fn both_grant_profiles_give_the_same_access() {
         let report = check_with(&path, |options| options.grants = Some(grants));
         assert!(report.is_as_accepted(), "{}", to_text(&report));
     }
+}
+
+/// Each actor asks in one of several worlds; together they come to know the same.
+#[test]
+fn the_number_of_jobs_makes_no_difference() {
+    let path = root().join("sql/conversations");
+    let [alone, together] = [1, 3]
+        .map(|jobs| to_json(&check_with(&path, |options| options.jobs = NonZeroUsize::new(jobs))));
+    assert_eq!(alone, together);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -113,7 +114,10 @@ pub fn check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Report
 pub fn try_check_with(path: &Path, change: impl FnOnce(&mut CheckOptions)) -> Result<Report> {
     let project = Project::read(path)?;
     let _held = shared_server();
-    let mut options = CheckOptions { server: ServerOptions::from_env()?, ..Default::default() };
+    // Tests run side by side already.
+    let jobs = Some(NonZeroUsize::MIN);
+    let server = ServerOptions::from_env()?;
+    let mut options = CheckOptions { server, jobs, ..Default::default() };
     change(&mut options);
     check(&project, &options, &mut |_| {})
 }
