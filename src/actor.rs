@@ -198,6 +198,15 @@ pub(crate) fn people(
         let person = BuiltIn { name, member_of: &[], left: None, kind: Kind::Person };
         people.extend(cast(&person, config, platform, catalog, tenancy)?);
     }
+    // Where nobody has said who the members are, somebody who runs a tenant is needed, too.
+    let highest = tenancy.members.as_ref().map(|members| &members.highest);
+    if let Some(highest) = highest.filter(|highest| !highest.is_empty()) {
+        let admin = BuiltIn { name: "admin", member_of: &["A"], left: None, kind: Kind::Person };
+        let config = ActorConfig { membership: highest.clone(), ..ActorConfig::default() };
+        if !configured.contains_key(admin.name) {
+            people.extend(cast(&admin, &config, platform, catalog, tenancy)?);
+        }
+    }
     // Whoever bypasses row security comes last, away from those who must not.
     people.sort_by_key(Actor::is_service);
     Ok(people)
@@ -249,18 +258,28 @@ fn cast(
         None => person.member_of.iter().map(|tenant| (*tenant).to_owned()).collect(),
     };
     let member_of = if tenancy.tenant.is_some() { member_of } else { Vec::new() };
-    let claimed = member_of.first().map(String::as_str).or(person.left);
+    // Where the token alone says who is a member, nobody has left as long as it says so.
+    let left = person.left.filter(|_| tenancy.members.is_some());
+    let claimed = member_of.first().map(String::as_str).or(left);
     let claimed_tenant = match (&tenancy.tenant, claimed) {
         (Some(root), Some(name)) => Some(owner_key(catalog, root, "tenant", name)?),
         _ => None,
     };
+    let mut claims = Value::Object(Map::new());
+    for claim in tenancy.claims.iter().filter(|_| claimed_tenant.is_some()) {
+        let value =
+            claim.iter().rev().fold(json!(claimed_tenant), |value, key| json!({ key: value }));
+        merge(&mut claims, &value);
+    }
+    merge(&mut claims, &Value::Object(config.claims.clone()));
+    let claims = claims.as_object().cloned().unwrap_or_default();
     let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };
     Ok(Some(Actor {
         member_of,
-        left: person.left.filter(|_| tenancy.tenant.is_some()).map(str::to_owned),
+        left: left.filter(|_| tenancy.tenant.is_some()).map(str::to_owned),
         membership: config.membership.clone(),
         is_service: person.kind == Kind::Service,
-        ..Actor::with_token(platform, &token, &config.claims)?
+        ..Actor::with_token(platform, &token, &claims)?
     }))
 }
 

@@ -26,6 +26,8 @@ pub enum Command {
     /// Apply to a throwaway database, seed, probe, compare with what is accepted
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
+    /// Write `leakproof.toml` with what is inferred of tenants, members and owners, and why
+    Init(InitArgs),
     /// Make the file of the next version, and what goes beside it
     New(NewArgs),
     /// What a finding means, how it is exploited, how to fix it
@@ -49,13 +51,8 @@ pub struct CheckArgs {
     /// The form of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Where the throwaway Postgres comes from: url (of LEAKPROOF_DATABASE_URL), local or docker;
-    /// else what LEAKPROOF_SERVER says, else the first that works
-    #[arg(long, value_name = "KIND")]
-    pub server: Option<String>,
-    /// The image for the server kind docker; else what LEAKPROOF_DOCKER_IMAGE says
-    #[arg(long, value_name = "IMAGE")]
-    pub docker_image: Option<String>,
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Supabase's default privileges; else what the config says, else 2026
     #[arg(long, value_enum)]
     pub grants: Option<GrantsArg>,
@@ -74,6 +71,30 @@ pub struct CheckArgs {
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The project folder
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Write no file, only show what would be in it
+    #[arg(long)]
+    pub print: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Which server to use.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// Where the throwaway Postgres comes from: url (of LEAKPROOF_DATABASE_URL), local or docker;
+    /// else what LEAKPROOF_SERVER says, else the first that works
+    #[arg(long, value_name = "KIND")]
+    pub server: Option<String>,
+    /// The image for the server kind docker; else what LEAKPROOF_DOCKER_IMAGE says
+    #[arg(long, value_name = "IMAGE")]
+    pub docker_image: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -41,7 +41,7 @@ impl Isolation {
         )
         .map_err(|cause| session::internal("begin the world's transaction", &cause))?;
         let mut catalog = Catalog::read(&mut client)?;
-        let tenancy = Tenancy::find_all(project, &mut catalog)?;
+        let tenancy = Tenancy::find(project, &mut catalog)?;
         let actors = people(project, platform, &catalog, &tenancy)?;
         let missing = missing_schemas(&mut client, &schemas)?;
         // Supabase's config may expose what only a running platform has.
@@ -55,7 +55,7 @@ impl Isolation {
         ControlSet::create(&mut client, &schemas[0], &catalog, &tenancy, platform, &roles)?;
         // Once more, with the control relations in it.
         let mut catalog = Catalog::read(&mut client)?;
-        let tenancy = Tenancy::find_all(project, &mut catalog)?;
+        let tenancy = Tenancy::find(project, &mut catalog)?;
         let exposed = catalog.relations().filter(|relation| schemas.contains(&relation.schema));
         let wanted: Vec<Oid> = exposed.map(|relation| relation.oid).collect();
         let catalog = Arc::new(catalog);
@@ -124,6 +124,24 @@ impl Isolation {
     /// How many tenants there are.
     pub(crate) fn tenants(&self) -> usize {
         self.world.tenancy.tenant.as_ref().map_or(0, |_| TENANTS.len())
+    }
+
+    /// What the tenancy was taken to be, where nobody has said it.
+    pub(crate) fn note_on_tenancy(&self) -> Option<String> {
+        let World { tenancy, catalog, .. } = &self.world;
+        let tenant = tenancy.tenant.as_ref().and_then(|root| catalog.relation(root.relation));
+        let taken = match (&tenancy.why, tenant, &tenancy.members) {
+            (None, Some(_), _) => return None,
+            (None, None, _) if tenancy.is_stated => return None,
+            (_, Some(tenant), Some(members)) => {
+                format!("tenants are {}, members {}", tenant.title(), members.config.table)
+            }
+            (_, Some(tenant), None) => format!("tenants are {}, by a claim", tenant.title()),
+            (_, None, _) => "every user stands alone".into(),
+        };
+        Some(format!(
+            "the tenancy is inferred, {taken}; `leakproof init` writes it down, to be corrected"
+        ))
     }
 
     /// How many rows were seeded, the controls' left out.

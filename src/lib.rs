@@ -50,7 +50,7 @@
 //! - [`finding`] and [`compare`] judge; [`report`] tells.
 //! - [`round_trip`] goes back over the rollback files and there again.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
-//! - [`frame`] makes the files of the next version.
+//! - [`init`] writes down what was inferred of the tenancy; [`frame`] makes the files of the next version.
 //!
 //! # What is kept true
 //!
@@ -86,6 +86,7 @@ pub mod scratch;
 pub mod isolation;
 pub mod round_trip;
 pub mod check;
+pub mod init;
 pub mod frame;
 mod session;
 mod statement;

@@ -2,19 +2,22 @@
 
 mod cli;
 
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{CheckArgs, Cli, Command, Format, NewArgs};
+use cli::{CheckArgs, Cli, Command, Format, InitArgs, NewArgs, ServerArgs};
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::{Error, Result};
 use leakproof::finding;
 use leakproof::frame::{FrameOptions, make_frames};
+use leakproof::init::inferred_config;
 use leakproof::project::Project;
 use leakproof::report;
-use leakproof::server::{self, ServerOptions};
+use leakproof::server::{self, Server, ServerOptions};
 
 /// The run itself failed.
 const RUN_FAILED: u8 = 2;
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Check(args) => run_check(args),
+        Command::Init(args) => run_init(args),
         Command::New(args) => run_new(&args),
         Command::Explain { finding } => run_explain(finding.as_deref()),
         Command::Reap => server::reap().map(|()| 0),
@@ -41,14 +45,8 @@ fn run(cli: Cli) -> Result<u8> {
 fn run_check(args: CheckArgs) -> Result<u8> {
     server::exit_on_signals()?;
     let project = Project::read(&args.path)?;
-    let mut options = ServerOptions::from_env()?;
-    if let Some(kind) = &args.server {
-        options.kind = Some(kind.parse()?);
-    }
-    options.docker_image = args.docker_image.or(options.docker_image);
-    options.reaper = std::env::current_exe().ok();
     let options = CheckOptions {
-        server: options,
+        server: server_options(args.server)?,
         accept: args.accept,
         grants: args.grants.map(Into::into),
         round_trip: args.round_trip,
@@ -71,6 +69,45 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         }
     }
     Ok(report.outcome().exit_code())
+}
+
+fn run_init(args: InitArgs) -> Result<u8> {
+    server::exit_on_signals()?;
+    let refuse_to_overwrite = |path: &Path| match path.exists() && !args.print {
+        true => Err(Error::new(format!("`{}` is there already", path.display()))
+            .help("compare it with what `leakproof init --print` shows")),
+        false => Ok(()),
+    };
+    refuse_to_overwrite(&args.path.join("leakproof.toml"))?;
+    let project = Project::read(&args.path)?;
+    // The project may be below, or around.
+    let path = project.root().join("leakproof.toml");
+    refuse_to_overwrite(&path)?;
+    let server = Server::shared(&server_options(args.server)?)?;
+    let config = inferred_config(&project, &server)?;
+    if !args.print {
+        let mut file = File::create_new(&path).map_err(|cause| unwritable(&path, cause))?;
+        file.write_all(config.as_bytes()).map_err(|cause| unwritable(&path, cause))?;
+        tell(&format!("wrote {}\n", path.display()));
+    }
+    print(&config)?;
+    Ok(0)
+}
+
+fn unwritable(path: &Path, cause: std::io::Error) -> Error {
+    Error::new(format!("cannot write `{}`", path.display()))
+        .cause(cause)
+        .help("check that you may write there, or use `--print`")
+}
+
+fn server_options(args: ServerArgs) -> Result<ServerOptions> {
+    let mut options = ServerOptions::from_env()?;
+    if let Some(kind) = &args.server {
+        options.kind = Some(kind.parse()?);
+    }
+    options.docker_image = args.docker_image.or(options.docker_image);
+    options.reaper = std::env::current_exe().ok();
+    Ok(options)
 }
 
 fn run_new(args: &NewArgs) -> Result<u8> {

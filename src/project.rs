@@ -19,7 +19,10 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 pub use calls::{Caller, RecordedCall};
-pub use config::{ActorConfig, Config, Grants, Identity, MembersConfig, PlatformKind, Waiver};
+pub use config::{
+    ActorConfig, Config, Grants, Identity, MembersConfig, OwnerConfig, PlatformKind, TenancyConfig,
+    Waiver,
+};
 pub(crate) use dialect::Dialect;
 pub use files::{Naming, SqlFile};
 pub use layout::Layout;
@@ -59,7 +62,8 @@ impl Seed {
     }
 
     /// Whether it was written for leakproof, so that it has to load: `seed.sql` beside
-    /// `leakproof.toml`. Others are made for somebody's local application.
+    /// `leakproof.toml` and migrations of our own layout. Others are made for somebody's local
+    /// application.
     pub fn is_own(&self) -> bool {
         self.is_own
     }
@@ -117,7 +121,7 @@ impl Project {
         for file in beside("api")? {
             calls.extend(calls::parse(&file, &versions)?);
         }
-        let seeds = read_seeds(&root, &supabase, &mut notes)?;
+        let seeds = read_seeds(&root, layout, &supabase, &mut notes)?;
         let name = match &config.project.name {
             Some(name) => name.clone(),
             None => folder_name(&root),
@@ -242,14 +246,16 @@ fn without_detours(path: &Path) -> PathBuf {
 /// The files of Supabase's config, and `seed.sql` in the project folder.
 fn read_seeds(
     root: &Path,
+    layout: Layout,
     supabase: &SupabaseConfig,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Seed>> {
     let own = root.join("seed.sql");
-    let is_own = root.join("leakproof.toml").is_file();
+    let has_config = root.join("leakproof.toml").is_file();
+    let is_own = has_config && layout == Layout::Refinery;
     let mut paths: Vec<(PathBuf, bool)> =
         supabase.seeds.iter().map(|path| (path.clone(), false)).collect();
-    if own.is_file() && (is_own || paths.is_empty()) {
+    if own.is_file() && (has_config || paths.is_empty()) {
         paths.push((own, is_own));
     }
     for pattern in &supabase.missing_seeds {

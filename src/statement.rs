@@ -103,9 +103,12 @@ pub(crate) fn reads_stdin(statement: &str) -> bool {
 
 /// The words and marks of a statement in lower case, without comments and white space.
 pub(crate) fn words(statement: &str) -> impl Iterator<Item = String> + '_ {
-    tokens(statement)
-        .filter(|(token, _, _)| !is_blank(*token))
-        .map(|(_, text, _)| text.to_ascii_lowercase())
+    raw_words(statement).map(str::to_ascii_lowercase)
+}
+
+/// As [`words`], as they are written.
+pub(crate) fn raw_words(statement: &str) -> impl Iterator<Item = &str> {
+    tokens(statement).filter(|(token, _, _)| !is_blank(*token)).map(|(_, text, _)| text)
 }
 
 /// The line, counted from 1, of a byte offset.

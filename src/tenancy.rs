@@ -1,12 +1,13 @@
 //! Who owns what: the tenant table, the membership table, and for every relation the path by which
-//! a row belongs to a tenant and to a user. Pure; follows foreign keys, never table names. A column
-//! that no foreign key holds, but that is named and typed as in the membership table, counts as one.
+//! a row belongs to a tenant and to a user. Pure; what the config does not say is inferred.
+
+mod infer;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
 use crate::error::{Error, Result};
-use crate::project::{MembersConfig, PlatformKind, Project};
+use crate::project::{MembersConfig, OwnerConfig, PlatformKind, Project, TenancyConfig};
 use crate::statement::{identifier, qualified};
 
 /// What a row's owner is read from.
@@ -18,6 +19,14 @@ pub(crate) struct Tenancy {
     pub users: Root,
     pub members: Option<Members>,
     ownership: BTreeMap<Oid, Ownership>,
+    /// Why a reference that no foreign key states is one, by relation and column.
+    implied: BTreeMap<(Oid, String), String>,
+    /// Whether the config says something of tenants and users.
+    pub is_stated: bool,
+    /// Why the tenant and its members are what they are, where nobody has said it.
+    pub why: Option<String>,
+    /// The places in a token where policies look for a tenant's key, such as `app_metadata`, `org_id`.
+    pub claims: Vec<Vec<String>>,
 }
 
 /// A table whose rows are owners, and its single key column.
@@ -32,6 +41,8 @@ pub(crate) struct Root {
 pub(crate) struct Members {
     pub relation: Oid,
     pub config: MembersConfig,
+    /// Column values of the membership of who runs the tenant, where they were inferred.
+    pub highest: BTreeMap<String, String>,
 }
 
 /// The paths from a relation to its owners.
@@ -55,49 +66,88 @@ impl Path {
 }
 
 impl Tenancy {
-    /// Reads the tenancy from the config and follows the catalog's foreign keys.
+    /// Reads the tenancy from the config and follows the catalog's foreign keys, to which the
+    /// references are added that nothing but a policy, a name or the config tells of: a table that
+    /// names its owner without a foreign key is nobody's otherwise, and a leak of it would pass as
+    /// shared data. Where the config says nothing of tenants and users, they are inferred.
     ///
     /// # Errors
     /// A table or column that the config names and the catalog lacks.
-    pub(crate) fn find(project: &Project, catalog: &Catalog) -> Result<Self> {
+    pub(crate) fn find(project: &Project, catalog: &mut Catalog) -> Result<Self> {
         let config = &project.config().tenancy;
-        let tenant = config.tenant.as_deref();
-        let tenant = tenant.map(|name| root(catalog, "tenant", name)).transpose()?;
-        let users = match (&config.users, project.config().project.platform) {
-            (Some(name), _) => root(catalog, "users", name)?,
-            (None, PlatformKind::Supabase) => root(catalog, "users", "auth.users")?,
-            (None, PlatformKind::Plain) => {
-                return Err(Error::new("the tenancy names no table of users")
-                    .help("set `users = \"schema.table\"` under `[tenancy]`"));
-            }
+        let users = find_users(project, catalog)?;
+        let mut tenancy = Self {
+            tenant: None,
+            users,
+            members: None,
+            ownership: BTreeMap::new(),
+            implied: BTreeMap::new(),
+            is_stated: !config.says_nothing(),
+            why: None,
+            claims: Vec::new(),
         };
-        let members = config.members.as_ref().map(|members| find_members(catalog, members));
-        let members = members.transpose()?;
-        let mut tenancy = Self { tenant, users, members, ownership: BTreeMap::new() };
+        let stated = stated_references(config, catalog, &tenancy.users)?;
+        tenancy.add_references(catalog, stated);
+        let asker = match project.config().identity.as_ref() {
+            Some(identity) => infer::Asker::Setting(identity.user.clone()),
+            None => infer::Asker::Supabase,
+        };
+        let implied = infer::user_references(catalog, &tenancy.users, &asker);
+        tenancy.add_references(catalog, implied);
+        tenancy.find_tenants(config, catalog)?;
+        let implied = tenancy.references_named_as_in_members(catalog);
+        tenancy.add_references(catalog, implied);
+        if let Some(tenant) = &tenancy.tenant {
+            let stated = config.claims.iter();
+            let stated = stated.map(|claim| claim.split('.').map(str::to_owned).collect());
+            let inferred = infer::tenant_claims(catalog, tenant);
+            tenancy.claims = stated.chain(inferred).collect();
+            tenancy.claims.sort();
+            tenancy.claims.dedup();
+        }
+        let owners = owners_by_relation(config, catalog)?;
         tenancy.ownership = catalog
             .relations()
-            .map(|relation| (relation.oid, tenancy.follow(catalog, relation)))
+            .map(|relation| {
+                let ownership = match owners.get(&relation.oid) {
+                    Some(owner) => tenancy.follow_stated(catalog, relation, owner),
+                    None => tenancy.follow(catalog, relation),
+                };
+                (relation.oid, ownership)
+            })
             .collect();
         Ok(tenancy)
     }
 
-    /// As [`Self::find`], with the references that only a column's name tells of added to `catalog`:
-    /// a table that names its tenant without a foreign key is nobody's otherwise, and a leak of it
-    /// would pass as shared data.
-    ///
-    /// # Errors
-    /// As [`Self::find`].
-    pub(crate) fn find_all(project: &Project, catalog: &mut Catalog) -> Result<Self> {
-        let stated = Self::find(project, catalog)?;
-        let implied = stated.implied_references(catalog);
-        if implied.is_empty() {
-            return Ok(stated);
+    fn find_tenants(&mut self, config: &TenancyConfig, catalog: &Catalog) -> Result<()> {
+        let tenant = config.tenant.as_deref();
+        self.tenant = tenant.map(|name| root(catalog, "tenant", name)).transpose()?;
+        let members = config.members.as_ref().map(|members| find_members(catalog, members));
+        self.members = members.transpose()?;
+        if !config.says_nothing() {
+            return Ok(());
         }
-        catalog.add_references(implied);
-        Self::find(project, catalog)
+        if let Some(inferred) = infer::infer_members(catalog, &self.users) {
+            let members = find_members(catalog, &inferred.members)?;
+            self.tenant = Some(inferred.tenant);
+            self.members = Some(Members { highest: inferred.highest, ..members });
+            self.why = Some(inferred.why);
+        } else if let Some(tenant) = infer::claimed_tenant(catalog) {
+            self.tenant = Some(tenant);
+            self.why = Some("policies compare its key with a claim of the token".into());
+        }
+        Ok(())
     }
 
-    fn implied_references(&self, catalog: &Catalog) -> Vec<(Oid, ForeignKey)> {
+    fn add_references(&mut self, catalog: &mut Catalog, references: Vec<Implied>) {
+        for Implied { relation, reference, why } in references {
+            self.implied.insert((relation, reference.columns[0].clone()), why);
+            catalog.add_reference(relation, reference);
+        }
+    }
+
+    /// Columns that no foreign key holds, but that are named and typed as in the membership table.
+    fn references_named_as_in_members(&self, catalog: &Catalog) -> Vec<Implied> {
         let Some(members) = &self.members else { return Vec::new() };
         let roots = [
             (self.tenant.as_ref(), &members.config.tenant),
@@ -111,12 +161,8 @@ impl Tenancy {
                 let is_stated = relation.foreign_keys.iter().any(|f| f.columns.contains(name));
                 let column = relation.column(name);
                 if !is_stated && column.is_some_and(|column| column.base_type == key.base_type) {
-                    let reference = ForeignKey {
-                        columns: vec![name.clone()],
-                        target: root.relation,
-                        target_columns: vec![root.column.clone()],
-                    };
-                    implied.push((relation.oid, reference));
+                    let why = "it is named and typed as in the table of members";
+                    implied.push(Implied::to(root, relation.oid, name, why));
                 }
             }
         }
@@ -163,10 +209,121 @@ impl Tenancy {
         format!("select {} from {} as r{}", list.join(", "), relation.sql_name(), joins.concat())
     }
 
+    /// Whether a relation is a table of the project, and not the platform's or the users'.
+    pub(crate) fn is_of_project(&self, relation: &Relation) -> bool {
+        infer::is_of_project(relation, &self.users)
+    }
+
+    /// Why the first column of a path leads where it does, in words.
+    pub(crate) fn reason(&self, catalog: &Catalog, relation: &Relation, path: &Path) -> String {
+        let Some(first) = path.edges.first() else { return "the rows are owners".into() };
+        let key = (relation.oid, first.columns[0].clone());
+        if let Some(why) = self.implied.get(&key) {
+            return why.clone();
+        }
+        let titles = path.edges.iter().filter_map(|edge| catalog.relation(edge.target));
+        let titles: Vec<String> = titles.map(Relation::title).collect();
+        format!("foreign key to {}", titles.join(" and on to "))
+    }
+
+    /// The paths that begin with the columns that the config names.
+    fn follow_stated(
+        &self,
+        catalog: &Catalog,
+        relation: &Relation,
+        owner: &OwnerConfig,
+    ) -> Ownership {
+        let path = |root: Option<&Root>, column: Option<&str>| {
+            let (root, column) = (root?, column?);
+            let begins = |f: &&ForeignKey| f.columns.iter().any(|name| name == column);
+            let paths = relation.foreign_keys.iter().filter(begins).filter_map(|first| {
+                let next = catalog.relation(first.target)?;
+                let rest = shortest_path(catalog, next, root)?;
+                let edges = std::iter::once(first.clone()).chain(rest.edges).collect();
+                Some(Path { edges })
+            });
+            paths.min_by_key(|path| path.edges.len())
+        };
+        Ownership {
+            tenant: path(self.tenant.as_ref(), owner.tenant()),
+            user: path(Some(&self.users), owner.user()),
+        }
+    }
+
     fn follow(&self, catalog: &Catalog, relation: &Relation) -> Ownership {
         let shortest = |root: &Root| shortest_path(catalog, relation, root);
         Ownership { tenant: self.tenant.as_ref().and_then(shortest), user: shortest(&self.users) }
     }
+}
+
+/// A reference that no constraint states, and why it is taken for one.
+struct Implied {
+    relation: Oid,
+    reference: ForeignKey,
+    why: String,
+}
+
+impl Implied {
+    fn to(root: &Root, relation: Oid, column: &str, why: &str) -> Self {
+        let reference = ForeignKey {
+            columns: vec![column.to_owned()],
+            target: root.relation,
+            target_columns: vec![root.column.clone()],
+        };
+        Self { relation, reference, why: why.to_owned() }
+    }
+}
+
+fn find_users(project: &Project, catalog: &Catalog) -> Result<Root> {
+    match (&project.config().tenancy.users, project.config().project.platform) {
+        (Some(name), _) => root(catalog, "users", name),
+        (None, PlatformKind::Supabase) => root(catalog, "users", "auth.users"),
+        (None, PlatformKind::Plain) => Err(Error::new("the tenancy names no table of users")
+            .help("set `users = \"schema.table\"` under `[tenancy]`")),
+    }
+}
+
+/// What `[tenancy.owners]` says, by relation.
+fn owners_by_relation<'c>(
+    config: &'c TenancyConfig,
+    catalog: &Catalog,
+) -> Result<BTreeMap<Oid, &'c OwnerConfig>> {
+    let known = |(name, owner): (&String, &'c OwnerConfig)| {
+        let relation = named(catalog, "owned", name)?;
+        let lacks = |column: &&str| relation.column(column).is_none();
+        match [owner.tenant(), owner.user()].into_iter().flatten().find(lacks) {
+            Some(column) => Err(lacks_column(relation, column, "owners")),
+            None => Ok((relation.oid, owner)),
+        }
+    };
+    config.owners.iter().map(known).collect()
+}
+
+/// References that only `[tenancy.owners]` states: its columns that no foreign key holds.
+fn stated_references(
+    config: &TenancyConfig,
+    catalog: &Catalog,
+    users: &Root,
+) -> Result<Vec<Implied>> {
+    let tenant = config.tenant.as_deref().map(|name| root(catalog, "tenant", name)).transpose()?;
+    let mut stated = Vec::new();
+    for (oid, owner) in owners_by_relation(config, catalog)? {
+        let Some(relation) = catalog.relation(oid) else { continue };
+        for (root, column) in [(tenant.as_ref(), owner.tenant()), (Some(users), owner.user())] {
+            let (Some(root), Some(column)) = (root, column) else { continue };
+            if !relation.foreign_keys.iter().any(|f| f.columns.iter().any(|name| name == column)) {
+                stated.push(Implied::to(root, oid, column, "`[tenancy.owners]` says so"));
+            }
+        }
+    }
+    Ok(stated)
+}
+
+fn lacks_column(relation: &Relation, column: &str, key: &str) -> Error {
+    let known: Vec<_> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+    Error::new(format!("`{}` has no column `{column}`", relation.title()))
+        .cause(format!("its columns are {}", known.join(", ")))
+        .help(format!("correct `{key}` under `[tenancy]`"))
 }
 
 fn root(catalog: &Catalog, what: &str, name: &str) -> Result<Root> {
@@ -182,13 +339,11 @@ fn find_members(catalog: &Catalog, config: &MembersConfig) -> Result<Members> {
     let relation = named(catalog, "members", &config.table)?;
     for column in [&config.tenant, &config.user].into_iter().chain(config.values.keys()) {
         if relation.column(column).is_none() {
-            let known: Vec<_> = relation.columns.iter().map(|c| c.name.as_str()).collect();
-            return Err(Error::new(format!("`{}` has no column `{column}`", config.table))
-                .cause(format!("its columns are {}", known.join(", ")))
-                .help("correct `members` under `[tenancy]`"));
+            return Err(lacks_column(relation, column, "members"));
         }
     }
-    Ok(Members { relation: relation.oid, config: config.clone() })
+    let highest = BTreeMap::new();
+    Ok(Members { relation: relation.oid, config: config.clone(), highest })
 }
 
 fn named<'a>(catalog: &'a Catalog, what: &str, name: &str) -> Result<&'a Relation> {

@@ -99,6 +99,11 @@ impl Rule {
         self.asks.contains(".*")
     }
 
+    /// Its expressions, as the server writes them.
+    pub(crate) fn expression(&self) -> &str {
+        &self.asks
+    }
+
     /// All texts that may hold a value which it compares with.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.asks.as_str()).chain(self.calls.as_deref())
@@ -204,12 +209,10 @@ impl Catalog {
         self.relations.values().find(|relation| relation.title() == name)
     }
 
-    /// Adds references that no constraint states.
-    pub(crate) fn add_references(&mut self, references: Vec<(Oid, ForeignKey)>) {
-        for (oid, reference) in references {
-            if let Some(relation) = self.relations.get_mut(&oid) {
-                relation.foreign_keys.push(reference);
-            }
+    /// Adds a reference that no constraint states.
+    pub(crate) fn add_reference(&mut self, relation: Oid, reference: ForeignKey) {
+        if let Some(relation) = self.relations.get_mut(&relation) {
+            relation.foreign_keys.push(reference);
         }
     }
 

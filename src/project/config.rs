@@ -86,6 +86,58 @@ pub struct TenancyConfig {
     pub(crate) tenant: Option<String>,
     pub(crate) users: Option<String>,
     pub(crate) members: Option<MembersConfig>,
+    /// Where in a token the tenant's key is, beside `app_metadata.tenant_id`.
+    pub(crate) claims: Vec<String>,
+    pub(crate) owners: BTreeMap<String, OwnerConfig>,
+}
+
+impl TenancyConfig {
+    /// Whether it leaves all to be inferred.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.tenant.is_none() && self.users.is_none() && self.owners.is_empty()
+    }
+}
+
+/// Whose the rows of a table are, by `schema.table` under `[tenancy.owners]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum OwnerConfig {
+    /// `"shared"`: nobody's.
+    Shared(Shared),
+    /// The columns that lead to the owners; one that is left out leads nowhere.
+    Columns(OwnerColumns),
+}
+
+/// The one word for rows that are nobody's.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shared {
+    /// `"shared"`
+    Shared,
+}
+
+/// The columns that lead to the owners of a row.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerColumns {
+    tenant: Option<String>,
+    user: Option<String>,
+}
+
+impl OwnerConfig {
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Shared(_) => None,
+            Self::Columns(columns) => columns.tenant.as_deref(),
+        }
+    }
+
+    pub(crate) fn user(&self) -> Option<&str> {
+        match self {
+            Self::Shared(_) => None,
+            Self::Columns(columns) => columns.user.as_deref(),
+        }
+    }
 }
 
 /// Which table makes a user a member of a tenant.
@@ -171,10 +223,13 @@ impl Config {
                 "remove it: on Supabase the token says who is asking",
             );
         }
-        if self.tenancy.tenant.is_some() != self.tenancy.members.is_some() {
+        let tenancy = &self.tenancy;
+        let has_members = tenancy.members.is_some() || !tenancy.claims.is_empty();
+        if tenancy.tenant.is_some() != has_members {
             return wrong(
                 "`[tenancy]` needs `tenant` and `members` together".into(),
-                "name the tenant table and the table that makes a user a member",
+                "name the tenant table and the table that makes a user a member, or the `claims` \
+                 that do",
             );
         }
         if self.project.schemas.as_ref().is_some_and(Vec::is_empty) {

@@ -310,7 +310,7 @@ const REFUSED: &[(&[(&str, &str)], &str)] = &[
     (
         &[
             ("leakproof.toml", ""),
-            ("supabase/migrations/1_a.sql", ""),
+            ("migrations/V1__a.sql", ""),
             ("seed.sql", "\ninsert into gone values (1);"),
         ],
         "seed.sql` failed at line 2",

@@ -5,6 +5,7 @@ mod audience;
 mod character_chats;
 mod conversations;
 mod hostile;
+mod inference;
 mod kills;
 mod layouts;
 mod leaks;

@@ -1,0 +1,149 @@
+//! The config of a project that has none: what was inferred from its schema, with the reasons, for a
+//! person to correct.
+
+use std::sync::Arc;
+
+use crate::actor::{Actor, people};
+use crate::catalog::{Catalog, Relation};
+use crate::error::Result;
+use crate::platform::Platform;
+use crate::project::Project;
+use crate::scratch::Scratch;
+use crate::server::Server;
+use crate::tenancy::{Members, Path, Tenancy};
+
+/// Applies the migrations to a throwaway database on `server` and gives a `leakproof.toml` that says
+/// what was inferred.
+///
+/// # Errors
+/// A migration that fails, or a server that is lost.
+pub fn inferred_config(project: &Project, server: &Arc<Server>) -> Result<String> {
+    let platform = Platform::of(project);
+    let mut scratch = Scratch::empty(project, platform.clone(), server)?;
+    scratch.migrate()?;
+    let mut client = scratch.connect()?;
+    let mut catalog = Catalog::read(&mut client)?;
+    let tenancy = Tenancy::find(project, &mut catalog)?;
+    let actors = people(project, &platform, &catalog, &tenancy)?;
+    Ok(to_toml(&catalog, &tenancy, &actors))
+}
+
+fn to_toml(catalog: &Catalog, tenancy: &Tenancy, actors: &[Actor]) -> String {
+    let mut text = String::from(
+        "# What `leakproof init` inferred, and why. Correct what is wrong.\n\n[tenancy]\n",
+    );
+    match (&tenancy.tenant, &tenancy.members) {
+        (Some(tenant), members) => {
+            let tenant =
+                catalog.relation(tenant.relation).map_or_else(String::new, Relation::title);
+            let subject = members.as_ref().map_or(tenant.as_str(), |m| m.config.table.as_str());
+            if let Some(why) = &tenancy.why {
+                text.push_str(&format!("# {subject}: {why}\n"));
+            }
+            text.push_str(&format!("tenant = {}\n", quoted(&tenant)));
+            if let Some(members) = members {
+                text.push_str(&format!("members = {}\n", members_to_toml(members)));
+            }
+            if !tenancy.claims.is_empty() {
+                let claims: Vec<String> =
+                    tenancy.claims.iter().map(|c| quoted(&c.join("."))).collect();
+                text.push_str(&format!("claims = [{}]\n", claims.join(", ")));
+            }
+        }
+        _ => {
+            let users = catalog.relation(tenancy.users.relation);
+            let users = users.map_or_else(String::new, Relation::title);
+            text.push_str("# no table ties users to tenants: every user stands alone\n");
+            text.push_str(&format!("users = {}\n", quoted(&users)));
+        }
+    }
+    text.push_str(&owners_to_toml(catalog, tenancy));
+    let highest = tenancy.members.as_ref().map(|members| &members.highest);
+    for actor in actors.iter().filter(|actor| highest.is_some_and(|h| h == actor.membership())) {
+        if actor.membership().is_empty() {
+            continue;
+        }
+        text.push_str(&format!(
+            "\n# who runs a tenant\n[actors.{}]\nmember_of = [\"A\"]\nmembership = {}\n",
+            actor.name(),
+            inline(actor.membership().iter())
+        ));
+    }
+    text
+}
+
+fn members_to_toml(members: &Members) -> String {
+    let config = &members.config;
+    let mut text = format!(
+        "{{ table = {}, tenant = {}, user = {}",
+        quoted(&config.table),
+        quoted(&config.tenant),
+        quoted(&config.user)
+    );
+    if !config.values.is_empty() {
+        text.push_str(&format!(", values = {}", inline(config.values.iter())));
+    }
+    text.push_str(" }");
+    text
+}
+
+/// A line for each table, with its reason behind it.
+fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
+    let mut lines = Vec::new();
+    for relation in catalog.relations().filter(|relation| tenancy.is_of_project(relation)) {
+        let ownership = tenancy.ownership(relation.oid);
+        let mut columns = Vec::new();
+        let mut reasons = Vec::new();
+        for (word, path) in [("tenant", &ownership.tenant), ("user", &ownership.user)] {
+            let Some(path) = path else { continue };
+            if let Some(column) = column_of(path) {
+                columns.push(format!("{word} = {}", quoted(column)));
+            }
+            reasons.push(format!("{word}: {}", tenancy.reason(catalog, relation, path)));
+        }
+        let is_root = [&ownership.tenant, &ownership.user]
+            .into_iter()
+            .flatten()
+            .any(|path| path.edges.is_empty());
+        let owner = match columns.as_slice() {
+            _ if is_root => continue,
+            [] => "\"shared\"".into(),
+            columns => format!("{{ {} }}", columns.join(", ")),
+        };
+        let why = match reasons.as_slice() {
+            [] => "no column leads to an owner".into(),
+            reasons => reasons.join("; "),
+        };
+        lines.push(format!("# {why}\n{} = {owner}\n", quoted(&relation.title())));
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let about = "# Whose a row is. A table without a line here is found out each time.";
+    format!("\n{about}\n[tenancy.owners]\n{}", lines.concat())
+}
+
+/// The column by which the config names a path; of several the last, since the first is often the
+/// tenant's in each key.
+fn column_of(path: &Path) -> Option<&str> {
+    path.first_columns().last().map(String::as_str)
+}
+
+fn inline<'a>(values: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let is_bare = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    let each: Vec<String> = values
+        .map(|(name, value)| {
+            let name = if is_bare(name) { name.clone() } else { quoted(name) };
+            format!("{name} = {}", quoted(value))
+        })
+        .collect();
+    format!("{{ {} }}", each.join(", "))
+}
+
+/// A basic string of TOML, which escapes as JSON does.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
