@@ -232,6 +232,10 @@ impl Guarded<'_> {
         let Self { file, journey, .. } = self;
         let Journey { project, owner, is_again, .. } = journey;
         let pairs = project.preserve(file.version());
+        for part in file.ahead() {
+            // One that fails here, since its type comes with the file, is in the file as well.
+            let _ = load_fixture(self.client, &part, owner);
+        }
         let applied = in_transaction(self.client, |client| {
             let record = || preserve::record_calls(client, project, owner, file.version());
             let recorded = (!is_again).then(record).transpose()?;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::migrate::ENDS_TRANSACTION;
-use crate::statement::{line_of, places_of, split, words};
+use crate::statement::{Statement, line_of, places_of, split, words};
 
 /// For whom a file was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(crate) enum Dialect {
 pub(super) enum LeftOut {
     Transaction,
     TakenBack,
+    NewValue,
     Concurrently,
     Vacuum,
     System,
@@ -37,6 +38,9 @@ impl LeftOut {
                 "`begin`, `commit` and their like are left out, since each file is one transaction"
             }
             Self::TakenBack => "what a file takes back with `rollback` is left out",
+            Self::NewValue => {
+                "a new value of an enum that is committed on the way is added ahead of the file"
+            }
             Self::Concurrently => {
                 "`concurrently` is left out, since each file is one transaction and the plain form \
                  does the same"
@@ -48,12 +52,25 @@ impl LeftOut {
     }
 }
 
-/// The text with what cannot run here blanked, and what that was, each with its line.
-pub(super) fn adapt(file: &str) -> (String, Vec<(LeftOut, usize)>) {
+/// A text as it can run here.
+#[derive(Debug, Default)]
+pub(super) struct Adapted {
+    pub sql: String,
+    /// Statements to run before it, each in a transaction of its own; one that fails is in the text
+    /// as well.
+    pub ahead: Vec<String>,
+    /// What was left out, each with its line.
+    pub left_out: Vec<(LeftOut, usize)>,
+}
+
+/// Blanks what cannot run here.
+pub(super) fn adapt(file: &str) -> Adapted {
     let mut left_out = Vec::new();
     let text = without_psql(file, &mut left_out);
     let mut ranges: Vec<(LeftOut, Range<usize>)> = Vec::new();
     let mut began_at = None;
+    let mut new_values = Vec::new();
+    let (mut committed, mut usable) = (0, 0);
     for statement in split(&text) {
         let whole = statement.first_word..statement.start + statement.text.len();
         let first: Vec<String> = words(statement.text).take(3).collect();
@@ -63,7 +80,10 @@ pub(super) fn adapt(file: &str) -> (String, Vec<(LeftOut, usize)>) {
                 if next != "to" && word(2) != "to" && next != "prepared" =>
             {
                 match std::mem::take(&mut began_at) {
-                    Some(begin) => ranges.push((LeftOut::TakenBack, begin..whole.end)),
+                    Some(begin) => {
+                        new_values.retain(|statement: &Statement<'_>| statement.start < begin);
+                        ranges.push((LeftOut::TakenBack, begin..whole.end));
+                    }
                     None => ranges.push((LeftOut::Transaction, whole)),
                 }
             }
@@ -73,9 +93,11 @@ pub(super) fn adapt(file: &str) -> (String, Vec<(LeftOut, usize)>) {
             }
             (first, next) if ENDS_TRANSACTION.contains(&first) && next != "prepared" => {
                 began_at = None;
+                committed = new_values.len();
                 ranges.push((LeftOut::Transaction, whole));
             }
             ("vacuum", _) => ranges.push((LeftOut::Vacuum, whole)),
+            ("alter", "type") if adds_value(statement.text) => new_values.push(statement),
             ("alter", "system") => ranges.push((LeftOut::System, whole)),
             ("create" | "drop" | "reindex" | "alter", _) => {
                 let place = concurrently(statement.text).map(|at| statement.start + at);
@@ -84,13 +106,25 @@ pub(super) fn adapt(file: &str) -> (String, Vec<(LeftOut, usize)>) {
             }
             _ => {}
         }
+        if !is_control(word(0)) {
+            usable = committed;
+        }
     }
-    let mut adapted = text.clone();
+    // Nobody can use a value before the transaction that made it has ended.
+    new_values.truncate(usable);
+    let mut sql = text.clone();
     for (kind, range) in ranges {
         left_out.push((kind, line_of(&text, range.start)));
-        blank(&mut adapted, range);
+        blank(&mut sql, range);
     }
-    (adapted, left_out)
+    for statement in new_values.iter().rev() {
+        left_out.push((LeftOut::NewValue, line_of(&text, statement.first_word)));
+        if let Some(at) = unconditional_value(statement.text) {
+            sql.insert_str(statement.start + at, " if not exists");
+        }
+    }
+    let ahead = new_values.iter().map(|statement| statement.text.to_owned()).collect();
+    Adapted { sql, ahead, left_out }
 }
 
 /// Overwrites a part with blanks; lines stay lines.
@@ -98,6 +132,23 @@ pub(super) fn blank(text: &mut String, range: Range<usize>) {
     let blanks: String =
         text[range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
     text.replace_range(range, &blanks);
+}
+
+/// Whether the word begins a statement that begins or ends a transaction.
+fn is_control(word: &str) -> bool {
+    ["begin", "start", "rollback", "abort"].contains(&word) || ENDS_TRANSACTION.contains(&word)
+}
+
+fn adds_value(statement: &str) -> bool {
+    let all: Vec<String> = words(statement).collect();
+    all.windows(2).any(|two| two == ["add", "value"])
+}
+
+/// Where `value` ends in an `add value` without `if not exists`.
+fn unconditional_value(statement: &str) -> Option<usize> {
+    let at = places_of(statement, "value").into_iter().next_back()? + "value".len();
+    let next = words(&statement[at..]).next();
+    next.is_none_or(|next| next != "if").then_some(at)
 }
 
 /// Where `concurrently` stands as a word of the command, not as somebody's name.
@@ -182,12 +233,27 @@ mod tests {
                 &[],
             ),
         ] {
-            let (text, left_out) = adapt(file);
+            let Adapted { sql: text, left_out, .. } = adapt(file);
             assert_eq!(text.lines().count(), file.lines().count(), "{file}");
             let told: Vec<&str> = split(&text).iter().map(|statement| statement.text).collect();
             assert_eq!(told, applied, "{file}");
             let told: Vec<LeftOut> = left_out.into_iter().map(|(kind, _)| kind).collect();
             assert_eq!(told, kinds, "{file}");
         }
+    }
+
+    #[test]
+    fn values_that_are_committed_on_the_way() {
+        let file = "begin;\nalter type t\nadd value 'a'; end; select 'a'::t; \
+                    alter type t add value 'b';";
+        let Adapted { sql, ahead, left_out } = adapt(file);
+        assert_eq!(ahead, ["alter type t\nadd value 'a'"]);
+        assert!(sql.contains("alter type t\nadd value if not exists 'a';"), "{sql}");
+        assert!(sql.ends_with("alter type t add value 'b';"), "{sql}");
+        assert!(left_out.contains(&(LeftOut::NewValue, 2)), "{left_out:?}");
+        let ahead = |file| adapt(file).ahead.len();
+        assert_eq!(ahead("alter type t add value 'a';"), 0);
+        assert_eq!(ahead("begin; alter type t add value 'a'; end;"), 0);
+        assert_eq!(ahead("alter type t add value if not exists 'a'; end; select 1"), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::dialect::Dialect;
+use super::dialect::{Adapted, Dialect};
 use crate::error::{Error, Result};
 
 /// One versioned SQL file.
@@ -15,12 +15,20 @@ pub struct SqlFile {
     name: String,
     dialect: Dialect,
     sql: String,
+    ahead: Vec<String>,
 }
 
 impl SqlFile {
     /// A file of another tool's layout, whose text is what is to be applied.
-    pub(super) fn foreign(path: PathBuf, version: i64, name: String, sql: String) -> Self {
-        Self { path, version, name, dialect: Dialect::Foreign, sql }
+    pub(super) fn foreign(path: PathBuf, version: i64, name: String, text: Adapted) -> Self {
+        let Adapted { sql, ahead, .. } = text;
+        Self { path, version, name, dialect: Dialect::Foreign, sql, ahead }
+    }
+
+    /// What has to be committed before the file is applied, if it can be: what is in it all the same.
+    pub(crate) fn ahead(&self) -> impl Iterator<Item = Self> {
+        let part = |sql: &String| Self { sql: sql.clone(), ahead: Vec::new(), ..self.clone() };
+        self.ahead.iter().map(part)
     }
 
     #[cfg(test)]
@@ -31,6 +39,7 @@ impl SqlFile {
             name: "test".into(),
             dialect: Dialect::Guarded,
             sql: sql.into(),
+            ahead: Vec::new(),
         }
     }
 
@@ -186,7 +195,7 @@ fn read_folder(folder: &Path, is_timestamp: impl Fn(usize) -> bool) -> Result<Ve
         }
         let sql = read_text(&path)?;
         let dialect = Dialect::Guarded;
-        files.push(SqlFile { path, version, name, dialect, sql });
+        files.push(SqlFile { path, version, name, dialect, sql, ahead: Vec::new() });
     }
     files.sort_by(|a, b| a.version.cmp(&b.version).then_with(|| a.path.cmp(&b.path)));
     Ok(files)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::dialect::{LeftOut, adapt};
+use super::dialect::{Adapted, LeftOut, adapt};
 use super::files::{self, SqlFile};
 use super::sections::{self, Sections};
 use crate::error::{Error, Result};
@@ -137,8 +137,8 @@ struct Step {
     path: PathBuf,
     digits: String,
     name: String,
-    up: String,
-    down: Option<(PathBuf, String)>,
+    up: Adapted,
+    down: Option<(PathBuf, Adapted)>,
 }
 
 struct Reader<'a> {
@@ -156,18 +156,18 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of a file as it can run here.
-    fn text(&mut self, path: &Path) -> Result<String> {
+    fn text(&mut self, path: &Path) -> Result<Adapted> {
         let text = files::read_text(path)?;
         Ok(self.adapted(path, &text))
     }
 
-    fn adapted(&mut self, path: &Path, text: &str) -> String {
-        let (text, left_out) = adapt(text);
-        for (kind, line) in left_out {
-            let places = self.left_out.entry(kind).or_default();
+    fn adapted(&mut self, path: &Path, text: &str) -> Adapted {
+        let adapted = adapt(text);
+        for (kind, line) in &adapted.left_out {
+            let places = self.left_out.entry(*kind).or_default();
             places.push(format!("`{}` line {line}", path.display()));
         }
-        text
+        adapted
     }
 
     fn skip(&mut self, path: &Path) {
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
                     let Sections { up, down: back } = Sections::read(&path)?;
                     let back = self.adapted(&path, &back);
                     // An empty section is none: it was left as the tool made it.
-                    down = (!statement::split(&back).is_empty()).then(|| (path.clone(), back));
+                    down = (!statement::split(&back.sql).is_empty()).then(|| (path.clone(), back));
                     self.adapted(&path, &up)
                 }
                 _ => self.text(&path)?,
@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
             if let Some(first) = known.insert(&step.digits, step) {
                 let version = step.digits.parse().unwrap_or(i64::MAX);
                 let file = |step: &Step| {
-                    SqlFile::foreign(step.path.clone(), version, String::new(), String::new())
+                    SqlFile::foreign(step.path.clone(), version, String::new(), Adapted::default())
                 };
                 return Err(files::doubled(&file(first), &file(step)));
             }

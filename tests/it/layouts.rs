@@ -75,6 +75,29 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "supabase: a value of an enum that is committed before it is used",
+        files: &[
+            (
+                "supabase/migrations/1_notes.sql",
+                "create type public.kind as enum ('a');
+                 create table public.notes (id int primary key, kind public.kind);",
+            ),
+            (
+                "supabase/migrations/2_kind.sql",
+                "begin; alter type public.kind add value 'b'; commit;
+                 begin; create index on public.notes (id) where kind = 'b'; commit;",
+            ),
+            (
+                "supabase/migrations/3_type.sql",
+                "begin; create type public.own as enum (); alter type public.own add value 'a';
+                 commit; alter table public.notes add column own public.own;",
+            ),
+        ],
+        applied: &["V1 notes", "V2 kind", "V3 type"],
+        tables: &["public.notes"],
+        notes: &["a new value of an enum that is committed on the way is added ahead of the file"],
+    },
+    Case {
         name: "numbered files, as sqlx has them",
         files: &[
             ("migrations/2_tags.sql", TAGS),
