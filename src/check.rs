@@ -42,6 +42,8 @@ pub struct CheckOptions {
     pub round_trip: bool,
     /// Probe, judge and compare this relation alone, as `schema.name`.
     pub only: Option<String>,
+    /// Leave out a file that cannot be applied, and try the next one.
+    pub keep_going: bool,
     /// How many actors try at the same time, at most 8; as many as there are cores if none is said.
     pub jobs: Option<NonZeroUsize>,
 }
@@ -61,15 +63,20 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     let server = Server::shared(&options.server)?;
     steps.begin("set up the platform");
     let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
+    if options.keep_going {
+        scratch = scratch.keep_going();
+    }
     steps.begin("apply the migrations");
     let mut report = Report {
         project: project.name().to_owned(),
         path: project.root().display().to_string(),
         server: server.describe(),
         platform: platform.describe(),
-        notes: platform.notes(&mut scratch.connect()?)?,
+        notes: project.notes().to_vec(),
         ..Report::default()
     };
+    report.notes.extend(note_on_version(project, &server));
+    report.notes.extend(platform.notes(&mut scratch.connect()?)?);
     let mut audience = Audience::of(project, platform);
     let mut passed = Passed::default();
     let mut done = 0;
@@ -82,6 +89,8 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
         audience.look(client, version)
     });
     report.applied = scratch.applied().to_vec();
+    report.failed = scratch.take_failed();
+    report.notes.extend_from_slice(scratch.notes());
     report.followed = audience.into_followed();
     report.notes.extend(notes_on_deviations(&report.applied));
     report.notes.extend(note_on_calls_ahead(project));
@@ -146,6 +155,14 @@ fn check_access(
     report.comparison = Some(compared(&path, &report.matrix)?);
     let api = scratch.platform().has_users().then(|| project.schemas());
     Ok(judge_access(&report.matrix, isolation.actors(), api.as_deref()))
+}
+
+/// What a server of another major version does may differ.
+fn note_on_version(project: &Project, server: &Server) -> Option<String> {
+    let (expected, here) = (project.major_version()?, server.major_version());
+    (expected != here).then(|| {
+        format!("`supabase/config.toml` says PostgreSQL {expected}, and this server is {here}")
+    })
 }
 
 /// Opens the world and lets everybody try everything in it: in as many equal worlds at the same time

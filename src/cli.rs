@@ -18,7 +18,8 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 access is as accepted and nothing was lost; 1 access changed, a finding, or a loss;
-2 the run itself failed; 3 nothing was probed or a positive control failed.";
+2 the run itself failed, or with --keep-going a file did; 3 nothing was probed or a positive control
+failed.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -41,7 +42,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The project folder
+    /// The project folder, one above it, or the folder of its migrations
     #[arg(default_value = ".")]
     pub path: PathBuf,
     /// Write the matrix of now as the accepted one
@@ -61,6 +62,9 @@ pub struct CheckArgs {
     /// Probe and compare this relation alone
     #[arg(long, value_name = "SCHEMA.NAME", conflicts_with = "accept")]
     pub only: Option<String>,
+    /// Leave out a file that cannot be applied, and try the next one; the exit code is 1 or 2 then
+    #[arg(long)]
+    pub keep_going: bool,
     /// How many actors try at the same time, at most 8; else as many as there are cores
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -40,6 +40,12 @@ impl Error {
     pub fn fact(&self) -> &str {
         &self.fact
     }
+
+    /// The fact and its cause in one line.
+    pub(crate) fn in_brief(&self) -> String {
+        let cause = self.cause.as_deref().and_then(|cause| cause.lines().next());
+        cause.map_or_else(|| self.fact.clone(), |cause| format!("{}: {cause}", self.fact))
+    }
 }
 
 /// The operating system's number for an error says nothing that its text does not.

@@ -22,16 +22,17 @@ pub struct FrameOptions {
     pub api: bool,
 }
 
-/// Makes the next migration of the project in `root`, and what else is asked for; gives the paths.
+/// Makes the next migration of the project in `path`, and what else is asked for; gives the paths.
 ///
 /// # Errors
 /// A name that no migration can have, a project without a folder for migrations, a file that is
 /// there already or cannot be written. Nothing that was made stays then.
-pub fn make_frames(root: &Path, name: &str, options: FrameOptions) -> Result<Vec<PathBuf>> {
+pub fn make_frames(path: &Path, name: &str, options: FrameOptions) -> Result<Vec<PathBuf>> {
     let name = file_name_of(name)?;
-    let next = NextMigration::after(root, seconds_now())?;
+    let next = NextMigration::after(path, seconds_now())?;
     let title = format!("V{} {name}", next.version());
     let mut files = vec![(next.folder().join(next.file_name(&name)), migration(&title))];
+    let root = next.root();
     let beside = |folder: &str| root.join(folder).join(next.file_name(&name));
     if options.preserve {
         files.push((beside("preserve"), preserve(&title)));

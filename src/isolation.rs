@@ -37,7 +37,7 @@ struct Probed {
 
 impl Isolation {
     pub(crate) fn open(mut client: Client, project: &Project, platform: &Platform) -> Result<Self> {
-        let schemas = project.schemas();
+        let mut schemas = project.schemas();
         session::rows(
             &mut client,
             "begin; set local timezone = 'UTC'; set local client_min_messages = error",
@@ -46,7 +46,13 @@ impl Isolation {
         let mut catalog = Catalog::read(&mut client)?;
         let tenancy = Tenancy::find(project, &mut catalog)?;
         let actors = people(project, platform, &catalog, &tenancy)?;
-        refuse_missing_schemas(&mut client, &schemas)?;
+        let missing = missing_schemas(&mut client, &schemas)?;
+        // Supabase's config may expose what only a running platform has.
+        if !project.names_schemas() && missing.len() < schemas.len() {
+            schemas.retain(|schema| !missing.contains(schema));
+        } else {
+            refuse_missing_schemas(&missing)?;
+        }
         refuse_missing_roles(&mut client, &actors)?;
         let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
         ControlSet::create(&mut client, &schemas[0], &catalog, &tenancy, platform, &roles)?;
@@ -235,8 +241,11 @@ fn within_reach(client: &mut Client, roles: &[&str]) -> Result<BTreeSet<Oid>> {
     Ok(rows.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect())
 }
 
-fn refuse_missing_schemas(client: &mut Client, schemas: &[String]) -> Result<()> {
-    let missing = missing_names(client, schemas, "pg_catalog.pg_namespace", "nspname")?;
+fn missing_schemas(client: &mut Client, schemas: &[String]) -> Result<Vec<String>> {
+    missing_names(client, schemas, "pg_catalog.pg_namespace", "nspname")
+}
+
+fn refuse_missing_schemas(missing: &[String]) -> Result<()> {
     missing.first().map_or(Ok(()), |schema| {
         Err(Error::new(format!("the schema `{schema}` does not exist after the migrations"))
             .help("correct `schemas` under `[project]`, which says what the API exposes"))

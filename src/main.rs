@@ -53,6 +53,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         grants: args.grants.map(Into::into),
         round_trip: args.round_trip,
         only: args.only,
+        keep_going: args.keep_going,
         jobs: args.jobs,
     };
     let progress = Bar::new(args.quiet);
@@ -74,12 +75,16 @@ fn run_check(args: CheckArgs) -> Result<u8> {
 
 fn run_init(args: InitArgs) -> Result<u8> {
     server::exit_on_signals()?;
-    let path = args.path.join("leakproof.toml");
-    if path.exists() && !args.print {
-        return Err(Error::new(format!("`{}` is there already", path.display()))
-            .help("compare it with what `leakproof init --print` shows"));
-    }
+    let refuse_to_overwrite = |path: &Path| match path.exists() && !args.print {
+        true => Err(Error::new(format!("`{}` is there already", path.display()))
+            .help("compare it with what `leakproof init --print` shows")),
+        false => Ok(()),
+    };
+    refuse_to_overwrite(&args.path.join("leakproof.toml"))?;
     let project = Project::read(&args.path)?;
+    // The project may be below, or around.
+    let path = project.root().join("leakproof.toml");
+    refuse_to_overwrite(&path)?;
     let server = Server::shared(&server_options(args.server)?)?;
     let config = inferred_config(&project, &server)?;
     if !args.print {

@@ -21,7 +21,7 @@ use self::roles::Roles;
 use crate::error::{Error, Result};
 use crate::platform::extensions;
 use crate::preserve::{self, Preservation};
-use crate::project::{Project, SqlFile};
+use crate::project::{Dialect, Project, SqlFile};
 use crate::session;
 use crate::statement::{self, Statement};
 
@@ -67,13 +67,16 @@ pub struct Journey<'a> {
     /// Whether it is the second time: fixtures are not loaded once more, and recorded calls, whose
     /// answers were compared on the first way, are not made.
     pub is_again: bool,
+    /// Whether a file that fails is left out, and the next one tried.
+    pub keeps_going: bool,
 }
 
 /// Who looks at the database after each version and its fixture.
 pub type Look<'a> = dyn FnMut(&mut Client, &SqlFile) -> Result<()> + 'a;
 
 /// Applies what is pending, version by version, and adds each migration to `applied` as it is done;
-/// `look` is called then.
+/// `look` is called then. Gives why files could not be applied, where the journey goes on without
+/// them: to refinery they were never there.
 ///
 /// # Errors
 /// The first statement that fails, with its file and line; nothing of that file stays. A file
@@ -83,36 +86,78 @@ pub fn apply_migrations(
     journey: &Journey<'_>,
     applied: &mut Vec<Applied>,
     look: &mut Look<'_>,
-) -> Result<()> {
-    let Journey { project, last, .. } = journey;
-    let known: Vec<Migration> =
+) -> Result<Vec<Error>> {
+    let Journey { project, last, keeps_going, .. } = journey;
+    let mut known: Vec<Migration> =
         project.migrations().iter().map(refinery_migration).collect::<Result<_>>()?;
-    for file in project.migrations() {
-        refuse_unguardable(file)?;
+    if !keeps_going {
+        project.migrations().iter().try_for_each(refuse_unguardable)?;
     }
     own(client, &format!("create schema if not exists {HISTORY_SCHEMA}"))?;
+    let mut failures = Vec::new();
     for file in project.migrations().iter().filter(|file| file.version() <= *last) {
-        let mut runner = Runner::new(&known)
-            .set_abort_divergent(true)
-            .set_abort_missing(true)
-            .set_target(Target::Version(file.version()));
-        runner.set_migration_table_name(HISTORY_TABLE);
         let known_before = applied.len();
-        let mut guarded = Guarded { client, file, journey, applied, failure: None };
-        let outcome = pollster::block_on(runner.run_async(&mut guarded));
-        if let Some(failure) = guarded.failure {
-            return Err(failure);
+        let outcome = refuse_unguardable(file)
+            .and_then(|()| apply_next(client, journey, &known, file, applied));
+        let is_applied = applied.len() > known_before;
+        match outcome {
+            Err(failure) if *keeps_going && !client.is_closed() => {
+                failures.push(failure);
+                if !is_applied {
+                    let version = file.version();
+                    known.retain(|migration| migration.version() != version);
+                }
+            }
+            outcome => outcome?,
         }
-        outcome.map_err(|cause| {
-            Error::new("refinery refused the migrations")
-                .cause(cause)
-                .help("applied files must stay as they are, and new versions come last")
-        })?;
-        if applied.len() > known_before {
+        if is_applied {
             look(client, file)?;
         }
     }
-    Ok(())
+    Ok(failures)
+}
+
+/// Applies one file through refinery, if it is pending.
+fn apply_next(
+    client: &mut Client,
+    journey: &Journey<'_>,
+    known: &[Migration],
+    file: &SqlFile,
+    applied: &mut Vec<Applied>,
+) -> Result<()> {
+    let mut runner = Runner::new(known)
+        .set_abort_divergent(true)
+        .set_abort_missing(true)
+        .set_target(Target::Version(file.version()));
+    runner.set_migration_table_name(HISTORY_TABLE);
+    let mut guarded = Guarded { client, file, journey, applied, failure: None };
+    let outcome = pollster::block_on(runner.run_async(&mut guarded));
+    if let Some(failure) = guarded.failure {
+        return Err(failure);
+    }
+    outcome.map(drop).map_err(|cause| {
+        Error::new("refinery refused the migrations")
+            .cause(cause)
+            .help("applied files must stay as they are, and new versions come last")
+    })
+}
+
+/// Loads the data that comes after the last migration, each file in a transaction of its own. Gives
+/// a sentence for each that could not be loaded.
+///
+/// # Errors
+/// A file of the project's own that fails, or a lost connection.
+pub fn load_seeds(client: &mut Client, project: &Project, owner: &Owner) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    for seed in project.seeds() {
+        match load_fixture(client, seed.file(), owner) {
+            Err(failure) if !seed.is_own() && !client.is_closed() => {
+                told.push(format!("no data was loaded, since {}", failure.in_brief()));
+            }
+            outcome => outcome?,
+        }
+    }
+    Ok(told)
 }
 
 /// The versions that a database has, the latest first; none where nothing was ever applied.
@@ -167,6 +212,8 @@ fn refinery_migration(file: &SqlFile) -> Result<Migration> {
     // refinery cuts a name at its first odd character, so it gets one without any.
     let name: String =
         file.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    // Some tools take a file without a name.
+    let name = if name.is_empty() { "_" } else { &name };
     Migration::unapplied(&format!("V{}__{name}", file.version()), file.sql()).map_err(|cause| {
         Error::new(format!("refinery does not take `{}`", file.path().display())).cause(cause)
     })
@@ -194,6 +241,10 @@ impl Guarded<'_> {
         let Self { file, journey, .. } = self;
         let Journey { project, owner, is_again, .. } = journey;
         let pairs = project.preserve(file.version());
+        for part in file.ahead() {
+            // One that fails here, since its type comes with the file, is in the file as well.
+            let _ = load_fixture(self.client, &part, owner);
+        }
         let applied = in_transaction(self.client, |client| {
             let record = || preserve::record_calls(client, project, owner, file.version());
             let recorded = (!is_again).then(record).transpose()?;
@@ -302,7 +353,11 @@ fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<(u
         let line = || statement::line_of(file.sql(), statement.first_word);
         let name = || file.path().file_name().unwrap_or_default().to_string_lossy();
         let place = || format!("{}:{}", name(), line());
-        session.run(statement.text, place).map_err(|cause| failed(file, statement, &cause))?;
+        let outcome = match statement.data {
+            Some(rows) => session.copy_in(statement.text, rows),
+            None => session.run(statement.text, place),
+        };
+        outcome.map_err(|cause| failed(file, statement, &cause))?;
     }
     let deviations = session.deviations;
     // Deferred constraints are checked while the file can still be blamed for them.
@@ -355,6 +410,10 @@ fn help_for(sqlstate: &str) -> Option<&'static str> {
         ),
         "25001" => Some(OUTSIDE.1),
         "2D000" => Some(ONE_TRANSACTION.1),
+        "55P04" => Some(
+            "each file is one transaction, and a new value of an enum can be used only after it: \
+             use it in the next file",
+        ),
         _ => None,
     }
 }
@@ -362,6 +421,10 @@ fn help_for(sqlstate: &str) -> Option<&'static str> {
 /// Refuses what would end or leave the file's transaction behind our back.
 fn refuse_unguardable(file: &SqlFile) -> Result<()> {
     for statement in statement::split(file.sql()) {
+        // Rows that stand in the file are sent as psql would; refinery cannot.
+        if file.dialect() == Dialect::Foreign && statement.data.is_some() {
+            continue;
+        }
         let Some((why, help)) = unguardable(statement.text) else { continue };
         let line = statement::line_of(file.sql(), statement.first_word);
         return Err(Error::new(format!("`{}` cannot be run: line {line}", file.path().display()))
@@ -386,10 +449,9 @@ pub(crate) fn unguardable(statement: &str) -> Option<(&'static str, &'static str
         "\\" => Some(("a psql command is not SQL", "write it as SQL, or remove it")),
         "copy" => {
             let words: Vec<String> = statement::words(statement).collect();
-            let has = |pair: [&str; 2]| words.windows(2).any(|words| words == pair);
-            if has(["from", "stdin"]) {
+            if statement::reads_stdin(statement) {
                 Some(("`copy from stdin` needs a client that sends rows", COPY_HELP))
-            } else if has(["to", "stdout"]) {
+            } else if words.windows(2).any(|two| two == ["to", "stdout"]) {
                 Some(("`copy to stdout` needs a client that takes rows", "remove it"))
             } else {
                 None
@@ -403,6 +465,9 @@ pub(crate) fn unguardable(statement: &str) -> Option<(&'static str, &'static str
         _ => None,
     }
 }
+
+/// The first words of statements that end a transaction and keep what it did.
+pub(crate) const ENDS_TRANSACTION: [&str; 2] = ["commit", "end"];
 
 const ONE_TRANSACTION: (&str, &str) = (
     "each file is one transaction together with its history row",

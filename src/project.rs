@@ -5,13 +5,17 @@
 
 mod calls;
 mod config;
+mod dialect;
+mod discover;
 mod files;
+mod glob;
+mod layout;
 mod next;
 mod preserve_file;
+mod sections;
+mod supabase_config;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 pub use calls::{Caller, RecordedCall};
@@ -19,11 +23,14 @@ pub use config::{
     ActorConfig, Config, Grants, Identity, MembersConfig, OwnerConfig, PlatformKind, TenancyConfig,
     Waiver,
 };
+pub(crate) use dialect::Dialect;
 pub use files::{Naming, SqlFile};
+pub use layout::Layout;
 pub use next::NextMigration;
 pub use preserve_file::PreservePair;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use supabase_config::SupabaseConfig;
 
 /// A folder with migrations and what belongs to them, read and accounted for.
 #[derive(Debug)]
@@ -36,30 +43,75 @@ pub struct Project {
     rollbacks: BTreeMap<i64, SqlFile>,
     preserve: BTreeMap<i64, Vec<PreservePair>>,
     calls: Vec<RecordedCall>,
+    seeds: Vec<Seed>,
+    supabase: SupabaseConfig,
+    notes: Vec<String>,
+}
+
+/// A file of data that is loaded after the last migration.
+#[derive(Debug)]
+pub struct Seed {
+    file: SqlFile,
+    is_own: bool,
+}
+
+impl Seed {
+    /// The file.
+    pub fn file(&self) -> &SqlFile {
+        &self.file
+    }
+
+    /// Whether it was written for leakproof, so that it has to load: `seed.sql` beside
+    /// `leakproof.toml` and migrations of our own layout. Others are made for somebody's local
+    /// application.
+    pub fn is_own(&self) -> bool {
+        self.is_own
+    }
 }
 
 impl Project {
-    /// Reads the project in `root`.
+    /// Reads the project in `path`: a folder of one's own, one above it where it is the only one, or
+    /// the folder of its migrations.
     ///
     /// # Errors
-    /// A folder or file that cannot be read, a file whose name is not that of a migration, two
+    /// No migrations, or more than one folder of them. A folder or file that cannot be read, two
     /// files of one version, a file that is not UTF-8, a config with unknown keys, a fixture,
-    /// preserve, api or rollback file of a version that no migration has, or of another form.
-    pub fn read(root: impl AsRef<Path>) -> Result<Self> {
-        let root = root.as_ref();
-        let no_folder = || {
-            Error::new(format!("project `{}` is not a folder", root.display()))
-                .help("name the folder that holds `migrations/`, or `supabase/migrations/`")
+    /// preserve, api or rollback file of a version that no migration has, or of another form. In
+    /// refinery's layout, and beside any migrations, a file whose name is not that of a migration.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let found = discover::find(path.as_ref())?;
+        let supabase_folder = found.supabase();
+        let supabase = match &supabase_folder {
+            Some(folder) => SupabaseConfig::read(folder)?,
+            None => SupabaseConfig::default(),
         };
-        if !fs::metadata(root).map_err(|cause| no_folder().cause(cause))?.is_dir() {
-            return Err(no_folder().cause("it is a file"));
+        let declared = match (&supabase_folder, found.layout) {
+            (Some(folder), Layout::Declarative) => discover::declared_files(folder)?,
+            _ => Vec::new(),
+        };
+        let discover::Found { root, config, folder, layout, mut notes } = found;
+        let reading = layout::read(&folder, layout, &declared)?;
+        let migrations = reading.migrations;
+        if migrations.is_empty() {
+            return Err(files::holds_none(&folder));
         }
-        let config = Config::read(&root.join("leakproof.toml"))?;
-        let folder = migrations_folder(root, &config)?;
-        let migrations = files::read_migrations(&folder)?;
-        let beside = |kind: &str| files::read_beside(&root.join(kind), &migrations);
+        if let Some(title) = layout.title() {
+            notes.push(format!("`{}` is read as {title}", folder.display()));
+        }
+        notes.extend(reading.notes);
+        // Elsewhere a folder of that name may be something else.
+        let is_ours = layout == Layout::Refinery || root.join("leakproof.toml").is_file();
+        let beside = |kind: &str| {
+            let folder = root.join(kind);
+            match is_ours || files::has_version_of(&folder, &migrations) {
+                true => files::read_beside(&folder, &migrations),
+                false => Ok(Vec::new()),
+            }
+        };
         let fixtures = one_per_version(beside("fixtures")?)?;
-        let rollbacks = one_per_version(beside("rollback")?)?;
+        let mut rollbacks = reading.rollbacks;
+        rollbacks.extend(beside("rollback")?);
+        let rollbacks = one_per_version(rollbacks)?;
         let mut preserve: BTreeMap<i64, Vec<PreservePair>> = BTreeMap::new();
         for file in beside("preserve")? {
             preserve.entry(file.version()).or_default().extend(preserve_file::parse(&file)?);
@@ -69,12 +121,24 @@ impl Project {
         for file in beside("api")? {
             calls.extend(calls::parse(&file, &versions)?);
         }
+        let seeds = read_seeds(&root, layout, &supabase, &mut notes)?;
         let name = match &config.project.name {
             Some(name) => name.clone(),
-            None => folder_name(root),
+            None => folder_name(&root),
         };
-        let root = root.to_owned();
-        Ok(Self { root, name, config, migrations, fixtures, rollbacks, preserve, calls })
+        Ok(Self {
+            root,
+            name,
+            config,
+            migrations,
+            fixtures,
+            rollbacks,
+            preserve,
+            calls,
+            seeds,
+            supabase,
+            notes,
+        })
     }
 
     /// The name in the config, else that of the folder.
@@ -92,9 +156,31 @@ impl Project {
         &self.config
     }
 
-    /// The schemas that the API exposes; `public` unless the config says otherwise.
+    /// The schemas that the API exposes: what `leakproof.toml` says, else what Supabase's config
+    /// says, else `public`.
     pub(crate) fn schemas(&self) -> Vec<String> {
-        self.config.project.schemas.clone().unwrap_or_else(|| vec!["public".into()])
+        let named = self.config.project.schemas.as_ref().or(self.supabase.schemas.as_ref());
+        named.cloned().unwrap_or_else(|| vec!["public".into()])
+    }
+
+    /// Whether `leakproof.toml` names them, so that each has to be there.
+    pub(crate) fn names_schemas(&self) -> bool {
+        self.config.project.schemas.is_some()
+    }
+
+    /// The major version of PostgreSQL that Supabase's config says the project has.
+    pub(crate) fn major_version(&self) -> Option<u32> {
+        self.supabase.major_version
+    }
+
+    /// What a reader of the report must know of how the project was read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The files of data to load after the last migration, in order.
+    pub fn seeds(&self) -> &[Seed] {
+        &self.seeds
     }
 
     /// The migrations in the order of their versions.
@@ -157,22 +243,36 @@ fn without_detours(path: &Path) -> PathBuf {
     short
 }
 
-fn migrations_folder(root: &Path, config: &Config) -> Result<PathBuf> {
-    let candidates = match &config.project.migrations {
-        Some(configured) => vec![root.join(configured)],
-        None => vec![root.join("migrations"), root.join("supabase/migrations")],
-    };
-    // One that is there and cannot be read is told as such when it is read.
-    let is_missing = |folder: &Path| {
-        fs::metadata(folder).is_err_and(|cause| cause.kind() == ErrorKind::NotFound)
-    };
-    candidates.iter().find(|folder| !is_missing(folder)).cloned().ok_or_else(|| {
-        let tried: Vec<_> =
-            candidates.iter().map(|folder| format!("`{}`", folder.display())).collect();
-        Error::new(format!("project `{}` has no migrations", root.display()))
-            .cause(format!("there is no folder {}", tried.join(" or ")))
-            .help("make it, or name yours as `migrations` under `[project]` in `leakproof.toml`")
-    })
+/// The files of Supabase's config, and `seed.sql` in the project folder.
+fn read_seeds(
+    root: &Path,
+    layout: Layout,
+    supabase: &SupabaseConfig,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Seed>> {
+    let own = root.join("seed.sql");
+    let has_config = root.join("leakproof.toml").is_file();
+    let is_own = has_config && layout == Layout::Refinery;
+    let mut paths: Vec<(PathBuf, bool)> =
+        supabase.seeds.iter().map(|path| (path.clone(), false)).collect();
+    if own.is_file() && (has_config || paths.is_empty()) {
+        paths.push((own, is_own));
+    }
+    for pattern in &supabase.missing_seeds {
+        notes.push(format!("no file fits `{pattern}` under `sql_paths` in `supabase/config.toml`"));
+    }
+    let mut seeds = Vec::new();
+    for (path, is_own) in paths {
+        match layout::read_seed(&path) {
+            Ok((file, told)) => {
+                notes.extend(told);
+                seeds.push(Seed { file, is_own });
+            }
+            Err(error) if is_own => return Err(error),
+            Err(error) => notes.push(format!("{} (no data of it is loaded)", error.fact())),
+        }
+    }
+    Ok(seeds)
 }
 
 fn one_per_version(files: Vec<SqlFile>) -> Result<BTreeMap<i64, SqlFile>> {

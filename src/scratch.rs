@@ -3,7 +3,7 @@
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::isolation::Isolation;
 use crate::migrate::{self, Applied, Journey, Look};
 use crate::platform::Platform;
@@ -17,6 +17,9 @@ pub struct Scratch<'p> {
     platform: Platform,
     database: Database,
     applied: Vec<Applied>,
+    keeps_going: bool,
+    failed: Vec<Error>,
+    notes: Vec<String>,
 }
 
 impl<'p> Scratch<'p> {
@@ -33,11 +36,12 @@ impl<'p> Scratch<'p> {
         let template = server.template(&content_key(project, &platform), |client| {
             platform.install(client)?;
             let (owner, last) = (&platform.owner(), i64::MAX);
-            let journey = Journey { project, owner, last, is_again: false };
-            migrate::apply_migrations(client, &journey, &mut Vec::new(), &mut |_, _| Ok(()))
+            let journey = Journey { project, owner, last, is_again: false, keeps_going: false };
+            migrate::apply_migrations(client, &journey, &mut Vec::new(), &mut |_, _| Ok(()))?;
+            migrate::load_seeds(client, project, owner).map(drop)
         })?;
         let database = server.clone_template(&template)?;
-        Ok(Self { project, platform, database, applied: Vec::new() })
+        Ok(Self::on(project, platform, database))
     }
 
     /// An empty database on `server` with the platform, and nothing applied yet.
@@ -51,7 +55,19 @@ impl<'p> Scratch<'p> {
     ) -> Result<Self> {
         let database = server.create_database()?;
         platform.install(&mut database.connect()?)?;
-        Ok(Self { project, platform, database, applied: Vec::new() })
+        Ok(Self::on(project, platform, database))
+    }
+
+    fn on(project: &'p Project, platform: Platform, database: Database) -> Self {
+        let (applied, failed, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { project, platform, database, applied, keeps_going: false, failed, notes }
+    }
+
+    /// The same, but that a file that cannot be applied is left out, and the next one tried; see
+    /// [`Self::failed`].
+    #[must_use]
+    pub fn keep_going(self) -> Self {
+        Self { keeps_going: true, ..self }
     }
 
     /// A copy of the database, with nothing noted as applied by it. Nobody may be connected.
@@ -60,11 +76,10 @@ impl<'p> Scratch<'p> {
     /// A server that refuses.
     pub(crate) fn copy(&self) -> Result<Self> {
         let database = self.database.copy()?;
-        let (project, platform) = (self.project, self.platform.clone());
-        Ok(Self { project, platform, database, applied: Vec::new() })
+        Ok(Self::on(self.project, self.platform.clone(), database))
     }
 
-    /// Applies what is pending; see [`Self::applied`] for what it did to the data.
+    /// Applies what is pending, and loads the seeds; see [`Self::applied`] for what it did to the data.
     ///
     /// # Errors
     /// The first statement that fails, with its file and line.
@@ -93,8 +108,17 @@ impl<'p> Scratch<'p> {
     fn apply(&mut self, last: i64, is_again: bool, look: &mut Look<'_>) -> Result<()> {
         let mut client = self.database.connect()?;
         let (project, owner) = (self.project, &self.platform.owner());
-        let journey = Journey { project, owner, last, is_again };
-        migrate::apply_migrations(&mut client, &journey, &mut self.applied, look)
+        let keeps_going = self.keeps_going;
+        let journey = Journey { project, owner, last, is_again, keeps_going };
+        let failed = migrate::apply_migrations(&mut client, &journey, &mut self.applied, look)?;
+        // What fails on the second way only is told by what it leaves out.
+        if !is_again {
+            self.failed.extend(failed);
+            if last == i64::MAX {
+                self.notes.extend(migrate::load_seeds(&mut client, project, owner)?);
+            }
+        }
+        Ok(())
     }
 
     /// Takes back what is applied, the latest version first, until `version` is the latest.
@@ -113,6 +137,21 @@ impl<'p> Scratch<'p> {
     /// The migrations this value applied, and what they did to the data; none for a copy.
     pub fn applied(&self) -> &[Applied] {
         &self.applied
+    }
+
+    /// Why files could not be applied, where it went on without them.
+    pub fn failed(&self) -> &[Error] {
+        &self.failed
+    }
+
+    /// Takes them out, for a report.
+    pub(crate) fn take_failed(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// What else is worth knowing: seeds that could not be loaded.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// A connection of your own, as a superuser.
@@ -149,6 +188,9 @@ fn content_key(project: &Project, platform: &Platform) -> String {
         for part in [file.title().as_str(), file.sql(), fixture] {
             content.push_str(&format!("\n{}\n{part}", part.len()));
         }
+    }
+    for seed in project.seeds() {
+        content.push_str(&format!("\n{}\n{}", seed.file().sql().len(), seed.file().sql()));
     }
     Uuid::new_v5(&Uuid::NAMESPACE_OID, content.as_bytes()).to_string()
 }

@@ -12,23 +12,49 @@ pub(crate) struct Statement<'a> {
     pub start: usize,
     /// Where its first word begins in the file, in bytes.
     pub first_word: usize,
+    /// The lines between a `copy ... from stdin` and its `\.`, as `pg_dump` writes them.
+    pub data: Option<&'a str>,
 }
 
 /// Splits a file at the semicolons that end statements; parts that hold only comments are dropped.
 ///
 /// A semicolon inside a string, a quoted name, a comment, parentheses or `begin atomic ... end`
-/// ends nothing.
+/// ends nothing. The rows that follow a `copy ... from stdin` belong to it.
 pub(crate) fn split(file: &str) -> Vec<Statement<'_>> {
     let mut statements = Vec::new();
-    let mut start = 0;
+    let mut from = 0;
+    while let Some(after_data) = split_from(file, from, &mut statements) {
+        from = after_data;
+    }
+    for statement in &mut statements {
+        let part = &file[statement.start..];
+        statement.start += part.len() - part.trim_start().len();
+    }
+    statements
+}
+
+/// Splits what comes after `from`, up to the end or to the first rows; gives where those end.
+fn split_from<'a>(
+    file: &'a str,
+    from: usize,
+    statements: &mut Vec<Statement<'a>>,
+) -> Option<usize> {
+    let mut start = from;
     let mut first_word = None;
     let mut parens = 0_usize;
     let mut atomic = AtomicBody::default();
-    for (token, text, at) in tokens(file) {
+    for (token, text, at) in tokens(&file[from..]).map(|(token, text, at)| (token, text, from + at))
+    {
         match token {
             TokenKind::Semi if parens == 0 && !atomic.is_open() => {
                 if let Some(first_word) = first_word.take() {
-                    statements.push(Statement { text: file[start..at].trim(), start, first_word });
+                    let rows = rows_of_copy(file, &file[first_word..at], at + 1);
+                    let (data, after_data) = rows.unzip();
+                    let text = file[start..at].trim();
+                    statements.push(Statement { text, start, first_word, data });
+                    if after_data.is_some() {
+                        return after_data;
+                    }
                 }
                 start = at + 1;
                 continue;
@@ -43,13 +69,36 @@ pub(crate) fn split(file: &str) -> Vec<Statement<'_>> {
         }
     }
     if let Some(first_word) = first_word {
-        statements.push(Statement { text: file[start..].trim(), start, first_word });
+        let text = file[start..].trim();
+        statements.push(Statement { text, start, first_word, data: None });
     }
-    for statement in &mut statements {
-        let part = &file[statement.start..];
-        statement.start += part.len() - part.trim_start().len();
+    None
+}
+
+/// The rows after a `copy ... from stdin` that ends at `end`, and where what follows them begins.
+fn rows_of_copy<'a>(file: &'a str, statement: &str, end: usize) -> Option<(&'a str, usize)> {
+    if !reads_stdin(statement) {
+        return None;
     }
-    statements
+    let (rest_of_line, _) = file[end..].split_once('\n')?;
+    let begin = end + rest_of_line.len() + 1;
+    let mut at = begin;
+    for line in file[begin..].split_inclusive('\n') {
+        if line.trim_end() == "\\." {
+            return rest_of_line.trim().is_empty().then_some((&file[begin..at], at + line.len()));
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// Whether it is a `copy ... from stdin`.
+pub(crate) fn reads_stdin(statement: &str) -> bool {
+    let mut words = words(statement);
+    words.next().is_some_and(|first| first == "copy") && {
+        let words: Vec<String> = words.collect();
+        words.windows(2).any(|two| two == ["from", "stdin"])
+    }
 }
 
 /// The words and marks of a statement in lower case, without comments and white space.
@@ -191,6 +240,13 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
+/// Where the words of a statement that are this one begin, in bytes; strings, quoted names and
+/// comments are not looked into.
+pub(crate) fn places_of(statement: &str, word: &str) -> Vec<usize> {
+    let found = tokens(statement).filter(|(token, _, _)| !is_blank(*token));
+    found.filter(|(_, text, _)| text.eq_ignore_ascii_case(word)).map(|(_, _, at)| at).collect()
+}
+
 fn tokens(text: &str) -> impl Iterator<Item = (TokenKind, &str, usize)> {
     let mut at = 0;
     squawk_lexer::tokenize(text).take_while(|token| token.kind != TokenKind::Eof).map(
@@ -263,6 +319,19 @@ mod tests {
         let lines: Vec<_> = split(file).iter().map(|s| line_of(file, s.first_word)).collect();
         assert_eq!(lines, [2, 5]);
         assert!(split("-- nothing\n").is_empty());
+    }
+
+    #[test]
+    fn rows_of_a_copy_are_no_statements() {
+        let file = "copy t (a) from stdin;\n1; it's\n\\.\n\nselect 1;\ncopy t to stdout;\n\\.\n";
+        let all = split(file);
+        assert_eq!(all[0].text, "copy t (a) from stdin");
+        assert_eq!(all[0].data, Some("1; it's\n"));
+        assert_eq!((all[1].text, all[1].data), ("select 1", None));
+        assert_eq!(line_of(file, all[1].first_word), 5);
+        assert_eq!(all[2].data, None);
+        assert_eq!(split("copy t from stdin;\n\\.")[0].data, Some(""));
+        assert_eq!(split("copy t from stdin;\n1\n")[0].data, None);
     }
 
     #[test]

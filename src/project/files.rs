@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::dialect::{Adapted, Dialect};
 use crate::error::{Error, Result};
 
 /// One versioned SQL file.
@@ -12,19 +13,33 @@ pub struct SqlFile {
     path: PathBuf,
     version: i64,
     name: String,
-    naming: Naming,
+    dialect: Dialect,
     sql: String,
+    ahead: Vec<String>,
 }
 
 impl SqlFile {
+    /// A file of another tool's layout, whose text is what is to be applied.
+    pub(super) fn foreign(path: PathBuf, version: i64, name: String, text: Adapted) -> Self {
+        let Adapted { sql, ahead, .. } = text;
+        Self { path, version, name, dialect: Dialect::Foreign, sql, ahead }
+    }
+
+    /// What has to be committed before the file is applied, if it can be: what is in it all the same.
+    pub(crate) fn ahead(&self) -> impl Iterator<Item = Self> {
+        let part = |sql: &String| Self { sql: sql.clone(), ahead: Vec::new(), ..self.clone() };
+        self.ahead.iter().map(part)
+    }
+
     #[cfg(test)]
     pub(super) fn for_test(path: &str, version: i64, sql: &str) -> Self {
         Self {
             path: path.into(),
             version,
             name: "test".into(),
-            naming: Naming::Refinery,
+            dialect: Dialect::Guarded,
             sql: sql.into(),
+            ahead: Vec::new(),
         }
     }
 
@@ -48,11 +63,12 @@ impl SqlFile {
         format!("V{} {}", self.version, self.name)
     }
 
-    pub(super) fn naming(&self) -> Naming {
-        self.naming
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
-    /// The text, with line ends as LF.
+    /// The text that is applied, with line ends as LF. What another tool leaves out is blank in it,
+    /// so that each line is where it is in the file.
     pub fn sql(&self) -> &str {
         &self.sql
     }
@@ -77,37 +93,38 @@ impl Naming {
     }
 }
 
-/// Reads all migrations of `folder`, sorted by version.
-pub(super) fn read_migrations(folder: &Path) -> Result<Vec<SqlFile>> {
-    let files = read_migrations_so_far(folder)?;
-    if files.is_empty() {
-        return Err(Error::new(format!("`{}` holds no migration", folder.display()))
-            .help("add `V1__name.sql`, or `<14 digits>_name.sql` in a Supabase project"));
-    }
-    Ok(files)
+/// A folder without any migration.
+pub(super) fn holds_none(folder: &Path) -> Error {
+    Error::new(format!("`{}` holds no migration", folder.display()))
+        .help("add `V1__name.sql`, or `<14 digits>_name.sql` in a Supabase project")
 }
 
-/// The same where there may be none yet.
+/// Reads all migrations of `folder`, as refinery names them, sorted by version; there may be none.
 pub(super) fn read_migrations_so_far(folder: &Path) -> Result<Vec<SqlFile>> {
-    let files = read_folder(folder)?;
-    for pair in files.windows(2) {
-        if pair[0].version == pair[1].version {
-            return Err(doubled(&pair[0], &pair[1]));
-        }
-    }
+    let files = read_folder(folder, |digits| digits == 14)?;
+    refuse_doubled(&files)?;
     Ok(files)
 }
 
-/// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `api/`,
-/// `rollback/`); none if there
-/// is no such folder.
+/// Refuses two files of one version in what is sorted.
+pub(super) fn refuse_doubled(files: &[SqlFile]) -> Result<()> {
+    match files.windows(2).find(|pair| pair[0].version == pair[1].version) {
+        Some(pair) => Err(doubled(&pair[0], &pair[1])),
+        None => Ok(()),
+    }
+}
+
+/// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `api/`, `rollback/`); none
+/// if there is no such folder. Beside another tool's migrations a version has as many digits as it
+/// has there.
 pub(super) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<SqlFile>> {
     // A link that leads nowhere is not the same as nothing.
     let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
     if fs::symlink_metadata(folder).is_err_and(|cause| is_missing(&cause)) {
         return Ok(Vec::new());
     }
-    let files = read_folder(folder)?;
+    let is_foreign = migrations.iter().any(|file| file.dialect == Dialect::Foreign);
+    let files = read_folder(folder, |digits| digits == 14 || is_foreign)?;
     for file in &files {
         if !migrations.iter().any(|migration| migration.version == file.version) {
             return Err(Error::new(format!(
@@ -119,6 +136,16 @@ pub(super) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<S
         }
     }
     Ok(files)
+}
+
+/// Whether a folder has a file of a version that there is.
+pub(super) fn has_version_of(folder: &Path, migrations: &[SqlFile]) -> bool {
+    let names = entries(folder).unwrap_or_default();
+    let mut versions = names.iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        parse_name(name, |_| true).ok().map(|(version, _, _)| version)
+    });
+    versions.any(|version| migrations.iter().any(|migration| migration.version == version))
 }
 
 /// Two files claim one version.
@@ -133,7 +160,8 @@ pub(super) fn doubled(first: &SqlFile, second: &SqlFile) -> Error {
     .help("give the later one the next free version")
 }
 
-fn read_folder(folder: &Path) -> Result<Vec<SqlFile>> {
+/// The paths in a folder, sorted, so that the first error is the same on every machine.
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |cause: io::Error| {
         Error::new(format!("cannot read the folder `{}`", folder.display()))
             .cause(cause)
@@ -143,11 +171,14 @@ fn read_folder(folder: &Path) -> Result<Vec<SqlFile>> {
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         paths.push(entry.map_err(unreadable)?.path());
     }
-    // The first error is the same on every machine.
     paths.sort();
+    Ok(paths)
+}
+
+fn read_folder(folder: &Path, is_timestamp: impl Fn(usize) -> bool) -> Result<Vec<SqlFile>> {
     let mut files = Vec::new();
     let mut naming = None;
-    for path in paths {
+    for path in entries(folder)? {
         let Some(file_name) = path.file_name().and_then(|name| name.to_str()) else {
             return Err(misnamed(&path, "the name is not UTF-8"));
         };
@@ -157,12 +188,14 @@ fn read_folder(folder: &Path) -> Result<Vec<SqlFile>> {
             }
             return Err(misnamed(&path, "it does not end in `.sql`"));
         }
-        let (version, name, kind) = parse_name(file_name).map_err(|why| misnamed(&path, why))?;
+        let (version, name, kind) =
+            parse_name(file_name, &is_timestamp).map_err(|why| misnamed(&path, why))?;
         if *naming.get_or_insert(kind) != kind {
             return Err(misnamed(&path, "the folder mixes `V<n>__` and `<digits>_` names"));
         }
         let sql = read_text(&path)?;
-        files.push(SqlFile { path, version, name, naming: kind, sql });
+        let dialect = Dialect::Guarded;
+        files.push(SqlFile { path, version, name, dialect, sql, ahead: Vec::new() });
     }
     files.sort_by(|a, b| a.version.cmp(&b.version).then_with(|| a.path.cmp(&b.path)));
     Ok(files)
@@ -170,11 +203,18 @@ fn read_folder(folder: &Path) -> Result<Vec<SqlFile>> {
 
 /// Files that people keep beside migrations and nobody takes for one.
 fn is_bystander(file_name: &str) -> bool {
-    file_name.starts_with('.') || file_name.ends_with(".md") || file_name.ends_with(".txt")
+    let is_ours = ["access.snap", "leakproof.toml"].contains(&file_name);
+    is_ours
+        || file_name.starts_with('.')
+        || file_name.ends_with(".md")
+        || file_name.ends_with(".txt")
 }
 
 /// Splits a file name into version, name and kind.
-fn parse_name(file_name: &str) -> Result<(i64, String, Naming), &'static str> {
+fn parse_name(
+    file_name: &str,
+    is_timestamp: impl Fn(usize) -> bool,
+) -> Result<(i64, String, Naming), &'static str> {
     let stem = file_name.strip_suffix(".sql").ok_or("the ending is not `.sql` in lower case")?;
     let (kind, digits, name) = if let Some(rest) = stem.strip_prefix('V') {
         let (digits, name) = rest.split_once("__").ok_or("there is no `__` after the version")?;
@@ -185,7 +225,7 @@ fn parse_name(file_name: &str) -> Result<(i64, String, Naming), &'static str> {
         (Naming::Refinery, digits, name)
     } else {
         let (digits, name) = stem.split_once('_').ok_or("there is no version in front")?;
-        if digits.len() != 14 {
+        if !is_timestamp(digits.len()) {
             return Err("it has neither `V<n>__` nor 14 digits in front");
         }
         (Naming::Supabase, digits, name)
@@ -207,7 +247,7 @@ fn misnamed(path: &Path, why: &str) -> Error {
     )
 }
 
-fn read_text(path: &Path) -> Result<String> {
+pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes = fs::read(path).map_err(|cause| {
         Error::new(format!("cannot read `{}`", path.display()))
             .cause(cause)
@@ -230,7 +270,9 @@ mod tests {
 
     #[test]
     fn names() {
-        let good = |name: &str| parse_name(name).map(|(version, name, _)| (version, name));
+        let good = |name: &str| {
+            parse_name(name, |digits| digits == 14).map(|(version, name, _)| (version, name))
+        };
         assert_eq!(good("V1__baseline.sql"), Ok((1, "baseline".into())));
         assert_eq!(good("V20__a_b.sql"), Ok((20, "a_b".into())));
         assert_eq!(good("20240102030405_add-x.sql"), Ok((20240102030405, "add-x".into())));

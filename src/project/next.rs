@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
-use super::{Config, Naming, files, migrations_folder};
+use super::{Layout, Naming, discover, layout};
 use crate::error::{Error, Result};
 
 /// What the next migration is to be called, and where it goes.
 #[derive(Debug)]
 pub struct NextMigration {
+    root: PathBuf,
     folder: PathBuf,
     naming: Naming,
     version: i64,
@@ -17,23 +18,35 @@ pub struct NextMigration {
 }
 
 impl NextMigration {
-    /// Looks at the migrations of the project in `root`, and at nothing else of it. `now` is in
+    /// Looks at the migrations of the project in `path`, and at nothing else of it. `now` is in
     /// seconds since 1970.
     ///
     /// # Errors
     /// A config, a folder or a migration that [`super::Project::read`] refuses, but that there may
     /// be no migration yet; a last version after which there is none.
-    pub fn after(root: &Path, now: i64) -> Result<Self> {
-        let config = Config::read(&root.join("leakproof.toml"))?;
-        let folder = migrations_folder(root, &config)?;
-        let last = files::read_migrations_so_far(&folder)?.pop();
-        let naming = match &last {
-            Some(file) => file.naming(),
-            // Where the Supabase CLI puts its own.
-            None if folder.ends_with("supabase/migrations") => Naming::Supabase,
-            None => Naming::Refinery,
+    pub fn after(path: &Path, now: i64) -> Result<Self> {
+        let discover::Found { root, folder, layout, .. } = discover::find_to_add(path)?;
+        let last = match layout {
+            Layout::Declarative => None,
+            _ => layout::read(&folder, layout, &[])?.migrations.pop(),
         };
-        let previous = last.as_ref().map(files::SqlFile::version);
+        let previous = last.as_ref().map(|file| file.version());
+        let naming = match layout {
+            Layout::Refinery => Naming::Refinery,
+            Layout::Supabase => Naming::Supabase,
+            // Timestamps, as the last one is.
+            Layout::Numbered if previous.is_some_and(|last| last > 9_999_999_999_999) => {
+                Naming::Supabase
+            }
+            _ => {
+                return Err(Error::new(format!("cannot add to `{}`", folder.display()))
+                    .cause(format!(
+                        "it is kept as {}",
+                        layout.title().unwrap_or("another tool does")
+                    ))
+                    .help("make the next migration with the tool that made the others"));
+            }
+        };
         let version = match naming {
             Naming::Refinery => previous.unwrap_or(0).checked_add(1),
             Naming::Supabase => next_timestamp(previous.unwrap_or(0), now),
@@ -42,7 +55,12 @@ impl NextMigration {
             Error::new(format!("no version comes after {}", previous.unwrap_or(0)))
                 .help("rename the last migration, unless it is applied somewhere")
         })?;
-        Ok(Self { folder, naming, version, previous })
+        Ok(Self { root, folder, naming, version, previous })
+    }
+
+    /// The folder of the project.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The folder of the migrations.

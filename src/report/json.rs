@@ -22,6 +22,7 @@ pub fn to_json(report: &Report) -> String {
     let verdict = match report.outcome() {
         Outcome::Passed => "passed",
         Outcome::Failed => "failed",
+        Outcome::Incomplete => "incomplete",
         Outcome::Untrusted => "untrusted",
     };
     let value = json!({
@@ -32,6 +33,7 @@ pub fn to_json(report: &Report) -> String {
         "platform": report.platform,
         "notes": report.notes,
         "migrations": migrations,
+        "failed": report.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "stopped": report.stopped.as_ref().map(ToString::to_string),
         "world": {
             "tenants": report.tenants,

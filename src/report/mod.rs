@@ -38,6 +38,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The migrations, and what they did to the data.
     pub applied: Vec<Applied>,
+    /// With `--keep-going`: why files could not be applied. All else is true of the others only.
+    pub failed: Vec<Error>,
     /// Why the run ended early, where it did after something was lost: no access was checked then.
     pub stopped: Option<Error>,
     /// How many tenants the world has.
@@ -75,6 +77,8 @@ pub enum Outcome {
     Passed,
     /// 1: access changed, a finding, or something lost.
     Failed,
+    /// 2: nothing of that, but not all files could be applied.
+    Incomplete,
     /// 3: nothing was probed, or a positive control failed.
     Untrusted,
 }
@@ -85,6 +89,7 @@ impl Outcome {
         match self {
             Self::Passed => 0,
             Self::Failed => 1,
+            Self::Incomplete => 2,
             Self::Untrusted => 3,
         }
     }
@@ -96,13 +101,23 @@ impl Report {
         self.comparison.as_ref().is_some_and(Comparison::is_as_accepted)
     }
 
+    /// Whether access was compared and found otherwise.
+    fn has_changed(&self) -> bool {
+        let is_compared = matches!(self.comparison, Some(Comparison::Compared { .. }));
+        is_compared && !self.is_as_accepted()
+    }
+
     /// The outcome; an untrusted detector outweighs what it says.
     pub fn outcome(&self) -> Outcome {
         if self.stopped.is_some() {
             Outcome::Failed
         } else if !self.controls.failed.is_empty() || !self.matrix.is_tried() {
             Outcome::Untrusted
-        } else if self.is_as_accepted() && self.findings.is_empty() {
+        } else if !self.findings.is_empty() || self.has_changed() {
+            Outcome::Failed
+        } else if !self.failed.is_empty() {
+            Outcome::Incomplete
+        } else if self.is_as_accepted() {
             Outcome::Passed
         } else {
             Outcome::Failed

@@ -20,6 +20,9 @@ const MOST_SHOWN_WHOLE: usize = 12;
 /// How many findings of one rule are shown in full.
 const MOST_ALIKE: usize = 4;
 
+/// How many files that could not be applied are listed; most fail because of the first.
+const SHOWN_FAILURES: usize = 20;
+
 /// The whole report, ending with the verdict.
 pub fn to_text(report: &Report) -> String {
     let mut text = String::new();
@@ -32,6 +35,20 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "project     {} ({})", report.project, report.path)?;
     writeln!(out, "server      {}", report.server)?;
     writeln!(out, "platform    {}", report.platform)?;
+    if !report.failed.is_empty() {
+        writeln!(
+            out,
+            "NOT APPLIED {}; all below is true of the others only",
+            counted(report.failed.len(), "file")
+        )?;
+    }
+    for error in report.failed.iter().take(SHOWN_FAILURES) {
+        writeln!(out, "  {}", error.in_brief())?;
+    }
+    if report.failed.len() > SHOWN_FAILURES {
+        let rest = report.failed.len() - SHOWN_FAILURES;
+        writeln!(out, "  and {rest} more; `--format json` lists them all")?;
+    }
     for note in &report.notes {
         writeln!(out, "note        {note}")?;
     }
@@ -391,7 +408,13 @@ fn verdict_line(report: &Report) -> String {
         Outcome::Untrusted => {
             "verdict: UNTRUSTED, a positive control failed, so the matrix proves nothing".into()
         }
+        Outcome::Incomplete => format!(
+            "verdict: INCOMPLETE, {} could not be applied; nothing was found in the others",
+            counted(report.failed.len(), "file")
+        ),
         Outcome::Failed => {
+            let unapplied = (!report.failed.is_empty())
+                .then(|| format!("{} could not be applied", counted(report.failed.len(), "file")));
             let stopped = report.stopped.as_ref().map(|_| "the migrations stopped".to_owned());
             let changed = match &report.comparison {
                 Some(Comparison::Compared { changes, .. }) if !changes.is_empty() => {
@@ -402,7 +425,8 @@ fn verdict_line(report: &Report) -> String {
             };
             let found =
                 (!report.findings.is_empty()).then(|| counted(report.findings.len(), "finding"));
-            let parts: Vec<String> = stopped.into_iter().chain(changed).chain(found).collect();
+            let parts: Vec<String> =
+                unapplied.into_iter().chain(stopped).chain(changed).chain(found).collect();
             format!("verdict: FAILED, {}", parts.join(", "))
         }
     }

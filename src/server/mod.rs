@@ -108,6 +108,11 @@ impl Server {
         format!("{}, PostgreSQL {} ({})", self.kind, self.version, self.place)
     }
 
+    /// The major version of PostgreSQL.
+    pub fn major_version(&self) -> u32 {
+        u32::try_from(self.version_num / 10_000).unwrap_or(0)
+    }
+
     /// Makes an empty scratch database: from `template0`, UTF8, locale C. The first one on a private
     /// server is its own `postgres`, which is just that and costs nothing.
     ///

@@ -8,6 +8,7 @@ mod hostile;
 mod inference;
 mod kills;
 mod large;
+mod layouts;
 mod leaks;
 mod mentor_chats;
 mod new_files;

@@ -33,7 +33,6 @@ refused! {
     misnamed_no_version
     misnamed_not_a_number
     misnamed_other
-    misnamed_short_timestamp
     misnamed_single_underscore
     misnamed_version_too_large
     misnamed_wrong_case
@@ -121,6 +120,7 @@ macro_rules! accepted {
 
 accepted! {
     works_comments_only
+    works_short_timestamp
     works_empty_search_path
     works_set_role
 }
