@@ -20,7 +20,8 @@ const MOST_SHOWN_WHOLE: usize = 12;
 /// How many findings of one rule are shown in full.
 const MOST_ALIKE: usize = 4;
 
-/// How many files that could not be applied are listed; most fail because of the first.
+/// How many files that could not be applied, or controls that failed, are listed; most fail because
+/// of the first.
 const SHOWN_FAILURES: usize = 20;
 
 /// The whole report, ending with the verdict.
@@ -85,8 +86,16 @@ fn write_access(out: &mut String, report: &Report) -> std::fmt::Result {
         report.controls.checked.saturating_sub(report.controls.failed.len()),
         report.controls.checked
     )?;
-    for failed in &report.controls.failed {
+    let failed = &report.controls.failed;
+    for failed in failed.iter().take(SHOWN_FAILURES) {
         writeln!(out, "  {}", failed.sentence)?;
+    }
+    if failed.len() > SHOWN_FAILURES {
+        writeln!(
+            out,
+            "  and {} more; `--format json` lists them all",
+            failed.len() - SHOWN_FAILURES
+        )?;
     }
     write_matrix(out, report)?;
     write_comparison(out, report)
