@@ -139,6 +139,7 @@ fn check_access(
     report.tenants = isolation.tenants();
     report.seeded_rows = isolation.seeded_rows();
     report.notes.extend(isolation.note_on_tenancy());
+    report.notes.extend(isolation.note_on_common_tenants());
     report.notes.extend(note_on_idle(&report.matrix, isolation.actors()));
     steps.begin("compare and judge");
     let path = project.accepted_path();

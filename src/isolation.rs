@@ -152,6 +152,21 @@ impl Isolation {
         ))
     }
 
+    /// A tenant that everybody is a member of is one whose rows everybody may see.
+    pub(crate) fn note_on_common_tenants(&self) -> Option<String> {
+        let World { tenancy, catalog, names, .. } = &self.world;
+        let common = names.common_tenants();
+        let tenant = tenancy.tenant.as_ref().and_then(|root| catalog.relation(root.relation))?;
+        (!common.is_empty()).then(|| {
+            format!(
+                "a trigger makes every user a member of {} in {}: its rows count as those of their \
+                 own tenant",
+                common.join(", "),
+                tenant.title()
+            )
+        })
+    }
+
     /// How many rows were seeded, the controls' left out.
     pub(crate) fn seeded_rows(&self) -> usize {
         let controls = control_oids(&self.world.catalog, &self.schemas[0]);

@@ -88,6 +88,9 @@ impl World {
             }
         }
         world.end_memberships(client)?;
+        let mut names = std::mem::take(&mut world.names);
+        names.read_joined(client, &world)?;
+        world.names = names;
         world.settle(client)?;
         Ok(world)
     }

@@ -1,6 +1,6 @@
 //! Every row of a relation as the superuser sees it: how to name it, and whose it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 use serde::Serialize;
@@ -242,6 +242,9 @@ const AGE: &str = "pg_catalog.age(r.xmin)::text";
 pub(crate) struct OwnerNames {
     tenants: BTreeMap<String, String>,
     users: BTreeMap<String, String>,
+    /// Who is a member of tenants that are not the world's, by the keys of user and tenant: a trigger
+    /// may give everybody who signs up a tenant of his own.
+    joined: BTreeSet<(String, String)>,
 }
 
 impl OwnerNames {
@@ -254,7 +257,36 @@ impl OwnerNames {
         }
         let people = world.actors.iter();
         let users = people.filter_map(|a| a.user().map(|user| (user.into(), a.name().into())));
-        Ok(Self { tenants, users: users.collect() })
+        Ok(Self { tenants, users: users.collect(), joined: BTreeSet::new() })
+    }
+
+    /// Reads who became a member of what while the world was seeded.
+    pub(super) fn read_joined(&mut self, client: &mut Client, world: &World) -> Result<()> {
+        let Some(members) = &world.tenancy.members else { return Ok(()) };
+        let Some(table) = world.catalog.relation(members.relation) else { return Ok(()) };
+        let sql = format!(
+            "select {}::text, {}::text from {}",
+            identifier(&members.config.user),
+            identifier(&members.config.tenant),
+            table.sql_name()
+        );
+        let rows = session::rows(client, &sql).map_err(|cause| unreadable(table, cause))?;
+        for row in rows {
+            let [Some(user), Some(tenant)] = row.as_slice() else { continue };
+            if self.users.contains_key(user) && !self.tenants.contains_key(tenant) {
+                self.joined.insert((user.clone(), tenant.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tenants, by key, that all users of the world are members of, whatever it wanted.
+    pub(crate) fn common_tenants(&self) -> Vec<&str> {
+        let tenants: BTreeSet<&str> = self.joined.iter().map(|(_, tenant)| &**tenant).collect();
+        let has_all = |tenant: &&str| {
+            self.users.keys().all(|user| self.joined.contains(&(user.clone(), tenant.to_string())))
+        };
+        tenants.into_iter().filter(has_all).collect()
     }
 
     /// `bob in B`, or what is known of it.
@@ -274,12 +306,19 @@ impl OwnerNames {
 
     /// The class of a row in the eyes of an actor.
     pub(crate) fn class(&self, actor: &Actor, owner: &RowOwner, has_owners: bool) -> RowClass {
-        if actor.user().is_some() && owner.user.as_deref() == actor.user() {
+        let has_joined = actor
+            .user()
+            .zip(owner.tenant.as_ref())
+            .is_some_and(|(user, tenant)| self.joined.contains(&(user.to_owned(), tenant.clone())));
+        // Who has left one tenant has not left the others.
+        let is_own = actor.user().is_some() && owner.user.as_deref() == actor.user();
+        if is_own && !(has_joined && actor.left().is_some()) {
             return RowClass::Own;
         }
         match &owner.tenant {
             Some(key) => match self.tenants.get(key) {
                 Some(name) if actor.member_of().contains(name) => RowClass::Tenant,
+                None if has_joined => RowClass::Tenant,
                 _ => RowClass::Other,
             },
             None if owner.user.is_some() => RowClass::Other,

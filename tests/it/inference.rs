@@ -230,6 +230,55 @@ fn init_accept_and_the_next_mistake() {
     assert!(report.contains("cross-tenant-read: public.notes"), "{report}");
 }
 
+/// Who signs up may get a tenant of his own, and one that he shares with everybody.
+#[test]
+fn tenants_that_a_trigger_makes_are_tenants() {
+    let copy = Copy::empty();
+    let sql = format!(
+        "{ORGS}
+        insert into public.orgs values ('c0000000-0000-4000-8000-000000000000', 'demo');
+        create function public.welcome() returns trigger language plpgsql security definer
+        set search_path = '' as $$
+        declare
+            own uuid := gen_random_uuid();
+        begin
+            insert into public.orgs values (own, 'own');
+            insert into public.org_members values (own, new.id, 'owner'),
+                ('c0000000-0000-4000-8000-000000000000', new.id, 'member');
+            return new;
+        end $$;
+        create trigger welcome after insert on auth.users
+            for each row execute function public.welcome();
+        create function public.mine() returns setof uuid language sql stable security definer
+        set search_path = '' as $$
+            select org_id from public.org_members where user_id = (select auth.uid())
+        $$;
+        alter table public.orgs enable row level security;
+        alter table public.org_members enable row level security;
+        create policy members on public.orgs to authenticated
+            using (id in (select public.mine()));
+        create policy members on public.org_members for select to authenticated
+            using (org_id in (select public.mine()));
+        grant select, update, delete on public.orgs to authenticated;
+        grant select on public.org_members to authenticated;
+        revoke truncate on public.orgs, public.org_members from anon, authenticated, service_role;"
+    );
+    copy.write("supabase/migrations/20240101000000_all.sql", &sql);
+    let report = check_project(&copy.path());
+    assert!(report.findings.is_empty(), "{}", to_text(&report));
+    let note = "a trigger makes every user a member of c0000000-0000-4000-8000-000000000000 in \
+                public.orgs";
+    assert!(report.notes.iter().any(|known| known.starts_with(note)), "{:?}", report.notes);
+
+    // The same with a policy that lets everybody see every tenant.
+    let open = "create policy everybody on public.orgs for select to authenticated using (true);";
+    copy.write("supabase/migrations/20240102000000_open.sql", open);
+    let report = check_project(&copy.path());
+    let found: Vec<(&str, &str)> =
+        report.findings.iter().map(|finding| (finding.rule, finding.on.as_str())).collect();
+    assert_eq!(found, [("cross-tenant-read", "public.orgs")], "{}", to_text(&report));
+}
+
 /// A line of `[tenancy.owners]` outweighs what would be inferred; a wrong one is told.
 #[test]
 fn a_person_corrects_what_was_inferred() {
