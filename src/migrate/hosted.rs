@@ -36,8 +36,10 @@ pub(super) struct Session<'a> {
     pub deviations: Deviations,
 }
 
+/// Each statement finds this savepoint, and leaves a new one behind in its own round trip. What
+/// comes before a statement would move the place of its error.
 const SAVE: &str = "savepoint leakproof_statement";
-const RELEASE: &str = "release savepoint leakproof_statement";
+const SAVE_ANEW: &str = "release savepoint leakproof_statement; savepoint leakproof_statement";
 const GO_BACK: &str = "rollback to savepoint leakproof_statement";
 
 impl<'a> Session<'a> {
@@ -55,7 +57,7 @@ impl<'a> Session<'a> {
             identifier(&owner.role),
             owner.search_path
         );
-        own(client, &become_owner)?;
+        own(client, &format!("{become_owner}; {SAVE}"))?;
         Ok(Self { client, owner, is_superuser, deviations: Deviations::default() })
     }
 
@@ -97,14 +99,13 @@ impl<'a> Session<'a> {
         if !is_refusable {
             return self.client.batch_execute(sql);
         }
-        self.client.batch_execute(SAVE)?;
-        let Err(refusal) = self.client.batch_execute(sql) else {
-            return self.client.batch_execute(RELEASE);
+        let Err(refusal) = self.client.batch_execute(&format!("{sql}\n; {SAVE_ANEW}")) else {
+            return Ok(());
         };
         if refusal.code() == Some(&SqlState::DUPLICATE_OBJECT) && is_role_creation(sql) {
             self.client.batch_execute(GO_BACK)?;
             if self.is_role_of_migrations(sql)? {
-                return self.client.batch_execute(RELEASE);
+                return Ok(());
             }
         } else if refusal.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && !self.is_superuser {
             self.client.batch_execute(GO_BACK)?;
@@ -139,8 +140,7 @@ impl<'a> Session<'a> {
             self.client.batch_execute(GO_BACK)?;
             return Ok(Err(error));
         }
-        self.as_ourselves(&format!("alter role {role} nosuperuser"), &role)?;
-        self.client.batch_execute(RELEASE)?;
+        self.as_ourselves(&format!("alter role {role} nosuperuser; {SAVE_ANEW}"), &role)?;
         Ok(Ok(()))
     }
 

@@ -77,14 +77,14 @@ struct ColumnRow {
 impl Census {
     /// Counts and sums every column of every table: one query, one pass over each table.
     pub(super) fn take(client: &mut Client) -> Result<Self> {
-        let mut census = Self::uncounted(client)?;
+        let mut census = Self::uncounted(client, None)?;
         census.count(client)?;
         Ok(census)
     }
 
     /// As [`Self::take`], the same for the same rows in whatever order the columns were made.
     pub(super) fn take_by_name(client: &mut Client) -> Result<Self> {
-        let mut census = Self::uncounted(client)?;
+        let mut census = Self::uncounted(client, None)?;
         for TableCensus { key, columns, .. } in census.tables.values_mut() {
             key.sort_by_key(|attnum| columns.get(attnum).map(|column| column.name.clone()));
         }
@@ -95,7 +95,10 @@ impl Census {
     /// As [`Self::take`], with the rows of each table named as `before` named them, and tables and
     /// columns that were made anew under a name of before in the place of those.
     pub(super) fn take_again(client: &mut Client, before: &Self) -> Result<Self> {
-        let mut census = Self::uncounted(client)?;
+        if before.tables.is_empty() {
+            return Ok(Self { tables: BTreeMap::new() });
+        }
+        let mut census = Self::uncounted(client, Some(before))?;
         for (oid, was) in &before.tables {
             let is_rebuilt = |now: &&TableCensus| {
                 now.title() == was.title() && !before.tables.contains_key(&now.oid)
@@ -111,7 +114,13 @@ impl Census {
         Ok(census)
     }
 
-    fn uncounted(client: &mut Client) -> Result<Self> {
+    /// The tables that may hold rows, and those of `before` even if they hold none.
+    fn uncounted(client: &mut Client, before: Option<&Self>) -> Result<Self> {
+        let known = before.iter().flat_map(|before| &before.tables);
+        let known: Vec<String> =
+            known.map(|(oid, table)| format!("{oid}\n{}", table.title())).collect();
+        let known = literal(&known.join("\n"));
+        super::own(client, &format!("select set_config('leakproof.tables', {known}, true)"))?;
         let mut tables = BTreeMap::new();
         for row in session::values::<ColumnRow>(client, include_str!("columns.sql"))? {
             let table = tables.entry(row.table_oid).or_insert_with(|| TableCensus {

@@ -1,5 +1,5 @@
--- Every column of every table that holds rows of its own, system and bookkeeping schemas and what
--- belongs to an extension aside.
+-- Every column of every table that has room for rows of its own, or that `leakproof.tables` names by
+-- its oid or its name; system and bookkeeping schemas and what belongs to an extension aside.
 -- A row's name is its primary key, or else the first unique index over columns that are never NULL.
 select
     c.oid::bigint as table_oid,
@@ -29,6 +29,13 @@ left join lateral (
 where c.relkind = 'r'
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
     and n.nspname not like 'pg\_%'
+    and (
+        pg_catalog.pg_relation_size(c.oid) > 0
+        or array[c.oid::text, pg_catalog.concat(n.nspname, '.', c.relname)]
+            && pg_catalog.string_to_array(
+                current_setting('leakproof.tables', true), pg_catalog.chr(10)
+            )
+    )
     and not exists (
         select
         from pg_catalog.pg_depend d
