@@ -111,6 +111,8 @@ fn check_access(
     report.people = isolation.actors().len();
     report.tenants = isolation.tenants();
     report.seeded_rows = isolation.seeded_rows();
+    report.seed_stub = isolation.seed_stub();
+    report.notes.extend(isolation.seeding_notes());
     report.notes.extend(note_on_idle(&report.matrix, isolation.actors()));
     steps.begin("compare and judge");
     let path = project.accepted_path();

@@ -63,6 +63,12 @@ fn write_access(out: &mut String, report: &Report) -> std::fmt::Result {
     for failed in &report.controls.failed {
         writeln!(out, "  {}", failed.sentence)?;
     }
+    if report.seed_stub.is_some() {
+        writeln!(
+            out,
+            "  help: rows are missing, as noted; `--format json` has a seed.sql to fill in"
+        )?;
+    }
     writeln!(out, "\naccess\n\n{}", report.matrix)?;
     write_comparison(out, report)
 }

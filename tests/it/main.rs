@@ -12,6 +12,7 @@ mod new_files;
 mod preservation;
 mod recorded_calls;
 mod round_trip;
+mod seeding;
 mod shop_chat;
 mod support;
 mod tidy;
