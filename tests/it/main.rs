@@ -10,6 +10,7 @@ mod leaks;
 mod mentor_chats;
 mod new_files;
 mod preservation;
+mod random_schemas;
 mod recorded_calls;
 mod round_trip;
 mod seeding;
