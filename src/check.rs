@@ -140,6 +140,8 @@ fn check_access(
     report.seeded_rows = isolation.seeded_rows();
     report.notes.extend(isolation.note_on_tenancy());
     report.notes.extend(isolation.note_on_common_tenants());
+    report.seed_stub = isolation.seed_stub();
+    report.notes.extend(isolation.seeding_notes());
     report.notes.extend(note_on_idle(&report.matrix, isolation.actors()));
     steps.begin("compare and judge");
     let path = project.accepted_path();

@@ -174,6 +174,24 @@ impl Isolation {
         seeded.map(|(_, rows)| rows.len()).sum()
     }
 
+    /// The text of a `seed.sql` to fill in, with the database's own reasons, for the tables in which
+    /// some owner has no row; none if there is no such table.
+    pub fn seed_stub(&self) -> Option<String> {
+        self.world.seed_stub(&self.exposed())
+    }
+
+    /// A line for each table in which some owner has no row: whose, and why.
+    pub fn seeding_notes(&self) -> Vec<String> {
+        self.world.seeding_notes(&self.exposed())
+    }
+
+    /// The relations of the exposed schemas, without the controls.
+    fn exposed(&self) -> Vec<Oid> {
+        let controls = control_oids(&self.world.catalog, &self.schemas[0]);
+        let exposed = self.world.catalog.relations().filter(|r| self.schemas.contains(&r.schema));
+        exposed.map(|relation| relation.oid).filter(|oid| !controls.contains(oid)).collect()
+    }
+
     fn probe(&mut self) -> Result<&Probed> {
         if self.probed.is_none() {
             let share = self.take_turns(&Turns::told(&()))?;

@@ -1,4 +1,20 @@
 -- Relations a client can name, with what decides access to them.
+with recursive domains as (
+    -- Down to the type at the bottom, whatever lies between.
+    select t.oid as domain, t.typbasetype as base, t.typtypmod as modifier, t.typnotnull as not_null
+    from pg_catalog.pg_type t
+    where t.typtype = 'd'
+    union all
+    select d.domain, t.typbasetype, greatest(d.modifier, t.typtypmod), d.not_null or t.typnotnull
+    from domains d
+    join pg_catalog.pg_type t on t.oid = d.base
+    where t.typtype = 'd'
+), bases as materialized (
+    select d.domain, d.base, d.modifier, d.not_null
+    from domains d
+    join pg_catalog.pg_type t on t.oid = d.base
+    where t.typtype <> 'd'
+)
 select
     c.oid::bigint as oid,
     n.nspname as schema,
@@ -10,6 +26,38 @@ select
         -- The bit 16 of tgtype: it fires on update.
         where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 = 16
     ) as has_update_trigger,
+    -- What its triggers say that fire on insert: the bit 4 of tgtype.
+    (
+        select string_agg(f.prosrc, ' ' order by g.tgname)
+        from pg_catalog.pg_trigger g
+        join pg_catalog.pg_proc f on f.oid = g.tgfoid
+        where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 4 = 4
+    ) as trigger_source,
+    -- Constraints and triggers of its own that may wait for the end of the transaction.
+    exists (
+        select
+        from pg_catalog.pg_trigger g
+        where g.tgrelid = c.oid and g.tgdeferrable
+    ) or exists (
+        select
+        from pg_catalog.pg_constraint k
+        where k.conrelid = c.oid and k.condeferrable
+    ) as is_deferrable,
+    -- What its rows must be to lie in one of the partitions below it, or in itself.
+    case when c.relkind = 'p' or c.relispartition then (
+        select string_agg(
+            -- A default partition that is alone takes everything.
+            '(' || coalesce(pg_catalog.pg_get_partition_constraintdef(l.oid), 'true') || ')',
+            ' or ' order by l.oid
+        )
+        from (
+            select p.relid::oid as oid
+            from pg_catalog.pg_partition_tree(c.oid) p
+            where p.isleaf
+            order by p.relid::oid
+            limit 64
+        ) l
+    ) end as bounds,
     coalesce((
         select json_agg(json_build_object(
             'attnum', a.attnum,
@@ -17,11 +65,20 @@ select
             'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
             'base_type', coalesce(b.typname, t.typname),
             'category', t.typcategory,
-            'length', case when a.atttypid in (1042, 1043) and a.atttypmod > 4
-                then a.atttypmod - 4 end,
-            'not_null', a.attnotnull or t.typnotnull,
+            'length', case
+                when coalesce(d.base, a.atttypid) in (1042, 1043)
+                    and greatest(d.modifier, a.atttypmod) > 4
+                then greatest(d.modifier, a.atttypmod) - 4
+            end,
+            'not_null', a.attnotnull or coalesce(d.not_null, false),
             'has_default', a.atthasdef or t.typdefault is not null,
+            'default', case
+                when a.attgenerated = '' then pg_catalog.pg_get_expr(g.adbin, g.adrelid)
+            end,
             'is_generated', a.attgenerated <> '',
+            'generation', case
+                when a.attgenerated <> '' then pg_catalog.pg_get_expr(g.adbin, g.adrelid)
+            end,
             'identity', a.attidentity::text,
             'parts', (
                 select count(*)
@@ -34,11 +91,18 @@ select
                 select json_agg(e.enumlabel order by e.enumsortorder)
                 from pg_catalog.pg_enum e
                 where e.enumtypid = coalesce(b.oid, t.oid)
+            ),
+            'element_labels', (
+                select json_agg(e.enumlabel order by e.enumsortorder)
+                from pg_catalog.pg_enum e
+                where e.enumtypid = nullif(coalesce(b.typelem, t.typelem), 0)
             )
         ) order by a.attnum)
         from pg_catalog.pg_attribute a
         join pg_catalog.pg_type t on t.oid = a.atttypid
-        left join pg_catalog.pg_type b on b.oid = nullif(t.typbasetype, 0)
+        left join bases d on d.domain = t.oid
+        left join pg_catalog.pg_type b on b.oid = d.base
+        left join pg_catalog.pg_attrdef g on g.adrelid = a.attrelid and g.adnum = a.attnum
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     ), '[]'::json) as columns
 from pg_catalog.pg_class c

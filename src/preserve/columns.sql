@@ -1,5 +1,5 @@
--- Every column of every table that has room for rows of its own, or that `leakproof.tables` names by
--- its oid or its name; system and bookkeeping schemas and what belongs to an extension aside.
+-- Every column of every table that has room for rows of its own, or that `leakproof.tables` names
+-- by its oid or its name; system and bookkeeping schemas and what belongs to an extension aside.
 -- A row's name is its primary key, or else the first unique index over columns that are never NULL.
 select
     c.oid::bigint as table_oid,

@@ -309,8 +309,8 @@ impl<'t> Prober<'t, '_, '_> {
         let mut columns: Vec<&Column> = relation.columns.iter().filter(is_free).collect();
         columns.sort_by_key(rank);
         columns.into_iter().find_map(|column| {
-            let learned = target.world.learned.get(&(relation.oid, column.name.clone()));
-            let value = learned.cloned().or_else(|| changed_value(column))?;
+            let accepted = target.world.accepted_value(relation, column);
+            let value = accepted.or_else(|| changed_value(column))?;
             Some((column.name.as_str(), value))
         })
     }

@@ -40,6 +40,7 @@ pub fn to_json(report: &Report) -> String {
             "people": report.people,
             "rows": report.seeded_rows,
             "statements": report.attempts,
+            "seed_stub": report.seed_stub,
         },
         "audience": report.followed,
         "round_trip": report.round_trip,

@@ -50,6 +50,8 @@ pub struct Report {
     pub seeded_rows: usize,
     /// How many statements the probes took.
     pub attempts: usize,
+    /// A `seed.sql` to fill in, where some owner has no row in a table.
+    pub seed_stub: Option<String>,
     /// The positive controls.
     pub controls: ControlSet,
     /// Who could do what.

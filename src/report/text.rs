@@ -97,6 +97,12 @@ fn write_access(out: &mut String, report: &Report) -> std::fmt::Result {
             failed.len() - SHOWN_FAILURES
         )?;
     }
+    if report.seed_stub.is_some() {
+        writeln!(
+            out,
+            "  help: rows are missing, as noted; `--format json` has a seed.sql to fill in"
+        )?;
+    }
     write_matrix(out, report)?;
     write_comparison(out, report)
 }

@@ -454,7 +454,7 @@ fn standing(members: &Relation) -> (BTreeMap<String, String>, BTreeMap<String, S
             members.checks.iter().filter(|check| check.columns == [column.name.clone()]);
         let labels = match &column.labels {
             Some(labels) => labels.clone(),
-            None => of_checks.flat_map(|c| crate::world::values::literals(&c.definition)).collect(),
+            None => of_checks.flat_map(|c| crate::world::values::strings(&c.definition)).collect(),
         };
         let find = |wanted: &[&str]| {
             let mut wanted = wanted.iter();

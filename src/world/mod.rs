@@ -3,11 +3,19 @@
 //! Seeds inside the caller's transaction and commits nothing. What cannot be seeded is remembered
 //! with the database's own reason, so that its cells are `untested`, never "denied".
 
+mod attempt;
+mod insert;
+mod parents;
+mod pattern;
+mod pool;
+mod repair;
 mod rows;
 mod seed;
+mod solve;
+mod stub;
 pub(crate) mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use postgres::Client;
@@ -16,7 +24,6 @@ use crate::actor::{Actor, TENANTS};
 use crate::catalog::{Catalog, Oid, Relation};
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::session;
 use crate::tenancy::{Root, Tenancy};
 
 pub use rows::RowClass;
@@ -51,8 +58,16 @@ pub(crate) struct World {
     pub seeded: BTreeMap<Oid, Vec<Seeded>>,
     /// Why a table has no row, by relation.
     pub unseeded: BTreeMap<Oid, String>,
-    /// Values that a check constraint was found to accept, by relation and column.
-    pub learned: BTreeMap<(Oid, String), String>,
+    /// The branches without a row, by relation, and why.
+    pub refused: BTreeMap<Oid, Vec<(Branch, String)>>,
+    /// The places of values in their pools that checks were found to accept, by relation and column.
+    learned: BTreeMap<(Oid, String), usize>,
+    /// Keys that rows refer to before the row that has them is there.
+    promised: BTreeMap<(Oid, Branch), Values>,
+    /// Whether a row is there that a constraint would refuse at the end of the transaction only.
+    is_waiting: bool,
+    /// Tables whose rows are still to come.
+    coming: BTreeSet<Oid>,
     pub names: OwnerNames,
 }
 
@@ -77,36 +92,34 @@ impl World {
             actors,
             seeded: BTreeMap::new(),
             unseeded: BTreeMap::new(),
+            refused: BTreeMap::new(),
             learned: BTreeMap::new(),
+            promised: BTreeMap::new(),
+            is_waiting: false,
+            coming: BTreeSet::new(),
             names: OwnerNames::default(),
         };
         world.names = OwnerNames::of(&world)?;
-        for oid in world.in_reference_order(wanted) {
-            let Some(relation) = catalog.relation(oid) else { continue };
-            for branch in world.branches(relation) {
-                world.seed_branch(client, relation, &branch)?;
-            }
+        attempt::prepare(client)?;
+        let order = world.seeding_order(wanted);
+        world.coming = order.iter().copied().collect();
+        let tables: Vec<&Relation> =
+            order.iter().filter_map(|oid| catalog.relation(*oid)).collect();
+        world.learn_types(client, &tables)?;
+        for relation in &tables {
+            world.seed_relation(client, relation)?;
+            world.coming.remove(&relation.oid);
+            world.keep_promises(client, relation)?;
         }
+        world.close_cycles(client, &tables)?;
+        world.forget_overcome();
+        attempt::clear(client)?;
         world.end_memberships(client)?;
         let mut names = std::mem::take(&mut world.names);
         names.read_joined(client, &world)?;
         world.names = names;
         world.settle(client)?;
         Ok(world)
-    }
-
-    /// Makes deferred constraints answer at once from here on: nothing is ever committed, so what
-    /// waits for the commit would never stop a probe.
-    fn settle(&self, client: &mut Client) -> Result<()> {
-        let settle = "savepoint settle; set constraints all immediate; release savepoint settle";
-        let Err(cause) = session::rows(client, settle) else { return Ok(()) };
-        if cause.as_db_error().is_none() {
-            return Err(session::internal("seed the world", &cause));
-        }
-        // The generated rows break one themselves; then they all go on waiting.
-        session::rows(client, "rollback to savepoint settle; release savepoint settle")
-            .map(drop)
-            .map_err(|cause| session::internal("seed the world", &cause))
     }
 
     /// The branches that can exist in a relation.
@@ -172,30 +185,13 @@ impl World {
         }
     }
 
-    /// Tables with what they refer to in front of them; a cycle is entered where it is met first.
-    fn in_reference_order(&self, wanted: &[Oid]) -> Vec<Oid> {
-        fn visit(catalog: &Catalog, oid: Oid, seen: &mut Vec<Oid>, order: &mut Vec<Oid>) {
-            let Some(relation) = catalog.relation(oid) else { return };
-            if seen.contains(&oid) {
-                return;
-            }
-            seen.push(oid);
-            for foreign_key in &relation.foreign_keys {
-                visit(catalog, foreign_key.target, seen, order);
-            }
-            if relation.is_table() {
-                order.push(oid);
-            }
-        }
-        let mut seen = Vec::new();
-        let mut order = Vec::new();
+    /// The owners first, then what is wanted and what it refers to.
+    fn seeding_order(&self, wanted: &[Oid]) -> Vec<Oid> {
         let roots = [self.tenancy.tenant.as_ref(), Some(&self.tenancy.users)];
         let roots = roots.into_iter().flatten().map(|root| root.relation);
         let members = self.tenancy.members.as_ref().map(|members| members.relation);
-        for oid in roots.chain(members).chain(wanted.iter().copied()) {
-            visit(&self.catalog, oid, &mut seen, &mut order);
-        }
-        order
+        let all = roots.chain(members).chain(wanted.iter().copied());
+        parents::in_reference_order(&self.catalog, all)
     }
 }
 

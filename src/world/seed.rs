@@ -1,12 +1,12 @@
-//! One row: its values from its branch, its parents and the types of its columns.
+//! The values of one row: from its branch, its parents and the types of its columns.
 
 use std::collections::BTreeMap;
 
 use postgres::Client;
 
+use super::pool::{For, pool};
 use super::{Branch, World, values};
-use crate::actor::Actor;
-use crate::catalog::{Column, ForeignKey, Relation};
+use crate::catalog::{Column, Relation};
 use crate::error::{Error, Result};
 use crate::session;
 use crate::statement::{identifier, literal};
@@ -49,11 +49,11 @@ impl Variant {
         }
     }
 
-    fn is_bare(self) -> bool {
+    pub(super) fn is_bare(self) -> bool {
         matches!(self, Self::Bare | Self::BareProbe)
     }
 
-    fn place(self) -> Option<usize> {
+    pub(super) fn place(self) -> Option<usize> {
         match self {
             Self::Varied(at) | Self::VariedProbe(at) => Some(at),
             _ => None,
@@ -64,35 +64,7 @@ impl Variant {
 /// How many varied rows a branch has at most.
 const MOST_VARIED: usize = 6;
 
-/// How many candidates are tried for a row before its table counts as not seedable.
-const MOST_TRIES: usize = 60;
-
 impl World {
-    /// Makes the rows of a branch. The first must succeed or its table is `unseeded`; the others
-    /// may be impossible where a key allows one row per owner.
-    pub(super) fn seed_branch(
-        &mut self,
-        client: &mut Client,
-        relation: &Relation,
-        branch: &Branch,
-    ) -> Result<()> {
-        let varied = (0..self.variety(relation)).map(Variant::Varied);
-        for variant in [Variant::Full, Variant::Bare].into_iter().chain(varied) {
-            match self.insert(client, relation, branch, variant)? {
-                Ok(values) => {
-                    let row = Seeded { branch: branch.clone(), values };
-                    self.seeded.entry(relation.oid).or_default().push(row);
-                }
-                Err(reason) if variant == Variant::Full => {
-                    self.unseeded.entry(relation.oid).or_insert(reason);
-                    return Ok(());
-                }
-                Err(_) => {}
-            }
-        }
-        Ok(())
-    }
-
     /// How many rows it takes until each value that matters has been in one.
     pub(crate) fn variety(&self, relation: &Relation) -> usize {
         let is_root = |root: &Root| root.relation == relation.oid;
@@ -101,92 +73,6 @@ impl World {
         }
         let counts = relation.columns.iter().map(|c| values::telling_values(relation, c).len());
         counts.max().unwrap_or(0).min(MOST_VARIED)
-    }
-
-    /// Inserts as ourselves, trying candidates for columns whose check refuses a value. Where that
-    /// fails otherwise, once more in the name of the row's user, since a default or trigger may ask
-    /// who that is.
-    fn insert(
-        &mut self,
-        client: &mut Client,
-        relation: &Relation,
-        branch: &Branch,
-        variant: Variant,
-    ) -> Result<Result<Values, String>> {
-        let mut tried: BTreeMap<String, usize> = BTreeMap::new();
-        let mut in_the_name_of: Option<(String, String)> = None;
-        for _ in 0..MOST_TRIES {
-            let values = match self.values(relation, branch, variant) {
-                Ok(values) => values,
-                Err(reason) => return Ok(Err(reason)),
-            };
-            let all: Vec<String> =
-                relation.columns.iter().map(|c| format!("{}::text", identifier(&c.name))).collect();
-            let (before, after) = in_the_name_of.clone().unwrap_or_default();
-            let sql = format!(
-                "savepoint seed; {before}{} returning {}; {after}release savepoint seed",
-                insert_statement(relation, &values),
-                all.join(", ")
-            );
-            let failure = match session::rows(client, &sql) {
-                Ok(rows) => {
-                    let width = relation.columns.len();
-                    let row = rows.into_iter().find(|row| row.len() == width).unwrap_or_default();
-                    if row.is_empty() {
-                        return Ok(Err("a trigger swallowed the row".into()));
-                    }
-                    let names = relation.columns.iter().map(|column| column.name.clone());
-                    return Ok(Ok(names.zip(row).collect()));
-                }
-                Err(failure) => failure,
-            };
-            let Some(error) = failure.as_db_error() else {
-                return Err(session::internal("seed the world", &failure));
-            };
-            session::rows(client, "rollback to savepoint seed; release savepoint seed")
-                .map_err(|cause| session::internal("seed the world", &cause))?;
-            let constraint = error.constraint().unwrap_or_default().to_owned();
-            let is_check = error.code().code() == "23514" && variant.place().is_none();
-            if is_check && self.learn(relation, &constraint, &mut tried) {
-                continue;
-            }
-            match self.somebody_of(branch) {
-                Some(actor) if in_the_name_of.is_none() => {
-                    in_the_name_of = Some((actor.claim_sql(), actor.unclaim_sql()));
-                }
-                _ => return Ok(Err(session::reason(&failure))),
-            }
-        }
-        Ok(Err(format!("no value of {MOST_TRIES} tried satisfies its check constraints")))
-    }
-
-    /// Who would write a row of the branch.
-    fn somebody_of(&self, branch: &Branch) -> Option<&Actor> {
-        self.actors.iter().find(|actor| match (&branch.user, &branch.tenant) {
-            (Some(user), _) => actor.name() == user,
-            (None, Some(tenant)) => actor.member_of().contains(tenant),
-            (None, None) => false,
-        })
-    }
-
-    /// Takes the next candidate for the columns of a check; false when there is none left.
-    fn learn(
-        &mut self,
-        relation: &Relation,
-        constraint: &str,
-        tried: &mut BTreeMap<String, usize>,
-    ) -> bool {
-        let Some(check) = relation.checks.iter().find(|check| check.name == constraint) else {
-            return false;
-        };
-        let at = tried.entry(constraint.to_owned()).or_default();
-        let candidates = values::literals(&check.definition);
-        let Some(candidate) = candidates.get(*at) else { return false };
-        *at += 1;
-        for column in &check.columns {
-            self.learned.insert((relation.oid, column.clone()), candidate.clone());
-        }
-        true
     }
 
     /// The values of a row: owners and parents first, then what the types suggest.
@@ -205,6 +91,11 @@ impl World {
         for foreign_key in &relation.foreign_keys {
             let is_owner = foreign_key.columns.iter().any(|name| owner_columns.contains(name));
             self.set_reference(relation, foreign_key, branch, variant, is_owner, &mut values)?;
+        }
+        if let (Variant::Full, Some(promised)) =
+            (variant, self.promised.get(&(relation.oid, branch.clone())))
+        {
+            values.extend(promised.clone());
         }
         for (column, value) in self.fixed_columns(relation, branch) {
             values.insert(column, Some(value));
@@ -255,7 +146,9 @@ impl World {
             |name: &String| relation.foreign_keys.iter().any(|f| f.columns.contains(name));
         for name in key.iter().filter(|name| !referring(name)) {
             let Some(column) = relation.column(name) else { continue };
-            let is_filled_in = column.is_generated
+            let is_learned = self.learned.contains_key(&(relation.oid, name.clone()));
+            let is_filled_in = is_learned
+                || column.is_generated
                 || !column.identity.is_empty()
                 || (column.has_default && column.base_type != "uuid");
             if is_filled_in {
@@ -266,63 +159,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    /// Points a foreign key at the row of the same branch, or leaves it NULL.
-    fn set_reference(
-        &self,
-        relation: &Relation,
-        foreign_key: &ForeignKey,
-        branch: &Branch,
-        variant: Variant,
-        is_owner: bool,
-        values: &mut Values,
-    ) -> Result<(), String> {
-        let is_nullable = foreign_key
-            .columns
-            .iter()
-            .all(|name| relation.column(name).is_some_and(|column| !column.not_null));
-        let is_wanted = is_owner || !variant.is_bare() || !is_nullable;
-        let parent = self.parent(foreign_key, branch).filter(|_| is_wanted);
-        match parent {
-            Some(parent) => {
-                for (own, other) in foreign_key.columns.iter().zip(&foreign_key.target_columns) {
-                    let value = parent.get(other).cloned().flatten();
-                    values.entry(own.clone()).or_insert(value);
-                }
-                Ok(())
-            }
-            None if is_nullable => {
-                for own in &foreign_key.columns {
-                    values.entry(own.clone()).or_insert(None);
-                }
-                Ok(())
-            }
-            None => {
-                let target = self.catalog.relation(foreign_key.target);
-                let target = target.map_or("another table".into(), Relation::title);
-                Err(format!("it refers to {target}, which has no row for {}", branch.label()))
-            }
-        }
-    }
-
-    /// The row of a table that a row of `branch` may refer to.
-    fn parent(&self, foreign_key: &ForeignKey, branch: &Branch) -> Option<&Values> {
-        let rows = self.seeded.get(&foreign_key.target)?;
-        let is_root = |root: &Root| root.relation == foreign_key.target;
-        let owners = self.tenancy.ownership(foreign_key.target);
-        let is_tenant = self.tenancy.tenant.as_ref().is_some_and(is_root);
-        let is_user = is_root(&self.tenancy.users);
-        let is_same = |row: &&Seeded| {
-            let tenant = is_user || owners.tenant.is_none() || row.branch.tenant == branch.tenant;
-            let user = is_tenant || owners.user.is_none() || row.branch.user == branch.user;
-            tenant && user
-        };
-        let of_tenant = |row: &&Seeded| {
-            branch.user.is_none() && branch.tenant.is_some() && row.branch.tenant == branch.tenant
-        };
-        let found = rows.iter().find(is_same).or_else(|| rows.iter().find(of_tenant));
-        found.map(|row| &row.values)
     }
 
     /// What the config or the platform says about columns of memberships and users.
@@ -342,7 +178,7 @@ impl World {
         fixed
     }
 
-    fn is_platform_table(&self, relation: &Relation) -> bool {
+    pub(super) fn is_platform_table(&self, relation: &Relation) -> bool {
         self.platform.has_users() && relation.schema == "auth"
     }
 
@@ -363,8 +199,8 @@ impl World {
                 return Ok(Some(Some(telling[at % telling.len()].clone())));
             }
         }
-        if let Some(value) = self.learned.get(&(relation.oid, column.name.clone())) {
-            return Ok(Some(Some(value.clone())));
+        if let Some(value) = self.learned_value(relation, column, branch, variant) {
+            return Ok(Some(Some(value)));
         }
         if variant.is_bare() && column.has_default {
             return Ok(None);
@@ -379,6 +215,24 @@ impl World {
                 column.name, column.type_name
             )),
         }
+    }
+
+    /// A value of the kind that the checks of a column were found to accept.
+    fn learned_value(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        branch: &Branch,
+        variant: Variant,
+    ) -> Option<String> {
+        let place = *self.learned.get(&(relation.oid, column.name.clone()))?;
+        let (owner, seed) = (branch.label(), seed_of(relation, branch, variant));
+        pool(relation, column, For { owner: &owner, seed: &seed }).into_iter().nth(place)
+    }
+
+    /// The same for no row in particular.
+    pub(crate) fn accepted_value(&self, relation: &Relation, column: &Column) -> Option<String> {
+        self.learned_value(relation, column, &Branch::default(), Variant::Probe)
     }
 
     /// Deletes the memberships of those who left; their other rows stay.
@@ -413,7 +267,7 @@ impl World {
     }
 }
 
-fn seed_of(relation: &Relation, branch: &Branch, variant: Variant) -> String {
+pub(super) fn seed_of(relation: &Relation, branch: &Branch, variant: Variant) -> String {
     format!("{} {} {}", relation.title(), branch.label(), variant.name())
 }
 
@@ -424,8 +278,11 @@ pub(crate) fn insert_statement(relation: &Relation, values: &Values) -> String {
     }
     let columns: Vec<String> = values.keys().map(|name| identifier(name)).collect();
     let list: Vec<String> = values.values().map(|value| value_sql(value.as_deref())).collect();
+    // Such a key is given only where a row has to know its own before it is there.
+    let is_always = |name: &String| relation.column(name).is_some_and(|c| c.identity == "a");
+    let overriding = if values.keys().any(is_always) { " overriding system value" } else { "" };
     format!(
-        "insert into {} ({}) values ({})",
+        "insert into {} ({}){overriding} values ({})",
         relation.sql_name(),
         columns.join(", "),
         list.join(", ")

@@ -36,7 +36,11 @@ pub(crate) fn key_value(column: &Column, seed: &str) -> Option<String> {
         }
         "text" | "varchar" | "bpchar" | "citext" => {
             let text = format!("{seed} {}", &id.to_string()[..8]);
-            Some(fit(text, column.length))
+            Some(match column.length {
+                // What is left of it would be the same for all.
+                Some(length) if length < text.len() => fit(id.simple().to_string(), Some(length)),
+                _ => text,
+            })
         }
         _ => None,
     }
@@ -111,7 +115,7 @@ pub(crate) fn plain_value(column: &Column, seed: &str) -> Option<String> {
 }
 
 /// The number in `bit(3)` or `vector(3)`; 1 where there is none.
-fn size(column: &Column) -> usize {
+pub(super) fn size(column: &Column) -> usize {
     let digits: String = column.type_name.chars().filter(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(1)
 }
@@ -181,26 +185,23 @@ fn is_reference(relation: &Relation, column: &str) -> bool {
         || relation.key().is_some_and(holds)
 }
 
-/// The string and number literals of a check, as candidates for the columns it holds.
-pub(crate) fn literals(definition: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut add = |value: String| {
-        if !value.is_empty() && !found.contains(&value) {
-            found.push(value);
-        }
-    };
-    strings(definition).into_iter().for_each(&mut add);
-    numbers(definition).into_iter().for_each(&mut add);
-    found
-}
-
-fn strings(definition: &str) -> Vec<String> {
+/// The string literals of a definition.
+pub(crate) fn strings(definition: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = definition;
     while let Some(start) = rest.find('\'') {
         let body = &rest[start + 1..];
-        let Some(end) = body.find('\'') else { break };
-        found.push(body[..end].to_owned());
+        let mut end = 0;
+        // A doubled quote is one inside.
+        loop {
+            let Some(next) = body[end..].find('\'') else { return found };
+            end += next;
+            if !body[end + 1..].starts_with('\'') {
+                break;
+            }
+            end += 2;
+        }
+        found.push(body[..end].replace("''", "'"));
         rest = &body[end + 1..];
     }
     found
@@ -222,7 +223,7 @@ fn numbers(definition: &str) -> Vec<String> {
     whole.flat_map(near).map(|number| number.to_string()).collect()
 }
 
-fn fit(text: String, length: Option<usize>) -> String {
+pub(super) fn fit(text: String, length: Option<usize>) -> String {
     match length {
         Some(length) => text.chars().take(length).collect(),
         None => text,
@@ -234,10 +235,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn candidates_of_a_check() {
+    fn literals_of_a_check() {
         let check = "CHECK (((role)::text = ANY ((ARRAY['user'::character varying, \
-                     'system'::character varying])::text[])))";
-        assert_eq!(literals(check), ["user", "system"]);
-        assert_eq!(literals("CHECK ((n >= 3))"), ["3", "4", "2"]);
+                     'it''s'::character varying])::text[])))";
+        assert_eq!(strings(check), ["user", "it's"]);
+        assert_eq!(numbers("CHECK ((n >= 3))"), ["3", "4", "2"]);
     }
 }

@@ -7,7 +7,7 @@
 
 mod character_chats;
 mod conversations;
-mod dice;
+pub mod dice;
 mod documents;
 mod json;
 mod load;
