@@ -39,6 +39,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it hands rows over.
+    pub(crate) fn is_transfer(self) -> bool {
+        matches!(self, Self::Give | Self::BlindGive | Self::Take | Self::BlindTake)
+    }
+
     /// All commands in the order of the matrix's columns.
     pub const ALL: [Self; 12] = [
         Self::Read,

@@ -341,7 +341,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         of: usize,
     ) -> Result<Result<Done, (Verdict, Failure)>> {
         self.attempts += 1;
-        let look = self.is_looked_at(statement).then(|| self.look_query(&statement.set));
+        let look = self.is_looked_at(statement).then(|| self.look_query(statement));
         let look = look.as_deref();
         let answer = match ours {
             "" => Some(self.trial.attempt(&statement.sql, look)?),
@@ -409,14 +409,19 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             && self.target.relation.is_table()
     }
 
-    /// A query for all rows there are. In a table a written row has another place; in a view it
-    /// shows what the statement set.
-    fn look_query(&self, set: &[(&str, Option<&str>)]) -> String {
-        let relation = self.target.relation;
+    /// Whether a row counts as written where it has what the statement set: in a view, which has no
+    /// places, and where a row is handed over, since a trigger may put the owner back. Else a row of
+    /// a table is written where it has another place.
+    fn is_told_by_value(&self, statement: &Statement<'_>) -> bool {
+        self.target.relation.is_view() || statement.command.is_transfer()
+    }
+
+    /// A query for all rows there are, each with what tells whether it was written.
+    fn look_query(&self, statement: &Statement<'_>) -> String {
         let is_set = |(name, value): &(&str, Option<&str>)| {
             format!("r.{} is not distinct from {}", identifier(name), value_sql(*value))
         };
-        let version = match (relation.is_view(), set) {
+        let version = match (self.is_told_by_value(statement), statement.set.as_slice()) {
             (false, _) => PLACE.to_owned(),
             (true, []) => "null".to_owned(),
             (true, set) => {
@@ -427,7 +432,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         format!(
             "select {}, {version} from {} as r",
             self.target.identity.select_list(),
-            relation.sql_name()
+            self.target.relation.sql_name()
         )
     }
 
@@ -435,16 +440,17 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
     fn changed_rows(
         &mut self,
         seen: Option<Vec<TextRow>>,
-        set: &[(&str, Option<&str>)],
+        statement: &Statement<'_>,
     ) -> Result<Vec<&'t KnownRow>> {
         let seen = match seen {
             Some(seen) => seen,
-            None => self.witness(&self.look_query(set))?,
+            None => self.witness(&self.look_query(statement))?,
         };
         let now: BTreeSet<TextRow> = seen.into_iter().collect();
+        let is_by_value = self.is_told_by_value(statement);
         let is_changed = |row: &&KnownRow| {
             let mut before = row.identity.clone();
-            before.push(row.place.clone());
+            before.push(row.place.clone().filter(|_| !is_by_value));
             !now.contains(&before)
         };
         Ok(self.target.rows.iter().filter(is_changed).collect())

@@ -55,7 +55,7 @@ impl<'t> Prober<'t, '_, '_> {
                 return Ok(true);
             }
         };
-        let changed = self.changed_rows(seen, &statement.set)?;
+        let changed = self.changed_rows(seen, statement)?;
         for aim in aims {
             let is_changed = |row: &&&KnownRow| changed.iter().any(|c| std::ptr::eq(*c, **row));
             let reached: Vec<_> = aim.rows.iter().filter(is_changed).collect();
@@ -117,7 +117,7 @@ impl<'t> Prober<'t, '_, '_> {
                 if done.reached == 0 {
                     continue;
                 }
-                let changed = self.changed_rows(done.seen, &alone.set)?;
+                let changed = self.changed_rows(done.seen, &alone)?;
                 if changed.iter().any(|changed| std::ptr::eq(*changed, *row)) {
                     stopped_by = stopped_by.or(done.stopped_by);
                     reached.push((*row, alone.sql));

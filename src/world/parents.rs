@@ -3,6 +3,7 @@
 
 use super::seed::Variant;
 use super::{Branch, Seeded, Values, World, seed, values};
+use crate::actor::Actor;
 use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
 use crate::tenancy::Root;
 
@@ -70,9 +71,12 @@ impl World {
         let of_tenant = |row: &&Seeded| {
             branch.user.is_none() && branch.tenant.is_some() && row.branch.tenant == branch.tenant
         };
-        let agrees = |row: &&Seeded| agrees(foreign_key, &row.values, known);
-        let found = rows.iter().filter(agrees).find(is_same);
-        found.or_else(|| rows.iter().filter(agrees).find(of_tenant)).map(|row| &row.values)
+        // A row of a tenant that names a user names one of its members.
+        let member = self.somebody_of(branch).filter(|_| branch.user.is_none()).map(Actor::name);
+        let of_member = |row: &&Seeded| member.is_some() && row.branch.user.as_deref() == member;
+        let agreeing = || rows.iter().filter(|row| agrees(foreign_key, &row.values, known));
+        let found = agreeing().find(is_same).or_else(|| agreeing().find(of_tenant));
+        found.or_else(|| agreeing().find(of_member)).map(|row| &row.values)
     }
 
     /// The first foreign key whose parent is missing, and what is known of the parent's columns.
