@@ -41,9 +41,9 @@ pub(crate) struct Relation {
     pub keys: Vec<Vec<String>>,
     #[serde(skip)]
     pub foreign_keys: Vec<ForeignKey>,
-    /// The columns of those that may be made to wait for the end of the transaction.
+    /// The names of those that may be made to wait for the end of the transaction, by their columns.
     #[serde(skip)]
-    pub waiting_references: Vec<Vec<String>>,
+    pub waiting_references: BTreeMap<Vec<String>, String>,
     /// The columns of those that are MATCH FULL: all NULL, or none.
     #[serde(skip)]
     pub full_references: Vec<Vec<String>>,
@@ -264,7 +264,7 @@ impl Catalog {
             ("u", _) => relation.keys.push(row.columns),
             ("f", Some(target)) => {
                 if row.is_deferrable {
-                    relation.waiting_references.push(row.columns.clone());
+                    relation.waiting_references.insert(row.columns.clone(), row.name.clone());
                 }
                 if row.is_full.unwrap_or_default() {
                     relation.full_references.push(row.columns.clone());

@@ -58,9 +58,11 @@ impl Refusal {
 
 const FUNCTIONS: &str = include_str!("attempt.sql");
 
-/// Makes the functions by which the server tries on its own.
+/// Makes the functions by which the server tries on its own, and lets nothing wait for the end of the
+/// transaction: a row that breaks what waits would be noticed at another one.
 pub(super) fn prepare(client: &mut Client) -> Result<()> {
-    session::rows(client, FUNCTIONS).map(drop).map_err(|cause| {
+    let sql = format!("{FUNCTIONS}; set constraints all immediate");
+    session::rows(client, &sql).map(drop).map_err(|cause| {
         Error::new("could not prepare the server for seeding").cause(session::reason(&cause))
     })
 }

@@ -12,7 +12,7 @@ use crate::actor::Actor;
 use crate::catalog::{Column, Relation};
 use crate::error::Result;
 use crate::session;
-use crate::statement::identifier;
+use crate::statement::{identifier, qualified};
 
 /// A row that is planned, and one that is wanted.
 struct Planned {
@@ -26,7 +26,7 @@ impl World {
     /// may be impossible where a key allows one row per owner.
     pub(super) fn seed_relation(&mut self, client: &mut Client, relation: &Relation) -> Result<()> {
         let branches = self.branches(relation);
-        self.make_promises(relation, &branches);
+        self.make_promises(client, relation, &branches)?;
         // A row that refers to another of its table needs what the first became.
         let is_own_parent = relation.foreign_keys.iter().any(|f| f.target == relation.oid);
         let at_a_time = if is_own_parent { 1 } else { branches.len().max(1) };
@@ -170,13 +170,11 @@ impl World {
     ) -> Attempt {
         let statement =
             format!("{} returning {}", insert_statement(relation, values), whole_row(relation));
-        let mut before = String::new();
-        // What waits is to be answered now, unless a row that is still to come is waited for.
-        if relation.is_deferrable {
-            let is_now = self.promised.is_empty() && !self.is_waiting;
-            let mode = if is_now { "immediate" } else { "deferred" };
-            before = format!("set constraints all {mode}; ");
-        }
+        // Where nothing else helps, what waits is answered at the end.
+        let mut before = match relation.is_deferrable && self.is_waiting {
+            true => String::from("set constraints all deferred; "),
+            false => String::new(),
+        };
         before.push_str(&name.map_or(String::new(), Actor::claim_sql));
         Attempt { before, statement, after: name.map_or(String::new(), Actor::unclaim_sql) }
     }
@@ -266,10 +264,16 @@ impl World {
 
     /// Notes which keys the rows of tables that come later must have, since rows of this one refer
     /// to them and may do so before they are there.
-    fn make_promises(&mut self, relation: &Relation, branches: &[Branch]) {
+    fn make_promises(
+        &mut self,
+        client: &mut Client,
+        relation: &Relation,
+        branches: &[Branch],
+    ) -> Result<()> {
         let catalog = std::sync::Arc::clone(&self.catalog);
         for foreign_key in &relation.foreign_keys {
-            let is_waiting = relation.waiting_references.contains(&foreign_key.columns)
+            let name = relation.waiting_references.get(&foreign_key.columns);
+            let is_waiting = name.is_some()
                 && !is_nullable(relation, foreign_key)
                 && foreign_key.target != relation.oid
                 && self.coming.contains(&foreign_key.target);
@@ -281,7 +285,13 @@ impl World {
                 let key = self.promise(target, &branch, &foreign_key.target_columns);
                 self.promised.entry((target.oid, branch)).or_default().extend(key);
             }
+            // It alone waits; what else may wait is answered at once.
+            if let Some(name) = name {
+                let sql = set_constraint(relation, name, "deferred");
+                session::rows(client, &sql).map_err(|cause| lost(&cause))?;
+            }
         }
+        Ok(())
     }
 
     /// Takes back rows that refer to rows of this table which could not be made.
@@ -294,9 +304,9 @@ impl World {
         let catalog = std::sync::Arc::clone(&self.catalog);
         for relation in catalog.relations() {
             for foreign_key in relation.foreign_keys.iter().filter(|f| f.target == target.oid) {
-                if !relation.waiting_references.contains(&foreign_key.columns) {
+                let Some(name) = relation.waiting_references.get(&foreign_key.columns) else {
                     continue;
-                }
+                };
                 let there = self.seeded.get(&target.oid).cloned().unwrap_or_default();
                 let is_there = |row: &Seeded| {
                     let pairs = || foreign_key.columns.iter().zip(&foreign_key.target_columns);
@@ -331,6 +341,12 @@ impl World {
                         refused.push((row.branch, reason));
                     }
                 }
+                // Answered from here on; where that fails it goes on waiting.
+                attempts.push(Attempt {
+                    before: set_constraint(relation, name, "immediate"),
+                    statement: "select pg_catalog.to_json(array['']::text[])".into(),
+                    after: String::new(),
+                });
                 try_all(client, &attempts)?;
             }
         }
@@ -492,6 +508,10 @@ impl World {
         self.refused.retain(|_, refused| !refused.is_empty());
         self.unseeded.retain(|oid, _| self.refused.contains_key(oid));
     }
+}
+
+fn set_constraint(relation: &Relation, name: &str, mode: &str) -> String {
+    format!("set constraints {} {mode}", qualified(&relation.schema, name))
 }
 
 /// All columns as text, in one value.

@@ -40,7 +40,7 @@ impl World {
             return set_own_row(relation, foreign_key, branch, variant, values);
         }
         if let Some(target) = self.catalog.relation(foreign_key.target) {
-            let is_waiting = relation.waiting_references.contains(&foreign_key.columns);
+            let is_waiting = relation.waiting_references.contains_key(&foreign_key.columns);
             if is_waiting && self.is_later(target.oid) {
                 let branch = self.branch_in(target, branch);
                 let promised = self.promise(target, &branch, &foreign_key.target_columns);
@@ -210,7 +210,7 @@ pub(super) fn in_reference_order(catalog: &Catalog, wanted: impl Iterator<Item =
     for oid in order.done {
         strict.visit(oid, |relation, foreign_key| {
             !is_nullable(relation, foreign_key)
-                && !relation.waiting_references.contains(&foreign_key.columns)
+                && !relation.waiting_references.contains_key(&foreign_key.columns)
         });
     }
     strict.done
