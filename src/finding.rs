@@ -135,6 +135,10 @@ fn cross_tenant(matrix: &Matrix, cell: &Cell, command: Command) -> &'static str 
 
 /// Whether rows of the relation belong to tenants: where somebody's row is of the same tenant.
 fn is_of_tenant(matrix: &Matrix, cell: &Cell) -> bool {
+    let mut subjects = matrix.subjects().iter();
+    if subjects.any(|subject| subject.relation == cell.relation && subject.is_of_users_only) {
+        return false;
+    }
     matrix.of(&cell.relation).iter().any(|other| other.class == RowClass::Tenant)
 }
 

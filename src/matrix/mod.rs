@@ -196,6 +196,9 @@ pub struct Subject {
     /// Why it holds no seeded row, if it holds none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseeded: Option<String>,
+    /// Whether its rows belong to users and to no tenant.
+    #[serde(skip)]
+    pub(crate) is_of_users_only: bool,
 }
 
 /// All cells, in the order of relation, actor, command and class.

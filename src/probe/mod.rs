@@ -163,7 +163,13 @@ impl<'a> Target<'a> {
             RelationKind::MaterialisedView => "materialised view",
             RelationKind::ForeignTable => "foreign table",
         };
-        Subject { relation: self.relation.title(), kind, unseeded: self.unseeded.clone() }
+        let ownership = self.world.tenancy.ownership(self.relation.oid);
+        Subject {
+            relation: self.relation.title(),
+            kind,
+            unseeded: self.unseeded.clone(),
+            is_of_users_only: ownership.user.is_some() && ownership.tenant.is_none(),
+        }
     }
 
     /// The rows by their class in the eyes of an actor.
@@ -409,19 +415,19 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             && self.target.relation.is_table()
     }
 
-    /// Whether a row counts as written where it has what the statement set: in a view, which has no
-    /// places, and where a row is handed over, since a trigger may put the owner back. Else a row of
-    /// a table is written where it has another place.
-    fn is_told_by_value(&self, statement: &Statement<'_>) -> bool {
-        self.target.relation.is_view() || statement.command.is_transfer()
-    }
-
-    /// A query for all rows there are, each with what tells whether it was written.
+    /// A query for all rows there are, each with what tells whether it was written: where rows are
+    /// handed over, their owners, since a trigger may put those back; in a table its place; in a view
+    /// whether it shows what the statement set.
     fn look_query(&self, statement: &Statement<'_>) -> String {
         let is_set = |(name, value): &(&str, Option<&str>)| {
             format!("r.{} is not distinct from {}", identifier(name), value_sql(*value))
         };
-        let version = match (self.is_told_by_value(statement), statement.set.as_slice()) {
+        let version = match (self.target.relation.is_view(), statement.set.as_slice()) {
+            _ if statement.command.is_transfer() => {
+                let owners = self.target.owner_columns.iter();
+                let owners = owners.map(|name| format!("r.{}::text", identifier(name)));
+                owners.collect::<Vec<_>>().join(", ")
+            }
             (false, _) => PLACE.to_owned(),
             (true, []) => "null".to_owned(),
             (true, set) => {
@@ -447,10 +453,12 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             None => self.witness(&self.look_query(statement))?,
         };
         let now: BTreeSet<TextRow> = seen.into_iter().collect();
-        let is_by_value = self.is_told_by_value(statement);
         let is_changed = |row: &&KnownRow| {
             let mut before = row.identity.clone();
-            before.push(row.place.clone().filter(|_| !is_by_value));
+            match statement.command.is_transfer() {
+                true => before.extend(row.owner_values.iter().cloned()),
+                false => before.push(row.place.clone()),
+            }
             !now.contains(&before)
         };
         Ok(self.target.rows.iter().filter(is_changed).collect())

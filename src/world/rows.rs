@@ -242,6 +242,8 @@ const AGE: &str = "pg_catalog.age(r.xmin)::text";
 pub(crate) struct OwnerNames {
     tenants: BTreeMap<String, String>,
     users: BTreeMap<String, String>,
+    /// The names of the world's tenants that a user is a member of, by his key.
+    tenants_of: BTreeMap<String, Vec<String>>,
     /// Who is a member of tenants that are not the world's, by the keys of user and tenant: a trigger
     /// may give everybody who signs up a tenant of his own.
     joined: BTreeSet<(String, String)>,
@@ -257,7 +259,15 @@ impl OwnerNames {
         }
         let people = world.actors.iter();
         let users = people.filter_map(|a| a.user().map(|user| (user.into(), a.name().into())));
-        Ok(Self { tenants, users: users.collect(), joined: BTreeSet::new() })
+        let people = world.actors.iter();
+        let tenants_of =
+            people.filter_map(|a| Some((a.user()?.to_owned(), a.member_of().to_vec())));
+        Ok(Self {
+            tenants,
+            users: users.collect(),
+            tenants_of: tenants_of.collect(),
+            joined: BTreeSet::new(),
+        })
     }
 
     /// Reads who became a member of what while the world was seeded.
@@ -304,6 +314,12 @@ impl OwnerNames {
         }
     }
 
+    /// Whether a row of a user, and of no tenant, is of somebody in a tenant of the actor's.
+    fn are_colleagues(&self, actor: &Actor, owner: &RowOwner) -> bool {
+        let tenants = owner.user.as_ref().and_then(|user| self.tenants_of.get(user));
+        tenants.is_some_and(|tenants| actor.member_of().iter().any(|name| tenants.contains(name)))
+    }
+
     /// The class of a row in the eyes of an actor.
     pub(crate) fn class(&self, actor: &Actor, owner: &RowOwner, has_owners: bool) -> RowClass {
         let has_joined = actor
@@ -321,6 +337,7 @@ impl OwnerNames {
                 None if has_joined => RowClass::Tenant,
                 _ => RowClass::Other,
             },
+            None if self.are_colleagues(actor, owner) => RowClass::Tenant,
             None if owner.user.is_some() => RowClass::Other,
             None if has_owners => RowClass::Null,
             None => RowClass::Shared,
