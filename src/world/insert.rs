@@ -43,13 +43,21 @@ impl World {
         branches: &[Branch],
     ) -> Result<()> {
         let Some(first) = branches.first() else { return Ok(()) };
-        let is_first_there = self.seed_first(client, relation, first)?;
+        let mut there = Vec::new();
+        for branch in branches {
+            if self.adopt_only_row(client, relation, branch)? {
+                there.push(branch);
+            }
+        }
+        if !there.contains(&first) && self.seed_first(client, relation, first)? {
+            there.push(first);
+        }
         let varied: Vec<Variant> = (0..self.variety(relation)).map(Variant::Varied).collect();
         let mut planned = Vec::new();
         let mut missing = Vec::new();
         for branch in branches {
-            let is_done = branch == first;
-            if is_done && !is_first_there {
+            let is_done = there.contains(&branch);
+            if branch == first && !is_done {
                 continue;
             }
             let all = [Variant::Full, Variant::Bare].iter().chain(&varied).copied();
@@ -422,6 +430,23 @@ impl World {
     fn came_later(&self, tables: &[&Relation], relation: &Relation, target: i64) -> bool {
         let place = |oid: i64| tables.iter().position(|table| table.oid == oid);
         place(target) > place(relation.oid)
+    }
+
+    /// Where an owner can have one row only, the one that is there: a trigger may have made it.
+    fn adopt_only_row(
+        &mut self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+    ) -> Result<bool> {
+        let owners = self.tenancy.owner_columns(relation.oid);
+        let is_of_owners = |columns: &[String]| columns.iter().all(|name| owners.contains(name));
+        let only = relation.arbiters.iter().find(|a| a.is_plain && is_of_owners(&a.columns));
+        let Some(only) = only else { return Ok(false) };
+        match self.values(relation, branch, Variant::Full) {
+            Ok(planned) => self.adopt(client, relation, branch, &planned, &only.columns),
+            Err(_) => Ok(false),
+        }
     }
 
     /// A row that is there already, as a trigger may have made it, with what was planned for it as
