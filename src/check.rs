@@ -15,7 +15,7 @@ use crate::finding::{
     Finding, apply_waivers, judge_access, judge_preservation, judge_round_trip, judge_widenings,
 };
 use crate::isolation::Isolation;
-use crate::matrix::Matrix;
+use crate::matrix::{Cell, Command, Matrix, Verdict};
 use crate::migrate::{Applied, Deviations};
 use crate::platform::Platform;
 use crate::probe::Turns;
@@ -142,6 +142,11 @@ fn check_access(
     report.notes.extend(isolation.note_on_common_tenants());
     report.seed_stub = isolation.seed_stub();
     report.notes.extend(isolation.seeding_notes());
+    let is_chosen = options.grants.or(project.config().project.grants).is_some();
+    if !is_chosen && scratch.platform().has_users() {
+        report.notes.extend(note_on_grants(&report.matrix));
+    }
+    report.notes.extend(isolation.note_on_closed(&report.matrix));
     report.notes.extend(note_on_idle(&report.matrix, isolation.actors()));
     steps.begin("compare and judge");
     let path = project.accepted_path();
@@ -237,6 +242,25 @@ fn note_on_calls_ahead(project: &Project) -> Option<String> {
     let count = project.calls_ahead();
     (count > 0).then(|| {
         format!("{count} recorded calls wait for a migration after theirs to be compared across")
+    })
+}
+
+/// The default privileges of 2026 grant nothing, but took nothing away from tables made before.
+fn note_on_grants(matrix: &Matrix) -> Option<String> {
+    let is_ungranted = |cell: &Cell| {
+        matches!(cell.verdict, Verdict::NoGrant | Verdict::Untested { .. })
+            || cell.command == Command::Truncate
+            || cell.actor == "service_role"
+    };
+    let subjects = matrix.subjects();
+    let ungranted = subjects.iter().filter(|s| matrix.of(&s.relation).iter().all(is_ungranted));
+    let count = ungranted.count();
+    (count > 0).then(|| {
+        format!(
+            "nobody is granted anything on {count} of {} under the default privileges of 2026, which \
+             tables from before never lost; `--grants legacy` tries those",
+            counted(subjects.len(), "relation")
+        )
     })
 }
 

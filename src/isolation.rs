@@ -8,7 +8,7 @@ use postgres::Client;
 use crate::actor::{Actor, TENANTS, people};
 use crate::catalog::{Catalog, Oid, Relation, RelationKind};
 use crate::error::{Error, Result};
-use crate::matrix::Matrix;
+use crate::matrix::{Cell, Matrix, Verdict};
 use crate::platform::Platform;
 use crate::probe::{ControlSet, Share, Turns, control_oids, probe_relations};
 use crate::project::Project;
@@ -150,6 +150,35 @@ impl Isolation {
         Some(format!(
             "the tenancy is inferred, {taken}; `leakproof init` writes it down, to be corrected"
         ))
+    }
+
+    /// The relations whose policies are for people and let nobody in, though somebody has a grant: a
+    /// policy may look at a claim or at rows that the world lacks, and then nothing was denied.
+    pub(crate) fn note_on_closed(&self, matrix: &Matrix) -> Option<String> {
+        let people = || self.world.actors.iter().filter(|actor| !actor.is_service());
+        let is_closed = |relation: &&Relation| {
+            let title = relation.title();
+            let is_of_people = |cell: &&Cell| people().any(|actor| actor.name() == cell.actor);
+            let cells: Vec<&Cell> = matrix.of(&title).iter().filter(is_of_people).collect();
+            let is_reached =
+                |cell: &&Cell| cell.verdict.is_allowed() && !cell.command.is_truncate();
+            let is_denied =
+                |cell: &&Cell| matches!(cell.verdict, Verdict::Hidden | Verdict::Refused);
+            relation.rules.iter().any(|rule| people().any(|actor| rule.is_for(actor.role())))
+                && !cells.iter().any(is_reached)
+                && cells.iter().any(is_denied)
+        };
+        let wanted = self.wanted.iter().filter_map(|oid| self.world.catalog.relation(*oid));
+        let mut closed: Vec<String> =
+            wanted.filter(|r| r.is_table()).filter(is_closed).map(Relation::title).collect();
+        closed.sort();
+        (!closed.is_empty()).then(|| {
+            format!(
+                "the policies of {} let nobody in; if that is not meant, see whether they ask for a \
+                 claim (`[actors.<name>] claims`) or for rows that nobody has (`seed.sql`)",
+                closed.join(", ")
+            )
+        })
     }
 
     /// A tenant that everybody is a member of is one whose rows everybody may see.

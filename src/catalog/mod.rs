@@ -103,6 +103,8 @@ pub(crate) struct Column {
 pub(crate) struct Rule {
     relation: Oid,
     pub is_policy: bool,
+    /// Whom it is for, as JSON; `public` is everybody.
+    roles: String,
     /// Its expressions.
     asks: String,
     /// The bodies of the functions it calls.
@@ -118,6 +120,12 @@ impl Rule {
     /// Whether it hands a row on as a whole, which names no column.
     pub(crate) fn takes_whole_row(&self) -> bool {
         self.asks.contains(".*")
+    }
+
+    /// Whether it is a policy for a role.
+    pub(crate) fn is_for(&self, role: &str) -> bool {
+        let roles: Vec<String> = serde_json::from_str(&self.roles).unwrap_or_default();
+        roles.iter().any(|known| known == "public" || known == role)
     }
 
     /// Its expressions, as the server writes them.

@@ -74,7 +74,7 @@ impl Platform {
             PlatformKind::Supabase => None,
             PlatformKind::Plain => config.identity.clone(),
         };
-        Self { grants: config.project.grants, identity }
+        Self { grants: config.project.grants.unwrap_or_default(), identity }
     }
 
     /// The same platform with other default privileges.

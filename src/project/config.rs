@@ -32,7 +32,7 @@ pub struct ProjectConfig {
     pub(crate) name: Option<String>,
     pub(crate) migrations: Option<PathBuf>,
     pub(crate) platform: PlatformKind,
-    pub(crate) grants: Grants,
+    pub(crate) grants: Option<Grants>,
     pub(crate) accepted: Option<PathBuf>,
     pub(crate) schemas: Option<Vec<String>>,
 }

@@ -1,7 +1,7 @@
 //! Projects with many tables: the summary comes first, what is alike is told once, and one relation
 //! can be checked alone.
 
-use leakproof::report::{Outcome, to_text};
+use leakproof::report::{Outcome, Report, to_text};
 
 use crate::support::{Copy, check_project, check_with, try_check_with};
 
@@ -63,4 +63,38 @@ fn one_relation_alone() {
     let wrong = wrong.unwrap_err().to_string();
     assert!(wrong.contains("there is no `public.note` to probe"), "{wrong}");
     assert!(wrong.contains("name one of public.notes_00, public.notes_01"), "{wrong}");
+}
+
+/// Nobody has the claim that the policy wants: that is no proof of anything, and is said.
+#[test]
+fn policies_that_let_nobody_in_are_named() {
+    let copy = Copy::empty();
+    let table = |name: &str, condition: &str| {
+        format!(
+            "create table public.{name} (id uuid primary key, user_id uuid references auth.users);
+            alter table public.{name} enable row level security;
+            create policy readers on public.{name} for select using ({condition});
+            grant select on public.{name} to authenticated;
+            revoke truncate on public.{name} from anon, authenticated, service_role;\n"
+        )
+    };
+    let sql = [
+        table("premium", "(auth.jwt() ->> 'plan') = 'pro' and user_id = auth.uid()"),
+        table("notes", "user_id = auth.uid()"),
+        "create table public.jobs (id uuid primary key);
+        alter table public.jobs enable row level security;
+        create policy workers on public.jobs to service_role using (true);
+        grant select on public.jobs to authenticated;"
+            .into(),
+    ];
+    copy.write("supabase/migrations/20240101000000_all.sql", &sql.concat());
+    let said = |report: &Report| {
+        let about = report.notes.iter().filter(|note| note.contains("let nobody in"));
+        about.map(|note| note.split(';').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let report = check_project(&copy.path());
+    assert_eq!(said(&report), ["the policies of public.premium let nobody in"]);
+    copy.write("leakproof.toml", "[actors.alice]\nclaims = { plan = \"pro\" }\n");
+    let report = check_project(&copy.path());
+    assert!(said(&report).is_empty(), "{:?}", report.notes);
 }

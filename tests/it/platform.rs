@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use leakproof::platform::Platform;
-use leakproof::report::to_text;
+use leakproof::project::Grants;
+use leakproof::report::{Report, to_text};
 use leakproof::server::{ROLE_MARK, Server, ServerKind, ServerOptions};
 use leakproof::{Project, Scratch};
 use postgres::Client;
 
-use crate::support::{Copy, check_project, empty_scratch, in_parallel, lines, try_check_with};
+use crate::support::{
+    Copy, check_project, check_with, empty_scratch, in_parallel, lines, try_check_with,
+};
 
 const NOTES: &str = "
 create table public.notes (id int primary key, user_id uuid references auth.users);
@@ -450,4 +453,24 @@ fn roles_are_left_as_they_were() {
 fn is_of_migrations(note: &str) -> bool {
     ["stubbed", "in another version"].iter().any(|start| note.starts_with(start))
         || note.contains("needed a superuser")
+}
+
+/// A table without a grant is closed to all under the profile of 2026, which would pass for safe.
+#[test]
+fn what_only_the_default_privileges_close_is_said() {
+    let copy = project(&[NOTES]);
+    let said = |report: &Report| {
+        let part =
+            "nobody is granted anything on 1 of 1 relation under the default privileges of 2026";
+        report.notes.iter().any(|note| note.contains(part))
+    };
+    let report = check_project(&copy.path());
+    assert!(said(&report), "{:?}", report.notes);
+    let report = check_with(&copy.path(), |options| options.grants = Some(Grants::Legacy));
+    assert!(!said(&report), "{:?}", report.notes);
+    assert!(report.findings.iter().any(|finding| finding.rule == "cross-tenant-read"));
+    // Who has chosen the profile knows.
+    copy.write("leakproof.toml", "[project]\nmigrations = \"migrations\"\ngrants = \"2026\"\n");
+    let report = check_project(&copy.path());
+    assert!(!said(&report), "{:?}", report.notes);
 }
