@@ -3,19 +3,7 @@
 
 use leakproof::report::Report;
 
-use crate::support::{Copy, check_project, in_parallel};
-
-const CONFIG: &str = "
-[project]
-platform = \"plain\"
-
-[identity]
-role = \"app_user\"
-user = \"app.user_id\"
-
-[tenancy]
-users = \"public.users\"
-";
+use crate::support::{Copy, PLAIN_CONFIG, check_project, in_parallel};
 
 const BASELINE: &str = "
 create table public.users (id uuid primary key);
@@ -168,7 +156,7 @@ fn it_tells_who_saw_what_where() {
 
 fn check(migrations: &[&str]) -> Report {
     let copy = Copy::empty();
-    copy.write("leakproof.toml", CONFIG);
+    copy.write("leakproof.toml", PLAIN_CONFIG);
     copy.write("migrations/V1__baseline.sql", BASELINE);
     copy.write("fixtures/V1__rows.sql", FIXTURE);
     for (at, migration) in migrations.iter().enumerate() {

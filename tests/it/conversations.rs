@@ -8,11 +8,11 @@ mod policies;
 use std::num::NonZeroUsize;
 
 use leakproof::project::{Grants, Project};
-use leakproof::report::{Outcome, to_json, to_text};
+use leakproof::report::{to_json, to_text};
 use leakproof::scratch::Scratch;
 
 use crate::support::{
-    assert_report, assert_snapshot, check_project, check_with, empty_scratch, lines, root,
+    assert_accepted_matrix, assert_passes, check_with, empty_scratch, lines, root,
 };
 
 fn project() -> Project {
@@ -21,23 +21,15 @@ fn project() -> Project {
 
 #[test]
 fn it_passes_and_says_so() {
-    let report = check_project(&root().join("sql/conversations"));
-    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
-    let folder = root().display().to_string();
-    assert_report("conversations", "report", &report, (&folder, "<repository>"));
+    let report = assert_passes("conversations");
     let json: serde_json::Value = serde_json::from_str(&to_json(&report)).expect("JSON");
     assert_eq!(json["verdict"], "passed");
     assert_eq!(json["matrix"]["cells"].as_array().map(Vec::len), Some(report.matrix.cells().len()));
 }
 
-/// The very file that the program accepts into: `cargo insta review` and `--accept` agree on it.
 #[test]
 fn the_matrix_is_the_accepted_one() {
-    let project = project();
-    let scratch = Scratch::of(&project).expect("a scratch database");
-    let mut isolation = scratch.isolation().expect("a world");
-    let matrix = isolation.matrix().expect("a matrix").to_string();
-    assert_snapshot("conversations", "access", &matrix, &[]);
+    assert_accepted_matrix("conversations");
 }
 
 /// The project revokes what default privileges give, so they make no difference.

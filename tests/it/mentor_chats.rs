@@ -2,12 +2,11 @@
 //! functions answer as promised, the chat service works, and sabotage is noticed.
 
 use leakproof::project::Project;
-use leakproof::report::{Outcome, to_text};
 use leakproof::scratch::Scratch;
 
 use crate::support::{
-    Sabotage, answers, assert_report, assert_snapshot, check_project, empty_scratch, lines,
-    recorded_answers, root, told_of_sabotages,
+    Sabotage, answers, assert_accepted_matrix, assert_passes, assert_snapshot, empty_scratch,
+    lines, recorded_answers, root, told_of_sabotages,
 };
 
 const ANNA: &str = "cuser0000000000000000anna";
@@ -20,19 +19,12 @@ fn project() -> Project {
 
 #[test]
 fn it_passes_and_says_so() {
-    let report = check_project(&root().join("sql/mentor_chats"));
-    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
-    let folder = root().display().to_string();
-    assert_report("mentor_chats", "report", &report, (&folder, "<repository>"));
+    assert_passes("mentor_chats");
 }
 
 #[test]
 fn the_matrix_is_the_accepted_one() {
-    let project = project();
-    let scratch = Scratch::of(&project).expect("a scratch database");
-    let mut isolation = scratch.isolation().expect("a world");
-    let matrix = isolation.matrix().expect("a matrix").to_string();
-    assert_snapshot("mentor_chats", "access", &matrix, &[]);
+    assert_accepted_matrix("mentor_chats");
 }
 
 #[test]

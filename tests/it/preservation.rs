@@ -6,20 +6,7 @@ use std::fs;
 use leakproof::project::Project;
 use tempfile::TempDir;
 
-use crate::support::{empty_scratch, in_parallel};
-
-const CONFIG: &str = "
-[project]
-platform = \"plain\"
-
-[identity]
-role = \"app_user\"
-user = \"app.user_id\"
-roles = [\"app_user\"]
-
-[tenancy]
-users = \"public.users\"
-";
+use crate::support::{PLAIN_CONFIG, empty_scratch, in_parallel};
 
 pub const BASELINE: &str = "
 create table public.users (id uuid primary key, name varchar(20));
@@ -310,7 +297,7 @@ fn losses(Case(_, migration, preserve, _): &Case, fixture: &str) -> Vec<String> 
 pub fn project(migrations: &[&str], fixture: &str, beside: &str, text: Option<&str>) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut files =
-        vec![("leakproof.toml".into(), CONFIG), ("fixtures/V1__rows.sql".into(), fixture)];
+        vec![("leakproof.toml".into(), PLAIN_CONFIG), ("fixtures/V1__rows.sql".into(), fixture)];
     let numbered = migrations.iter().enumerate();
     files.extend(numbered.map(|(at, sql)| (format!("migrations/V{}__a.sql", at + 1), *sql)));
     files.extend(text.map(|text| (beside.to_owned(), text)));

@@ -3,19 +3,7 @@
 
 use leakproof::report::{Outcome, Report, to_text};
 
-use crate::support::{Copy, check_with, in_parallel, root, try_check_with};
-
-const CONFIG: &str = "
-[project]
-platform = \"plain\"
-
-[identity]
-role = \"app_user\"
-user = \"app.user_id\"
-
-[tenancy]
-users = \"public.users\"
-";
+use crate::support::{Copy, PLAIN_CONFIG, check_with, in_parallel, root, try_check_with};
 
 const BASELINE: &str = "
 create table public.users (id uuid primary key, name varchar(20) default 'nobody');
@@ -177,7 +165,7 @@ fn the_projects_lead_back_and_there_again() {
 
 fn project(there: &[(i64, &str)], back: &[(i64, &str)]) -> Copy {
     let copy = Copy::empty();
-    copy.write("leakproof.toml", CONFIG);
+    copy.write("leakproof.toml", PLAIN_CONFIG);
     copy.write("migrations/V1__baseline.sql", BASELINE);
     copy.write("fixtures/V1__rows.sql", FIXTURE);
     for (version, sql) in there {

@@ -3,12 +3,11 @@
 
 use leakproof::Scratch;
 use leakproof::project::Project;
-use leakproof::report::{Outcome, to_text};
 use postgres::Client;
 
 use crate::support::{
-    Copy, Sabotage, ask_as, assert_report, assert_snapshot, check_project, empty_scratch, lines,
-    root, told_of_prepared, told_of_sabotages,
+    Copy, Sabotage, ask_as, assert_accepted_matrix, assert_passes, assert_snapshot, empty_scratch,
+    lines, root, told_of_prepared, told_of_sabotages,
 };
 
 /// Chats as the shop has them, loaded where the tables have just been made.
@@ -31,19 +30,12 @@ fn copy_with_chats() -> Copy {
 
 #[test]
 fn it_passes_and_says_so() {
-    let report = check_project(&root().join("sql/shop_chat"));
-    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
-    let folder = root().display().to_string();
-    assert_report("shop_chat", "report", &report, (&folder, "<repository>"));
+    assert_passes("shop_chat");
 }
 
 #[test]
 fn the_matrix_is_the_accepted_one() {
-    let project = project();
-    let scratch = Scratch::of(&project).expect("a scratch database");
-    let mut isolation = scratch.isolation().expect("a world");
-    let matrix = isolation.matrix().expect("a matrix").to_string();
-    assert_snapshot("shop_chat", "access", &matrix, &[]);
+    assert_accepted_matrix("shop_chat");
 }
 
 /// The guide's way back deletes everything; ours wants to be told first. Then it is complete.

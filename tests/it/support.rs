@@ -25,6 +25,19 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The config of a small project on the plain platform, whose users are in `public.users`.
+pub const PLAIN_CONFIG: &str = "
+[project]
+platform = \"plain\"
+
+[identity]
+role = \"app_user\"
+user = \"app.user_id\"
+
+[tenancy]
+users = \"public.users\"
+";
+
 /// A copy of a project to change; it goes away with the value.
 pub struct Copy {
     folder: TempDir,
@@ -361,6 +374,25 @@ fn told_of_failure(report: &Report) -> Vec<String> {
         ));
     }
     told
+}
+
+/// Fails unless a project of `sql/` passes and says so as accepted; gives the report.
+pub fn assert_passes(project: &str) -> Report {
+    let report = check_project(&root().join("sql").join(project));
+    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
+    let folder = root().display().to_string();
+    assert_report(project, "report", &report, (&folder, "<repository>"));
+    report
+}
+
+/// Compares a project's matrix with the very file that the program accepts into: `cargo insta review`
+/// and `--accept` agree on it.
+pub fn assert_accepted_matrix(project: &str) {
+    let read = Project::read(root().join("sql").join(project)).expect("a readable project");
+    let scratch = Scratch::of(&read).expect("a scratch database");
+    let mut isolation = scratch.isolation().expect("a world");
+    let matrix = isolation.matrix().expect("a matrix").to_string();
+    assert_snapshot(project, "access", &matrix, &[]);
 }
 
 /// Compares a whole report with a snapshot, without what differs between servers (its name, notes on

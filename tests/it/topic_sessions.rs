@@ -3,11 +3,10 @@
 
 use leakproof::Scratch;
 use leakproof::project::Project;
-use leakproof::report::{Outcome, to_text};
 use postgres::Client;
 
 use crate::support::{
-    Sabotage, ask_as, assert_report, assert_snapshot, check_project, empty_scratch, lines,
+    Sabotage, ask_as, assert_accepted_matrix, assert_passes, assert_snapshot, empty_scratch, lines,
     recorded_answers, root, told_of_sabotages,
 };
 
@@ -17,19 +16,12 @@ fn project() -> Project {
 
 #[test]
 fn it_passes_and_says_so() {
-    let report = check_project(&root().join("sql/topic_sessions"));
-    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
-    let folder = root().display().to_string();
-    assert_report("topic_sessions", "report", &report, (&folder, "<repository>"));
+    assert_passes("topic_sessions");
 }
 
 #[test]
 fn the_matrix_is_the_accepted_one() {
-    let project = project();
-    let scratch = Scratch::of(&project).expect("a scratch database");
-    let mut isolation = scratch.isolation().expect("a world");
-    let matrix = isolation.matrix().expect("a matrix").to_string();
-    assert_snapshot("topic_sessions", "access", &matrix, &[]);
+    assert_accepted_matrix("topic_sessions");
 }
 
 #[test]
