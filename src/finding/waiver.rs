@@ -16,10 +16,12 @@ pub struct Waived {
     pub reason: String,
 }
 
-/// Takes the waived findings out, and adds one for each waiver that is expired or matches nothing.
+/// Takes the waived findings out, and adds one for each waiver that is expired or, where all was
+/// looked at, matches nothing.
 pub(crate) fn apply_waivers(
     findings: Vec<Finding>,
-    waivers: &[&Waiver],
+    waivers: &[Waiver],
+    is_whole: bool,
 ) -> (Vec<Finding>, Vec<Waived>) {
     let today = today();
     let mut used = vec![false; waivers.len()];
@@ -30,8 +32,8 @@ pub(crate) fn apply_waivers(
         match matching {
             Some(at) => {
                 used[at] = true;
-                if is_expired(waivers[at], today) {
-                    kept.push(about(waivers[at], "waiver-expired", "has expired"));
+                if is_expired(&waivers[at], today) {
+                    kept.push(about(&waivers[at], "waiver-expired", "has expired"));
                     kept.push(finding);
                 } else {
                     waived.push(Waived { finding, reason: waivers[at].reason.clone() });
@@ -40,7 +42,7 @@ pub(crate) fn apply_waivers(
             None => kept.push(finding),
         }
     }
-    for (waiver, _) in waivers.iter().zip(used).filter(|(_, used)| !used) {
+    for (waiver, _) in waivers.iter().zip(used).filter(|(_, used)| is_whole && !used) {
         kept.push(about(waiver, "waiver-unused", "matches nothing"));
     }
     kept.sort();

@@ -175,13 +175,6 @@ pub struct Waiver {
     pub(crate) expires: Option<toml::value::Datetime>,
 }
 
-impl Waiver {
-    /// Whether it may be about a relation.
-    pub(crate) fn is_on(&self, relation: &str) -> bool {
-        self.on == relation
-    }
-}
-
 impl Identity {
     /// The names of the settings that it reads.
     fn settings(&self) -> impl Iterator<Item = &String> {
