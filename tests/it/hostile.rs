@@ -49,14 +49,12 @@ impl Run {
         }
     }
 
-    /// Past the capture of the test harness.
     fn tell(&self, name: &str, told: &Told) {
         assert!(!told.refused.is_empty(), "{name}: the server took everything: it is not hostile");
         assert!(told.loaded * 2 > self.documents, "{name}: the server refused almost everything");
         if self.is_told {
             let Self { documents, seed, .. } = self;
-            let said = format!("{name}, seed {seed}, {documents} documents: {}\n", told.sentence());
-            std::io::stderr().write_all(said.as_bytes()).expect("written");
+            say(&format!("{name}, seed {seed}, {documents} documents: {}", told.sentence()));
         }
     }
 
@@ -70,6 +68,11 @@ impl Run {
         (subject.write_large)(&mut Dice::of(self.seed, self.documents), bytes, &mut rows);
         rows
     }
+}
+
+/// Past the capture of the test harness.
+fn say(line: &str) {
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("written");
 }
 
 /// All of them together are tried in a few seconds.
@@ -87,6 +90,7 @@ fn try_project(name: &str, subject: &Subject) {
     match try_rows(&project, subject, &rows) {
         Ok(told) => run.tell(name, &told),
         Err(error) => {
+            say(&format!("{name} failed, the least rows are looked for: {error}"));
             let fails = |rows: &[Row]| try_rows(&project, subject, rows).err();
             let least = least(&fails, &rows, error);
             panic!("{name}, seed {}, {} documents: {least}", run.seed, run.documents);

@@ -70,7 +70,8 @@ from (values
 
 
 -- GET /mentor/messages. From the cut over on it returns only what stands alone: the whole answer is
--- the same until then, and of what stands alone afterwards.
+-- the same until then, and of what stands alone afterwards: that is asked for without a limit, since
+-- a limit counts the other messages too until then.
 
 -- call: Anna reads all that was said
 -- as: cuser0000000000000000anna
@@ -105,35 +106,35 @@ select get_messages('cuser0000000000000000fred', 1000);
 -- call: Anna reads what stands alone
 -- as: cuser0000000000000000anna
 select e.value
-from jsonb_array_elements(get_messages('cuser0000000000000000anna', 1000)) e
+from jsonb_array_elements(get_messages('cuser0000000000000000anna', null)) e
 where btrim(coalesce(e.value ->> 'mentorId', '')) = ''
 or length(e.value ->> 'mentorId') > 255;
 
 -- call: Bert reads what stands alone
 -- as: cuser0000000000000000bert
 select e.value
-from jsonb_array_elements(get_messages('cuser0000000000000000bert', 1000)) e
+from jsonb_array_elements(get_messages('cuser0000000000000000bert', null)) e
 where btrim(coalesce(e.value ->> 'mentorId', '')) = ''
 or length(e.value ->> 'mentorId') > 255;
 
 -- call: Cora reads what stands alone
 -- as: cuser0000000000000000cora
 select e.value
-from jsonb_array_elements(get_messages('cuser0000000000000000cora', 1000)) e
+from jsonb_array_elements(get_messages('cuser0000000000000000cora', null)) e
 where btrim(coalesce(e.value ->> 'mentorId', '')) = ''
 or length(e.value ->> 'mentorId') > 255;
 
 -- call: Dirk reads what stands alone
 -- as: cuser0000000000000000dirk
 select e.value
-from jsonb_array_elements(get_messages('cuser0000000000000000dirk', 1000)) e
+from jsonb_array_elements(get_messages('cuser0000000000000000dirk', null)) e
 where btrim(coalesce(e.value ->> 'mentorId', '')) = ''
 or length(e.value ->> 'mentorId') > 255;
 
 -- call: Elsa reads what stands alone
 -- as: cuser0000000000000000elsa
 select e.value
-from jsonb_array_elements(get_messages('cuser0000000000000000elsa', 1000)) e
+from jsonb_array_elements(get_messages('cuser0000000000000000elsa', null)) e
 where btrim(coalesce(e.value ->> 'mentorId', '')) = ''
 or length(e.value ->> 'mentorId') > 255;
 
@@ -202,6 +203,19 @@ select case e.value ->> 'content'
 end as message
 from jsonb_array_elements(
     get_mentor_messages('cuser0000000000000000anna', 'cmentor000000000000career')
+) with ordinality e
+order by e.ordinality;
+
+-- call: Bert goes on where something is dated far in the future
+-- as: cuser0000000000000000bert
+select save_message('cuser0000000000000000bert', m.id, '{
+    "role": "user", "content": "just now"
+}') - '{id,createdAt,chatId}'::text[] as saved
+from mentors m
+where m.id = 'cmentor000000000000health';
+select e.value ->> 'content' as content
+from jsonb_array_elements(
+    get_mentor_messages('cuser0000000000000000bert', 'cmentor000000000000health')
 ) with ordinality e
 order by e.ordinality;
 

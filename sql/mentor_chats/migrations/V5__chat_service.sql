@@ -36,8 +36,9 @@ as $$
     )
 $$;
 
--- A message of the API as a row. In a chat it is later than all others, by a millisecond if need
--- be, so that a question comes before its answer. The caller holds the lock on the chat's row.
+-- A message of the API as a row. In a chat it is later than all that was said, by a millisecond if
+-- need be, so that a question comes before its answer; but not later than what an import has put
+-- into the far future. The caller holds the lock on the chat's row.
 create function private.add_message(for_user text, for_chat text, message jsonb)
 returns public.messages
 language sql volatile set search_path = ''
@@ -59,6 +60,7 @@ as $$
             from public.messages b
             where b.user_id = for_user
             and b.chat_id = for_chat
+            and b.created_at < clock_timestamp() + interval '1 minute'
         ))
     )
     returning m
@@ -293,7 +295,7 @@ revoke all on function
 comment on function private.chat_json(public.chats) is 'A chat as the API answers it.';
 comment on function private.message_json(public.messages) is 'A message as the API answers it.';
 comment on function private.add_message(text, text, jsonb) is
-    'Adds a message as the last of its chat, or one that stands alone.';
+    'Adds a message to a chat, later than all that was said in it, or one that stands alone.';
 comment on function private.use_chat(text, text) is
     'Marks a chat as used and locks it; false where there is no such chat.';
 comment on function public.create_chat(text, text, text, jsonb) is 'Begins a chat.';
