@@ -201,7 +201,7 @@ pub(crate) fn people(
     // Where nobody has said who the members are, somebody who runs a tenant is needed, too.
     let highest = tenancy.members.as_ref().map(|members| &members.highest);
     if let Some(highest) = highest.filter(|highest| !highest.is_empty()) {
-        let admin = BuiltIn { name: "admin", member_of: &["A"], left: None, kind: Kind::Person };
+        let admin = BuiltIn { name: ADMIN, member_of: &["A"], left: None, kind: Kind::Person };
         let config = ActorConfig { membership: highest.clone(), ..ActorConfig::default() };
         if !configured.contains_key(admin.name) {
             people.extend(cast(&admin, &config, platform, catalog, tenancy)?);
@@ -211,6 +211,12 @@ pub(crate) fn people(
     people.sort_by_key(Actor::is_service);
     Ok(people)
 }
+
+/// Who runs tenant A, where it was inferred that somebody does.
+pub(crate) const ADMIN: &str = "admin";
+
+/// Who bypasses row security on Supabase.
+pub(crate) const SERVICE_ROLE: &str = "service_role";
 
 #[derive(PartialEq)]
 enum Kind {
@@ -234,7 +240,7 @@ const BUILT_IN: &[BuiltIn<'_>] = &[
     BuiltIn { name: "outsider", member_of: &[], left: None, kind: Kind::Person },
     BuiltIn { name: "both", member_of: &["A", "B"], left: None, kind: Kind::Person },
     BuiltIn { name: "removed", member_of: &[], left: Some("A"), kind: Kind::Person },
-    BuiltIn { name: "service_role", member_of: &[], left: None, kind: Kind::Service },
+    BuiltIn { name: SERVICE_ROLE, member_of: &[], left: None, kind: Kind::Service },
 ];
 
 fn cast(

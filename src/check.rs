@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::actor::Actor;
+use crate::actor::{Actor, SERVICE_ROLE};
 use crate::audience::Audience;
 use crate::compare;
 use crate::error::Result;
@@ -246,7 +246,7 @@ fn note_on_grants(matrix: &Matrix) -> Option<String> {
     let is_ungranted = |cell: &Cell| {
         matches!(cell.verdict, Verdict::NoGrant | Verdict::Untested { .. })
             || cell.command == Command::Truncate
-            || cell.actor == "service_role"
+            || cell.actor == SERVICE_ROLE
     };
     let subjects = matrix.subjects();
     let ungranted = subjects.iter().filter(|s| matrix.of(&s.relation).iter().all(is_ungranted));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::actor::{Actor, people};
+use crate::actor::{ADMIN, Actor, people};
 use crate::catalog::{Catalog, Relation};
 use crate::error::Result;
 use crate::platform::Platform;
@@ -58,15 +58,11 @@ fn to_toml(catalog: &Catalog, tenancy: &Tenancy, actors: &[Actor]) -> String {
         }
     }
     text.push_str(&owners_to_toml(catalog, tenancy));
-    let highest = tenancy.members.as_ref().map(|members| &members.highest);
-    for actor in actors.iter().filter(|actor| highest.is_some_and(|h| h == actor.membership())) {
-        if actor.membership().is_empty() {
-            continue;
-        }
+    if let Some(admin) = actors.iter().find(|actor| actor.name() == ADMIN) {
         text.push_str(&format!(
             "\n# who runs a tenant\n[actors.{}]\nmember_of = [\"A\"]\nmembership = {}\n",
-            actor.name(),
-            inline(actor.membership().iter())
+            admin.name(),
+            inline(admin.membership().iter())
         ));
     }
     text

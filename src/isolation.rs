@@ -8,7 +8,7 @@ use postgres::Client;
 use crate::actor::{Actor, TENANTS, people};
 use crate::catalog::{Catalog, Oid, Relation, RelationKind};
 use crate::error::{Error, Result};
-use crate::matrix::{Cell, Matrix, Verdict};
+use crate::matrix::{Cell, Command, Matrix, Verdict};
 use crate::platform::Platform;
 use crate::probe::{ControlSet, Share, Turns, control_oids, probe_relations};
 use crate::project::Project;
@@ -161,7 +161,7 @@ impl Isolation {
             let is_of_people = |cell: &&Cell| people().any(|actor| actor.name() == cell.actor);
             let cells: Vec<&Cell> = matrix.of(&title).iter().filter(is_of_people).collect();
             let is_reached =
-                |cell: &&Cell| cell.verdict.is_allowed() && !cell.command.is_truncate();
+                |cell: &&Cell| cell.verdict.is_allowed() && cell.command != Command::Truncate;
             let is_denied =
                 |cell: &&Cell| matches!(cell.verdict, Verdict::Hidden | Verdict::Refused);
             relation.rules.iter().any(|rule| people().any(|actor| rule.is_for(actor.role())))

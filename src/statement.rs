@@ -116,6 +116,16 @@ pub(crate) fn line_of(file: &str, offset: usize) -> usize {
     1 + file.as_bytes()[..offset.min(file.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
+/// Whether a text has a name in it, as a whole word or as several; in a string it counts, too.
+pub(crate) fn has_name(text: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
 /// `"schema"."name"`, quoted only where it must be.
 pub(crate) fn qualified(schema: &str, name: &str) -> String {
     format!("{}.{}", identifier(schema), identifier(name))

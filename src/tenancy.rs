@@ -5,7 +5,7 @@ mod infer;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
+use crate::catalog::{Catalog, Column, ForeignKey, Oid, Relation};
 use crate::error::{Error, Result};
 use crate::platform;
 use crate::project::{MembersConfig, OwnerConfig, PlatformKind, Project, TenancyConfig};
@@ -35,6 +35,13 @@ pub(crate) struct Tenancy {
 pub(crate) struct Root {
     pub relation: Oid,
     pub column: String,
+}
+
+impl Root {
+    /// Its key, as the catalog describes it.
+    pub(crate) fn key<'a>(&self, catalog: &'a Catalog) -> Option<&'a Column> {
+        catalog.relation(self.relation)?.column(&self.column)
+    }
 }
 
 /// The table that makes a user a member of a tenant.
@@ -156,8 +163,7 @@ impl Tenancy {
         ];
         let mut implied = Vec::new();
         for (root, name) in roots.iter().filter_map(|(root, name)| Some((root.as_ref()?, *name))) {
-            let key = catalog.relation(root.relation).and_then(|table| table.column(&root.column));
-            let Some(key) = key else { continue };
+            let Some(key) = root.key(catalog) else { continue };
             for relation in catalog.relations().filter(|r| r.oid != root.relation) {
                 let is_stated = relation.foreign_keys.iter().any(|f| f.columns.contains(name));
                 let column = relation.column(name);

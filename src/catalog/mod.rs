@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::session;
-use crate::statement::qualified;
+use crate::statement::{has_name, qualified};
 
 /// An object id as PostgreSQL gives it; stable within one database.
 pub(crate) type Oid = i64;
@@ -103,8 +103,8 @@ pub(crate) struct Column {
 pub(crate) struct Rule {
     relation: Oid,
     pub is_policy: bool,
-    /// Whom it is for, as JSON; `public` is everybody.
-    roles: String,
+    /// Whom it is for; `public` is everybody.
+    roles: Vec<String>,
     /// Its expressions.
     asks: String,
     /// The bodies of the functions it calls.
@@ -114,7 +114,7 @@ pub(crate) struct Rule {
 impl Rule {
     /// Whether its expressions name a column.
     pub(crate) fn names(&self, column: &str) -> bool {
-        self.asks.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
+        has_name(&self.asks, column)
     }
 
     /// Whether it hands a row on as a whole, which names no column.
@@ -124,8 +124,7 @@ impl Rule {
 
     /// Whether it is a policy for a role.
     pub(crate) fn is_for(&self, role: &str) -> bool {
-        let roles: Vec<String> = serde_json::from_str(&self.roles).unwrap_or_default();
-        roles.iter().any(|known| known == "public" || known == role)
+        self.roles.iter().any(|known| known == "public" || known == role)
     }
 
     /// Its expressions, as the server writes them.

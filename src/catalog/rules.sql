@@ -4,9 +4,9 @@ select
     p.polrelid::bigint as relation,
     true as is_policy,
     (
-        select json_agg(case role when 0 then 'public' else pg_catalog.pg_get_userbyid(role) end)
+        select array_agg(case role when 0 then 'public' else pg_catalog.pg_get_userbyid(role) end)
         from unnest(p.polroles) as role
-    )::text as roles,
+    )::text[] as roles,
     concat_ws(
         ' ',
         pg_catalog.pg_get_expr(p.polqual, p.polrelid),
@@ -29,7 +29,7 @@ union all
 select distinct
     d.refobjid::bigint,
     false,
-    '[]',
+    '{}'::text[],
     -- What a view shows decides nothing; its own WHERE is the one that is indented by two.
     coalesce(substring(pg_catalog.pg_get_viewdef(r.ev_class) from E'\n  WHERE .*'), ''),
     null

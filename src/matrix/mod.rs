@@ -39,10 +39,6 @@ pub enum Command {
 }
 
 impl Command {
-    pub(crate) fn is_truncate(self) -> bool {
-        self == Self::Truncate
-    }
-
     /// Whether it hands rows over.
     pub(crate) fn is_transfer(self) -> bool {
         matches!(self, Self::Give | Self::BlindGive | Self::Take | Self::BlindTake)

@@ -8,7 +8,7 @@ use postgres::Client;
 use serde::Serialize;
 
 use crate::actor::Actor;
-use crate::catalog::{Catalog, Column, Oid, Relation};
+use crate::catalog::{Catalog, Oid, Relation};
 use crate::error::{Error, Result};
 use crate::matrix::{Cell, Command, Matrix, RowClass, Verdict};
 use crate::platform::Platform;
@@ -59,9 +59,9 @@ impl ControlSet {
         roles: &[&str],
     ) -> Result<()> {
         let reference = |root: &Root| {
-            let relation = catalog.relation(root.relation)?;
-            let column: &Column = relation.column(&root.column)?;
-            let (table, key) = (relation.sql_name(), identifier(&root.column));
+            let column = root.key(catalog)?;
+            let table = catalog.relation(root.relation)?.sql_name();
+            let key = identifier(&root.column);
             Some(format!(
                 "{} not null references {table} ({key}) on delete cascade",
                 column.type_name

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{Outcome, Report, counted};
+use crate::actor::SERVICE_ROLE;
 use crate::audience::Followed;
 use crate::compare::{Change, ChangeKind, Comparison};
 use crate::finding::{Finding, Severity};
@@ -149,7 +150,7 @@ impl Standing {
             Self::Found
         } else if cells.iter().any(|cell| matches!(cell.verdict, Verdict::Untested { .. })) {
             Self::Untested
-        } else if !cells.iter().any(|c| c.verdict.is_allowed() && c.actor != "service_role") {
+        } else if !cells.iter().any(|c| c.verdict.is_allowed() && c.actor != SERVICE_ROLE) {
             Self::Closed
         } else if cells.iter().any(|cell| cell.class == RowClass::Shared) {
             Self::Shared

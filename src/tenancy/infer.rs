@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
 use crate::platform;
 use crate::project::MembersConfig;
-use crate::statement;
+use crate::statement::{self, has_name};
 
 use super::{Implied, Root, shortest_path};
 
@@ -64,8 +64,7 @@ pub(super) struct Inferred {
 /// References to the users from tables that no foreign key leads there from: by what their policies
 /// compare with who asks, or else by the name of a column. It must have the type of the key.
 pub(super) fn user_references(catalog: &Catalog, users: &Root, asker: &Asker) -> Vec<Implied> {
-    let key = catalog.relation(users.relation).and_then(|table| table.column(&users.column));
-    let Some(key) = key else { return Vec::new() };
+    let Some(key) = users.key(catalog) else { return Vec::new() };
     let mut implied = Vec::new();
     for relation in tables(catalog, users) {
         if shortest_path(catalog, relation, users).is_some() {
@@ -395,12 +394,9 @@ fn is_profile(table: &Relation, users: &Root) -> bool {
 }
 
 fn is_asked_by_others(catalog: &Catalog, members: &Relation) -> bool {
-    let names_it = |text: &str| {
-        text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == members.name)
-    };
     catalog.relations().filter(|relation| relation.oid != members.oid).any(|relation| {
         let mut policies = relation.rules.iter().filter(|rule| rule.is_policy);
-        policies.any(|rule| rule.texts().any(names_it))
+        policies.any(|rule| rule.texts().any(|text| has_name(text, &members.name)))
     })
 }
 

@@ -6,7 +6,7 @@ use postgres::Client;
 use super::attempt::{Attempt, Outcome, Refusal, castable, lost, try_all, try_until};
 use super::parents::is_nullable;
 use super::pool::{For, pool};
-use super::seed::{Seeded, Values, Variant, insert_statement, seed_of, value_sql};
+use super::seed::{Seeded, Values, Variant, equals, insert_statement, seed_of, value_sql};
 use super::{Branch, World, values};
 use crate::actor::Actor;
 use crate::catalog::{Column, Relation};
@@ -158,8 +158,7 @@ impl World {
         variant: Variant,
         stored: Vec<Option<String>>,
     ) {
-        let names = relation.columns.iter().map(|column| column.name.clone());
-        let row = Seeded { branch: branch.clone(), values: names.zip(stored).collect() };
+        let row = Seeded { branch: branch.clone(), values: by_column(relation, stored) };
         let rows = self.seeded.entry(relation.oid).or_default();
         // Others refer to the first of a branch, and that is the full one.
         let place = rows.iter().position(|known| known.branch == *branch);
@@ -418,8 +417,7 @@ impl World {
                     if let (Outcome::Stored(stored), Some(rows)) =
                         (outcome, self.seeded.get_mut(&relation.oid))
                     {
-                        let names = relation.columns.iter().map(|column| column.name.clone());
-                        rows[place].values = names.zip(stored).collect();
+                        rows[place].values = by_column(relation, stored);
                     }
                 }
             }
@@ -546,14 +544,14 @@ fn whole_row(relation: &Relation) -> String {
     format!("pg_catalog.to_json(array[{}]::text[])", columns.join(", "))
 }
 
+/// The values of a [`whole_row`].
+fn by_column(relation: &Relation, stored: Vec<Option<String>>) -> Values {
+    relation.columns.iter().map(|column| column.name.clone()).zip(stored).collect()
+}
+
 /// The row that has these values in these columns.
 fn condition(columns: &[String], values: &Values) -> String {
-    let each: Vec<String> = columns
-        .iter()
-        .map(|name| match values.get(name).and_then(Option::as_deref) {
-            Some(value) => format!("{} = {}", identifier(name), value_sql(Some(value))),
-            None => format!("{} is null", identifier(name)),
-        })
-        .collect();
+    let value = |name: &String| values.get(name).and_then(Option::as_deref);
+    let each: Vec<String> = columns.iter().map(|name| equals(name, value(name))).collect();
     each.join(" and ")
 }

@@ -115,9 +115,7 @@ impl World {
         world.forget_overcome();
         attempt::clear(client)?;
         world.end_memberships(client)?;
-        let mut names = std::mem::take(&mut world.names);
-        names.read_joined(client, &world)?;
-        world.names = names;
+        world.names.joined = world.names.read_joined(client, &world)?;
         world.settle(client)?;
         Ok(world)
     }

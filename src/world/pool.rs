@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::pattern::{like_text, matching_text};
 use super::values::{self, strings};
 use crate::catalog::{Column, Relation};
+use crate::statement::has_name;
 
 /// Whose row a value is for.
 #[derive(Clone, Copy)]
@@ -35,19 +36,9 @@ pub(super) fn pool(relation: &Relation, column: &Column, row: For<'_>) -> Vec<St
 /// What says something about the values of a column.
 fn definitions<'a>(relation: &'a Relation, column: &Column) -> Vec<&'a str> {
     let checks = relation.checks.iter().filter(|check| check.columns.contains(&column.name));
-    let bounds = relation.bounds.as_deref().filter(|bounds| names(bounds, &column.name));
+    let bounds = relation.bounds.as_deref().filter(|bounds| has_name(bounds, &column.name));
     let checks = checks.map(|check| check.definition.as_str());
     checks.chain(bounds).chain(relation.trigger_source.as_deref()).collect()
-}
-
-/// Whether a text has a column's name as a word.
-pub(super) fn names(text: &str, column: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(column).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + column.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
-    })
 }
 
 struct Pool<'a> {

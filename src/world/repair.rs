@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use postgres::Client;
 
 use super::attempt::Refusal;
-use super::pool::{For, is_broad, names, number, pool};
+use super::pool::{For, is_broad, number, pool};
 use super::seed::{Values, Variant};
 use super::solve::{Candidate, Choice, Condition, Order, Solution, solve};
 use super::{Branch, World, values};
 use crate::catalog::{Catalog, Column, Relation};
 use crate::error::Result;
-use crate::statement::identifier;
+use crate::statement::{has_name, identifier};
 use crate::tenancy::Root;
 
 /// How often what the database said leads to another try.
@@ -338,7 +338,7 @@ impl World {
 
     fn is_checked(&self, relation: &Relation, column: &String) -> bool {
         relation.checks.iter().any(|check| check.columns.contains(column))
-            || relation.bounds.as_ref().is_some_and(|bounds| names(bounds, column))
+            || relation.bounds.as_ref().is_some_and(|bounds| has_name(bounds, column))
     }
 
     fn is_root_key(&self, relation: &Relation, column: &str) -> bool {
@@ -558,7 +558,7 @@ fn closure(relation: &Relation, search: &Search) -> (BTreeSet<String>, Vec<Condi
     }
     let all: Vec<&Column> = relation.columns.iter().collect();
     let in_bounds = |bounds: &str| -> Vec<String> {
-        let named = all.iter().filter(|column| names(bounds, &column.name));
+        let named = all.iter().filter(|column| has_name(bounds, &column.name));
         named.map(|column| column.name.clone()).collect()
     };
     let bounds = relation.bounds.as_deref();

@@ -6,6 +6,7 @@ use postgres::Client;
 use serde::Serialize;
 
 use super::World;
+use super::seed::equals;
 use crate::actor::{Actor, TENANTS};
 use crate::catalog::Relation;
 use crate::error::{Error, Result};
@@ -84,10 +85,6 @@ impl Identity {
 
     /// A condition that names these rows; `None` where rows cannot be named.
     pub(crate) fn condition(&self, rows: &[&KnownRow]) -> Option<String> {
-        let equals = |name: &str, value: &Option<String>| match value {
-            Some(value) => format!("{} = {}", identifier(name), literal(value)),
-            None => format!("{} is null", identifier(name)),
-        };
         match self {
             Self::Key(key) => {
                 if let [name] = key.as_slice() {
@@ -99,8 +96,11 @@ impl Identity {
                     });
                 }
                 let each = rows.iter().map(|row| {
-                    let parts: Vec<_> =
-                        key.iter().zip(&row.identity).map(|(n, v)| equals(n, v)).collect();
+                    let parts: Vec<_> = key
+                        .iter()
+                        .zip(&row.identity)
+                        .map(|(n, v)| equals(n, v.as_deref()))
+                        .collect();
                     parts.join(" and ")
                 });
                 let each: Vec<String> = each.collect();
@@ -111,7 +111,7 @@ impl Identity {
             }
             Self::Place => {
                 let each: Vec<_> =
-                    rows.iter().map(|row| equals("ctid", &row.identity[1])).collect();
+                    rows.iter().map(|row| equals("ctid", row.identity[1].as_deref())).collect();
                 Some(each.join(" or "))
             }
             Self::Text => None,
@@ -246,7 +246,7 @@ pub(crate) struct OwnerNames {
     tenants_of: BTreeMap<String, Vec<String>>,
     /// Who is a member of tenants that are not the world's, by the keys of user and tenant: a trigger
     /// may give everybody who signs up a tenant of his own.
-    joined: BTreeSet<(String, String)>,
+    pub(super) joined: BTreeSet<(String, String)>,
 }
 
 impl OwnerNames {
@@ -270,10 +270,15 @@ impl OwnerNames {
         })
     }
 
-    /// Reads who became a member of what while the world was seeded.
-    pub(super) fn read_joined(&mut self, client: &mut Client, world: &World) -> Result<()> {
-        let Some(members) = &world.tenancy.members else { return Ok(()) };
-        let Some(table) = world.catalog.relation(members.relation) else { return Ok(()) };
+    /// Who became a member of what while the world was seeded, as `joined` has it.
+    pub(super) fn read_joined(
+        &self,
+        client: &mut Client,
+        world: &World,
+    ) -> Result<BTreeSet<(String, String)>> {
+        let members = world.tenancy.members.as_ref();
+        let table = members.and_then(|members| world.catalog.relation(members.relation));
+        let Some((members, table)) = members.zip(table) else { return Ok(BTreeSet::new()) };
         let sql = format!(
             "select {}::text, {}::text from {}",
             identifier(&members.config.user),
@@ -281,13 +286,14 @@ impl OwnerNames {
             table.sql_name()
         );
         let rows = session::rows(client, &sql).map_err(|cause| unreadable(table, cause))?;
-        for row in rows {
-            let [Some(user), Some(tenant)] = row.as_slice() else { continue };
-            if self.users.contains_key(user) && !self.tenants.contains_key(tenant) {
-                self.joined.insert((user.clone(), tenant.clone()));
-            }
-        }
-        Ok(())
+        let pairs = rows.into_iter().filter_map(|row| match <[_; 2]>::try_from(row) {
+            Ok([Some(user), Some(tenant)]) => Some((user, tenant)),
+            _ => None,
+        });
+        let is_unplanned = |(user, tenant): &(String, String)| {
+            self.users.contains_key(user) && !self.tenants.contains_key(tenant)
+        };
+        Ok(pairs.filter(is_unplanned).collect())
     }
 
     /// The tenants, by key, that all users of the world are members of, whatever it wanted.

@@ -289,6 +289,14 @@ pub(crate) fn insert_statement(relation: &Relation, values: &Values) -> String {
     )
 }
 
+/// The condition that a column holds a value, or NULL.
+pub(super) fn equals(name: &str, value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("{} = {}", identifier(name), literal(value)),
+        None => format!("{} is null", identifier(name)),
+    }
+}
+
 /// A literal, or `null`.
 pub(crate) fn value_sql(value: Option<&str>) -> String {
     value.map_or("null".into(), literal)

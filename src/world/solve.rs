@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use postgres::Client;
 
 use super::attempt::{self, Attempt, Outcome, try_all};
-use super::pool::names;
 use super::seed::value_sql;
 use crate::catalog::Relation;
 use crate::error::Result;
-use crate::statement::identifier;
+use crate::statement::{has_name, identifier};
 
 /// What may come into a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -253,7 +252,7 @@ fn query(relation: &Relation, choices: &[Choice], conditions: &[String], order: 
         ));
     }
     let mut tables = from.join(" cross join ");
-    let is_asked = |name: &str| conditions.iter().any(|condition| names(condition, name));
+    let is_asked = |name: &str| conditions.iter().any(|condition| has_name(condition, name));
     for column in &relation.columns {
         if let Some(generation) = column.generation.as_ref().filter(|_| is_asked(&column.name)) {
             tables.push_str(&format!(

@@ -17,7 +17,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6c65_616b_7072_5f6f_8f6f_776f_726c_642
 /// # Errors
 /// A key type that no value can be made for.
 pub(crate) fn owner_key(catalog: &Catalog, root: &Root, what: &str, name: &str) -> Result<String> {
-    let column = catalog.relation(root.relation).and_then(|table| table.column(&root.column));
+    let column = root.key(catalog);
     column.and_then(|column| key_value(column, &format!("{what}/{name}"))).ok_or_else(|| {
         Error::new(format!("cannot make a {what} for the world"))
             .cause(format!("the type of its key `{}` is not known", root.column))

@@ -13,7 +13,7 @@ use leakproof::platform::Platform;
 use leakproof::{Project, Scratch};
 
 use self::schema::{Fate, Schema};
-use crate::support::{Copy, in_parallel, shared_server};
+use crate::support::{Copy, MEMBERS_CONFIG, in_parallel, shared_server};
 
 /// As many as are tried in a few seconds.
 const SCHEMAS: usize = 12;
@@ -52,7 +52,7 @@ struct Told {
 fn try_schema(seed: u64, place: usize) -> Told {
     let schema = Schema::of(seed, place);
     let copy = Copy::empty();
-    copy.write("leakproof.toml", schema.config());
+    copy.write("leakproof.toml", MEMBERS_CONFIG);
     copy.write("migrations/V1__schema.sql", &schema.sql());
     let server = shared_server();
     let project = Project::read(copy.path()).expect("a project");

@@ -3,30 +3,9 @@
 
 use leakproof::{Project, Scratch};
 
-use crate::support::{Copy, shared_server};
-
-const CONFIG: &str = r#"
-[project]
-name = "seeding"
-platform = "supabase"
-grants = "legacy"
-
-[tenancy]
-tenant = "public.tenants"
-
-[tenancy.members]
-table = "public.members"
-tenant = "tenant_id"
-user = "user_id"
-"#;
+use crate::support::{Copy, MEMBERS_CONFIG, TENANTS_AND_MEMBERS, shared_server};
 
 const BASE: &str = "
-create table public.tenants (id uuid primary key, name text not null);
-create table public.members (
-    tenant_id uuid not null references public.tenants on delete cascade,
-    user_id uuid not null references auth.users on delete cascade,
-    primary key (tenant_id, user_id)
-);
 create function public.refuse() returns trigger language plpgsql as $$
 begin raise exception 'nobody may write here'; end $$;
 create function public.swallow() returns trigger language plpgsql as $$
@@ -268,8 +247,8 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
 
 fn project(cases: impl Iterator<Item = (&'static str, &'static str)>) -> Copy {
     let copy = Copy::empty();
-    copy.write("leakproof.toml", CONFIG);
-    copy.write("migrations/V1__base.sql", BASE);
+    copy.write("leakproof.toml", MEMBERS_CONFIG);
+    copy.write("migrations/V1__base.sql", &[TENANTS_AND_MEMBERS, BASE].concat());
     for (at, (name, sql)) in cases.enumerate() {
         let sql = match sql.starts_with('(') {
             true => format!("create table public.{name} {sql}"),

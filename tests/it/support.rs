@@ -25,6 +25,31 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The config of a project of [`TENANTS_AND_MEMBERS`].
+pub const MEMBERS_CONFIG: &str = r#"
+[project]
+platform = "supabase"
+grants = "legacy"
+
+[tenancy]
+tenant = "public.tenants"
+
+[tenancy.members]
+table = "public.members"
+tenant = "tenant_id"
+user = "user_id"
+"#;
+
+/// Tenants, and who is a member of which.
+pub const TENANTS_AND_MEMBERS: &str = "
+create table public.tenants (id uuid primary key, name text not null);
+create table public.members (
+    tenant_id uuid not null references public.tenants on delete cascade,
+    user_id uuid not null references auth.users on delete cascade,
+    primary key (tenant_id, user_id)
+);
+";
+
 /// The config of a small project on the plain platform, whose users are in `public.users`.
 pub const PLAIN_CONFIG: &str = "
 [project]

@@ -1,6 +1,7 @@
 //! A random schema: tables with owners, keys, references, cycles and constraints of every kind.
 
 use crate::hostile::dice::Dice;
+use crate::support::TENANTS_AND_MEMBERS;
 
 /// What is to become of a table.
 #[derive(Debug, Clone)]
@@ -41,17 +42,17 @@ const USERS: &[&str] = &["alice", "amir", "bob", "outsider", "both", "removed"];
 impl Schema {
     pub fn of(seed: u64, place: usize) -> Self {
         let mut dice = Dice::of(seed, place);
-        let mut schema = Self { tables: Vec::new(), before: BASE.into(), after: String::new() };
+        let mut schema = Self {
+            tables: Vec::new(),
+            before: [TENANTS_AND_MEMBERS, BASE].concat(),
+            after: String::new(),
+        };
         let count = dice.between(8, 22);
         for at in 0..count {
             schema.add_table(&mut dice, at);
         }
         schema.add_cycles(&mut dice);
         schema
-    }
-
-    pub fn config(&self) -> &'static str {
-        CONFIG
     }
 
     pub fn tables(&self) -> &[Table] {
@@ -519,28 +520,7 @@ fn partitions(dice: &mut Dice, name: &str, lines: &mut Vec<String>) -> String {
     }
 }
 
-const CONFIG: &str = r#"
-[project]
-name = "random"
-platform = "supabase"
-grants = "legacy"
-
-[tenancy]
-tenant = "public.tenants"
-
-[tenancy.members]
-table = "public.members"
-tenant = "tenant_id"
-user = "user_id"
-"#;
-
 const BASE: &str = "
-create table public.tenants (id uuid primary key, name text not null);
-create table public.members (
-    tenant_id uuid not null references public.tenants on delete cascade,
-    user_id uuid not null references auth.users on delete cascade,
-    primary key (tenant_id, user_id)
-);
 create view public.people as select id, email from auth.users;
 create type public.mood as enum ('glad', 'sad', 'so so');
 create domain public.email as text check (value ~ '^[^@]+@[^@]+$');
