@@ -113,8 +113,9 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     let waivers = if report.stopped.is_none() { project.config().waive.as_slice() } else { &[] };
     (report.findings, report.waived) = apply_waivers(findings, waivers, options.only.is_none());
     steps.begin("clean up");
-    drop(scratch);
+    // The database goes with a server that nobody else has.
     drop(server);
+    drop(scratch);
     report.timings = steps.end();
     Ok(report)
 }

@@ -43,7 +43,8 @@ impl Isolation {
             "begin; set local timezone = 'UTC'; set local client_min_messages = error",
         )
         .map_err(|cause| session::internal("begin the world's transaction", &cause))?;
-        let mut catalog = Catalog::read(&mut client)?;
+        let as_read = Catalog::read(&mut client)?;
+        let mut catalog = as_read.clone();
         let tenancy = Tenancy::find(project, &mut catalog)?;
         let actors = people(project, platform, &catalog, &tenancy)?;
         let missing = missing_schemas(&mut client, &schemas)?;
@@ -55,9 +56,12 @@ impl Isolation {
         }
         refuse_missing_roles(&mut client, &actors)?;
         let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
-        ControlSet::create(&mut client, &schemas[0], &catalog, &tenancy, platform, &roles)?;
+        let schema = &schemas[0];
+        let controls =
+            ControlSet::create(&mut client, schema, &catalog, &tenancy, platform, &roles)?;
         // Once more, with the control relations in it.
-        let mut catalog = Catalog::read(&mut client)?;
+        let mut catalog = as_read;
+        catalog.read_new(&mut client, &controls)?;
         let tenancy = Tenancy::find(project, &mut catalog)?;
         let within_reach = within_reach(&mut client, &roles)?;
         let is_wanted = |relation: &&Relation| {

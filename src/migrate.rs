@@ -20,7 +20,7 @@ use self::hosted::Session;
 use self::roles::Roles;
 use crate::error::{Error, Result};
 use crate::platform::extensions;
-use crate::preserve::{self, Preservation};
+use crate::preserve::{self, Census, Preservation};
 use crate::project::{Dialect, Project, SqlFile};
 use crate::session;
 use crate::statement::{self, Statement};
@@ -71,7 +71,7 @@ pub struct Journey<'a> {
     pub keeps_going: bool,
 }
 
-/// Who looks at the database after each version and its fixture.
+/// Who looks at the database after each version and its fixture, and writes nothing.
 pub type Look<'a> = dyn FnMut(&mut Client, &SqlFile) -> Result<()> + 'a;
 
 /// Applies what is pending, version by version, and adds each migration to `applied` as it is done;
@@ -95,10 +95,11 @@ pub fn apply_migrations(
     }
     own(client, &format!("create schema if not exists {HISTORY_SCHEMA}"))?;
     let mut failures = Vec::new();
+    let mut census = None;
     for file in project.migrations().iter().filter(|file| file.version() <= *last) {
         let known_before = applied.len();
         let outcome = refuse_unguardable(file)
-            .and_then(|()| apply_next(client, journey, &known, file, applied));
+            .and_then(|()| apply_next(client, journey, &known, file, &mut census, applied));
         let is_applied = applied.len() > known_before;
         match outcome {
             Err(failure) if *keeps_going && !client.is_closed() => {
@@ -123,6 +124,7 @@ fn apply_next(
     journey: &Journey<'_>,
     known: &[Migration],
     file: &SqlFile,
+    census: &mut Option<Census>,
     applied: &mut Vec<Applied>,
 ) -> Result<()> {
     let mut runner = Runner::new(known)
@@ -130,7 +132,7 @@ fn apply_next(
         .set_abort_missing(true)
         .set_target(Target::Version(file.version()));
     runner.set_migration_table_name(HISTORY_TABLE);
-    let mut guarded = Guarded { client, file, journey, applied, failure: None };
+    let mut guarded = Guarded { client, file, journey, census, applied, failure: None };
     let outcome = pollster::block_on(runner.run_async(&mut guarded));
     if let Some(failure) = guarded.failure {
         return Err(failure);
@@ -224,6 +226,8 @@ struct Guarded<'a> {
     client: &'a mut Client,
     file: &'a SqlFile,
     journey: &'a Journey<'a>,
+    /// What the last file left, as long as it is all there is.
+    census: &'a mut Option<Census>,
     applied: &'a mut Vec<Applied>,
     failure: Option<Error>,
 }
@@ -244,24 +248,29 @@ impl Guarded<'_> {
         for part in file.ahead() {
             // One that fails here, since its type comes with the file, is in the file as well.
             let _ = load_fixture(self.client, &part, owner);
+            *self.census = None;
         }
-        let applied = in_transaction(self.client, |client| {
+        let known = self.census.take();
+        let (applied, census) = in_transaction(self.client, |client| {
             let record = || preserve::record_calls(client, project, owner, file.version());
             let recorded = (!is_again).then(record).transpose()?;
-            let before = preserve::before(client, pairs)?;
+            let before = preserve::before(client, pairs, known)?;
             let (statements, deviations) = run_as_owner(client, file, owner)?;
-            let mut preservation = preserve::after(client, file.sql(), pairs, &before)?;
+            let (mut preservation, census) = preserve::after(client, file.sql(), pairs, &before)?;
             if let Some(recorded) = recorded {
                 preservation.calls = recorded.compare(client)?;
             }
             own(client, history)?;
             let (version, name) = (file.version(), file.name().to_owned());
-            Ok(Applied { version, name, statements, preservation, deviations })
+            Ok((Applied { version, name, statements, preservation, deviations }, census))
         })?;
         self.applied.push(applied);
         match project.fixture(file.version()).filter(|_| !is_again) {
             Some(fixture) => load_fixture(self.client, fixture, owner),
-            None => Ok(()),
+            None => {
+                *self.census = census;
+                Ok(())
+            }
         }
     }
 

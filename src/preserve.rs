@@ -26,7 +26,8 @@ pub use pairs::{LineDifference, PairOutcome};
 use crate::error::Result;
 use crate::project::PreservePair;
 use crate::session;
-use census::{Census, Sums};
+pub(crate) use census::Census;
+use census::Sums;
 use difference::Difference;
 
 /// What was seen of the data across one migration.
@@ -64,25 +65,31 @@ pub(crate) struct Before {
     census: Census,
 }
 
-/// Takes the census and runs the `before` queries, in the migration's transaction.
-pub(crate) fn before(client: &mut Client, pairs: &[PreservePair]) -> Result<Before> {
+/// Takes the census and runs the `before` queries, in the migration's transaction. What [`after`]
+/// counted last is taken as `known`, if nobody has written since.
+pub(crate) fn before(
+    client: &mut Client,
+    pairs: &[PreservePair],
+    known: Option<Census>,
+) -> Result<Before> {
     pin_formats(client)?;
     pairs::run_before(client, pairs)?;
-    let census = Census::take(client)?;
+    let census = known.map_or_else(|| Census::take(client), Ok)?;
     prints::keep(client, &census)?;
     Ok(Before { census })
 }
 
 /// Takes the census again, runs the `after` queries and compares. `file` is the migration's text.
+/// Gives what there is now, too, if it was counted.
 pub(crate) fn after(
     client: &mut Client,
     file: &str,
     pairs: &[PreservePair],
     before: &Before,
-) -> Result<Preservation> {
+) -> Result<(Preservation, Option<Census>)> {
     pin_formats(client)?;
     let outcomes = pairs::compare_after(client, pairs)?;
-    let after = Census::take_again(client, &before.census)?;
+    let (after, now) = Census::take_again(client, &before.census)?;
     let zones = retype::stated_zones(file);
     let Difference { losses, retyped } =
         difference::differences(client, &before.census, &after, &zones)?;
@@ -92,7 +99,7 @@ pub(crate) fn after(
     });
     let (tables, rows, columns) = before.census.size();
     let (pairs, calls) = (outcomes, Vec::new());
-    Ok(Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls })
+    Ok((Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls }, now))
 }
 
 /// What a database holds, by names: a line for each table and for each column with values.

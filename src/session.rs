@@ -40,7 +40,17 @@ pub(crate) fn run(client: &mut Client, sql: &str) -> Result<Vec<Outcome>, postgr
 
 /// Runs one of our own queries and reads each row, turned into JSON by the server, as a `T`.
 pub(crate) fn values<T: DeserializeOwned>(client: &mut Client, query: &str) -> Result<Vec<T>> {
-    let sql = format!("select row_to_json(q)::text from (\n{}\n) q", query.trim_end());
+    values_where(client, query, "true")
+}
+
+/// As [`values`], those of a condition over `q`.
+pub(crate) fn values_where<T: DeserializeOwned>(
+    client: &mut Client,
+    query: &str,
+    condition: &str,
+) -> Result<Vec<T>> {
+    let query = query.trim_end();
+    let sql = format!("select row_to_json(q)::text from (\n{query}\n) q where {condition}");
     rows(client, &sql)
         .map_err(|cause| internal("read the catalog", &cause))?
         .into_iter()

@@ -15,13 +15,13 @@ use crate::statement::{has_name, qualified};
 pub(crate) type Oid = i64;
 
 /// All relations, by oid.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Catalog {
     relations: BTreeMap<Oid, Relation>,
 }
 
 /// A table, partition, view, materialised view or foreign table.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Relation {
     pub oid: Oid,
     pub schema: String,
@@ -30,6 +30,8 @@ pub(crate) struct Relation {
     pub columns: Vec<Column>,
     /// Whether a trigger fires on update, and may change or refuse what is written.
     pub has_update_trigger: bool,
+    /// Whether a trigger fires on truncate, and may refuse it.
+    pub has_truncate_trigger: bool,
     /// What its triggers say that fire on insert.
     pub trigger_source: Option<String>,
     /// Whether a constraint or trigger of its own may wait for the end of the transaction.
@@ -217,28 +219,52 @@ pub(crate) fn definitions(client: &mut Client) -> Result<Definitions> {
 impl Catalog {
     /// Reads all relations outside the system schemas.
     pub(crate) fn read(client: &mut Client) -> Result<Self> {
-        let rows: Vec<Relation> = session::values(client, include_str!("relations.sql"))?;
-        let mut catalog = Self { relations: rows.into_iter().map(|row| (row.oid, row)).collect() };
-        for row in session::values(client, include_str!("constraints.sql"))? {
-            catalog.add_constraint(row);
+        let mut catalog = Self::default();
+        catalog.read_where(client, |_| "true".into())?;
+        Ok(catalog)
+    }
+
+    /// Reads relations that have come since.
+    pub(crate) fn read_new(&mut self, client: &mut Client, oids: &[Oid]) -> Result<()> {
+        let oids: Vec<String> = oids.iter().map(Oid::to_string).collect();
+        let list = oids.join(", ");
+        self.read_where(client, |relation| format!("q.{relation} = any(array[{list}]::bigint[])"))
+    }
+
+    /// `condition` is over the column that names the relation.
+    fn read_where(
+        &mut self,
+        client: &mut Client,
+        condition: impl Fn(&str) -> String,
+    ) -> Result<()> {
+        let (of_relation, of_view) = (condition("relation"), condition("view"));
+        let sql = include_str!("relations.sql");
+        let rows: Vec<Relation> = session::values_where(client, sql, &condition("oid"))?;
+        self.relations.extend(rows.into_iter().map(|row| (row.oid, row)));
+        let sql = include_str!("constraints.sql");
+        for row in session::values_where(client, sql, &of_relation)? {
+            self.add_constraint(row);
         }
-        for row in session::values::<UniqueIndexRow>(client, include_str!("unique_indexes.sql"))? {
-            let Some(relation) = catalog.relations.get_mut(&row.relation) else { continue };
+        let sql = include_str!("unique_indexes.sql");
+        for row in session::values_where::<UniqueIndexRow>(client, sql, &of_relation)? {
+            let Some(relation) = self.relations.get_mut(&row.relation) else { continue };
             if !relation.keys.contains(&row.columns) {
                 relation.keys.push(row.columns);
             }
         }
-        for arbiter in session::values::<Arbiter>(client, include_str!("arbiters.sql"))? {
-            let Some(relation) = catalog.relations.get_mut(&arbiter.relation) else { continue };
+        let sql = include_str!("arbiters.sql");
+        for arbiter in session::values_where::<Arbiter>(client, sql, &of_relation)? {
+            let Some(relation) = self.relations.get_mut(&arbiter.relation) else { continue };
             relation.arbiters.push(arbiter);
         }
-        for rule in session::values::<Rule>(client, include_str!("rules.sql"))? {
-            let Some(relation) = catalog.relations.get_mut(&rule.relation) else { continue };
+        for rule in session::values_where::<Rule>(client, include_str!("rules.sql"), &of_relation)?
+        {
+            let Some(relation) = self.relations.get_mut(&rule.relation) else { continue };
             relation.rules.push(rule);
         }
-        let sources = session::values(client, include_str!("view_sources.sql"))?;
-        catalog.inherit_into_views(&sources);
-        Ok(catalog)
+        let sources = session::values_where(client, include_str!("view_sources.sql"), &of_view)?;
+        self.inherit_into_views(&sources);
+        Ok(())
     }
 
     pub(crate) fn relation(&self, oid: Oid) -> Option<&Relation> {

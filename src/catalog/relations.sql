@@ -26,6 +26,12 @@ select
         -- The bit 16 of tgtype: it fires on update.
         where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 = 16
     ) as has_update_trigger,
+    exists (
+        select
+        from pg_catalog.pg_trigger g
+        -- The bit 32: on truncate.
+        where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 32 = 32
+    ) as has_truncate_trigger,
     -- What its triggers say that fire on insert: the bit 4 of tgtype.
     (
         select string_agg(f.prosrc, ' ' order by g.tgname)

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::server::ROLE_MARK;
-use crate::session;
+use crate::session::{self, TextRow};
 use crate::statement::literal;
 
 /// How it was before a file.
@@ -33,52 +33,61 @@ const HERE: &str =
 impl Roles {
     /// Takes down how it is, and gives roles the settings that earlier files gave them.
     pub(super) fn before(client: &mut Client) -> Result<Self> {
-        let known = ask(client, "select oid::text from pg_catalog.pg_roles")?.into_iter();
-        let known = known.filter_map(|mut row| row.pop().flatten()).collect();
-        let settings = read_settings(client, "0")?;
-        for (role, config) in read_settings(client, HERE)? {
-            put(client, "0", &role, Some(&config))?;
-            put(client, HERE, &role, None)?;
-        }
-        Ok(Self { known, settings })
+        let [known, settings, here] = ask(
+            client,
+            [
+                "select oid::text from pg_catalog.pg_roles",
+                &settings_query("0"),
+                &settings_query(HERE),
+            ],
+        )?;
+        let known = known.into_iter().filter_map(|mut row| row.pop().flatten()).collect();
+        let puts = read_settings(here)
+            .into_iter()
+            .flat_map(|(role, config)| [put("0", &role, Some(&config)), put(HERE, &role, None)]);
+        tell(client, &puts.collect::<Vec<_>>())?;
+        Ok(Self { known, settings: read_settings(settings) })
     }
 
     /// Marks the roles that came, and moves the settings that changed.
     pub(super) fn settle(&self, client: &mut Client) -> Result<()> {
-        let roles = ask(client, "select oid::text, quote_ident(rolname) from pg_catalog.pg_roles")?;
+        let names = "select oid::text, quote_ident(rolname) from pg_catalog.pg_roles";
+        let [roles, now] = ask(client, [names, &settings_query("0")])?;
+        let mut changes = Vec::new();
         for row in roles {
             let [Some(oid), Some(name)] = row.as_slice() else { continue };
             if !self.known.contains(oid) {
-                ask(client, &format!("comment on role {name} is {}", literal(&mark())))?;
+                changes.push(format!("comment on role {name} is {}", literal(&mark())));
             }
         }
-        let now = read_settings(client, "0")?;
+        let now = read_settings(now);
         for role in now.keys().chain(self.settings.keys()).collect::<BTreeSet<_>>() {
             let (before, now) = (self.settings.get(role), now.get(role));
             if before != now {
-                put(client, HERE, role, now)?;
-                put(client, "0", role, before)?;
+                changes.extend([put(HERE, role, now), put("0", role, before)]);
             }
         }
-        Ok(())
+        tell(client, &changes)
     }
 }
 
-fn read_settings(client: &mut Client, database: &str) -> Result<Settings> {
-    let query = format!(
+fn settings_query(database: &str) -> String {
+    format!(
         "select setrole::text, setconfig::text from pg_catalog.pg_db_role_setting \
          where setdatabase = {database} and setrole <> 0"
-    );
-    let rows = ask(client, &query)?.into_iter();
-    Ok(rows
-        .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
-            Ok([Some(role), Some(config)]) => Some((role, config)),
-            _ => None,
-        })
-        .collect())
+    )
 }
 
-fn put(client: &mut Client, database: &str, role: &str, config: Option<&String>) -> Result<()> {
+fn read_settings(rows: Vec<TextRow>) -> Settings {
+    let pairs = rows.into_iter().filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
+        Ok([Some(role), Some(config)]) => Some((role, config)),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+/// A statement that sets or takes away what a role has set in a database.
+fn put(database: &str, role: &str, config: Option<&String>) -> String {
     let table = "pg_catalog.pg_db_role_setting";
     let mut sql =
         format!("delete from {table} where setdatabase = {database} and setrole = {role}");
@@ -88,9 +97,23 @@ fn put(client: &mut Client, database: &str, role: &str, config: Option<&String>)
             literal(config)
         ));
     }
-    ask(client, &sql).map(drop)
+    sql
 }
 
-fn ask(client: &mut Client, sql: &str) -> Result<Vec<session::TextRow>> {
-    session::rows(client, sql).map_err(|cause| session::internal("look after the roles", &cause))
+/// The rows of each query.
+fn ask<const N: usize>(client: &mut Client, queries: [&str; N]) -> Result<[Vec<TextRow>; N]> {
+    let outcomes = session::run(client, &queries.join("; ")).map_err(|cause| failed(&cause))?;
+    let mut rows = outcomes.into_iter().map(|(rows, _)| rows);
+    Ok([(); N].map(|()| rows.next().unwrap_or_default()))
+}
+
+fn tell(client: &mut Client, statements: &[String]) -> Result<()> {
+    match statements {
+        [] => Ok(()),
+        some => client.batch_execute(&some.join("; ")).map_err(|cause| failed(&cause)),
+    }
+}
+
+fn failed(cause: &postgres::Error) -> Error {
+    session::internal("look after the roles", cause)
 }

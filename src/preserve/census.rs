@@ -10,8 +10,9 @@ use crate::session::{self, TextRow};
 use crate::statement::{identifier, literal, qualified};
 
 /// A table's columns by attnum, their rows counted and summed.
-pub(super) struct Census {
-    pub tables: BTreeMap<i64, TableCensus>,
+#[derive(Clone)]
+pub(crate) struct Census {
+    pub(super) tables: BTreeMap<i64, TableCensus>,
 }
 
 #[derive(Clone)]
@@ -93,12 +94,14 @@ impl Census {
     }
 
     /// As [`Self::take`], with the rows of each table named as `before` named them, and tables and
-    /// columns that were made anew under a name of before in the place of those.
-    pub(super) fn take_again(client: &mut Client, before: &Self) -> Result<Self> {
+    /// columns that were made anew under a name of before in the place of those. Gives what
+    /// [`Self::take`] would give now, too, unless that takes another count.
+    pub(super) fn take_again(client: &mut Client, before: &Self) -> Result<(Self, Option<Self>)> {
         if before.tables.is_empty() {
-            return Ok(Self { tables: BTreeMap::new() });
+            return Ok((Self { tables: BTreeMap::new() }, None));
         }
         let mut census = Self::uncounted(client, Some(before))?;
+        let now = census.clone();
         for (oid, was) in &before.tables {
             let is_rebuilt = |now: &&TableCensus| {
                 now.title() == was.title() && !before.tables.contains_key(&now.oid)
@@ -111,7 +114,18 @@ impl Census {
             }
         }
         census.count(client)?;
-        Ok(census)
+        let now = now.counted_as(&census);
+        Ok((census, now))
+    }
+
+    /// The same with the sums of another, if that has counted each of its tables as it is here.
+    fn counted_as(mut self, counted: &Self) -> Option<Self> {
+        self.tables.retain(|_, table| table.has_pages);
+        for (oid, table) in &mut self.tables {
+            let known = counted.tables.get(oid).filter(|known| known.is_shaped_as(table))?;
+            table.clone_from(known);
+        }
+        Some(self)
     }
 
     /// The tables that may hold rows, and those of `before` even if they hold none.
@@ -206,6 +220,19 @@ impl TableCensus {
             labels.join(", "),
             values.collect::<Vec<_>>().join(", ")
         )
+    }
+
+    /// Whether it is the same table with the same columns and key.
+    fn is_shaped_as(&self, other: &Self) -> bool {
+        let is_alike = |((attnum, one), (other_attnum, other)): (
+            (&i32, &ColumnCensus),
+            (&i32, &ColumnCensus),
+        )| {
+            (attnum, &one.name, &one.type_name) == (other_attnum, &other.name, &other.type_name)
+        };
+        (self.oid, &self.key, self.is_keyed) == (other.oid, &other.key, other.is_keyed)
+            && self.columns.len() == other.columns.len()
+            && self.columns.iter().zip(&other.columns).all(is_alike)
     }
 
     /// Whether all columns of the key are there and hold what they held.

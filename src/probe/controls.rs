@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::matrix::{Cell, Command, Matrix, RowClass, Verdict};
 use crate::platform::Platform;
 use crate::session;
-use crate::statement::{identifier, qualified};
+use crate::statement::{identifier, literal, qualified};
 use crate::tenancy::{Root, Tenancy};
 
 const PREFIX: &str = "leakproof_control_";
@@ -46,7 +46,7 @@ pub struct ControlSet {
 }
 
 impl ControlSet {
-    /// Makes the control relations, as ourselves.
+    /// Makes the control relations, as ourselves, and gives their oids.
     ///
     /// # Errors
     /// The schema is not there, or the database refuses.
@@ -57,7 +57,7 @@ impl ControlSet {
         tenancy: &Tenancy,
         platform: &Platform,
         roles: &[&str],
-    ) -> Result<()> {
+    ) -> Result<Vec<Oid>> {
         let reference = |root: &Root| {
             let column = root.key(catalog)?;
             let table = catalog.relation(root.relation)?.sql_name();
@@ -76,6 +76,7 @@ impl ControlSet {
         roles.dedup();
         let roles = roles.join(", ");
         let mut sql = String::new();
+        let mut oids = Vec::new();
         for control in CONTROLS {
             let table = qualified(schema, &format!("{PREFIX}{}", control.name));
             sql.push_str(&format!(
@@ -91,10 +92,13 @@ impl ControlSet {
                     platform.user_expression()
                 ));
             }
+            oids.push(format!("select {}::regclass::oid", literal(&table)));
         }
-        session::rows(client, &sql).map(drop).map_err(|cause| {
+        sql.push_str(&oids.join(" union all "));
+        let rows = session::rows(client, &sql).map_err(|cause| {
             Error::new("could not make the control relations").cause(session::reason(&cause))
-        })
+        })?;
+        Ok(rows.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect())
     }
 
     /// Compares the cells of the control relations with what they must be.

@@ -69,9 +69,35 @@ impl Share {
             all.cells.extend(share.cells);
             all.attempts += share.attempts;
         }
+        let shared = truncates_of_others(&all.cells, actors);
+        all.cells.extend(shared);
         let actors = actors.iter().map(|actor| actor.name().to_owned()).collect();
         (Matrix::new(all.subjects, actors, all.cells), all.attempts)
     }
+}
+
+/// Truncating asks for nothing but the privileges of a role, and of nobody's row: where no trigger
+/// answers, who is first among those of a role has tried it for all of them.
+fn is_first_of_role(actor: &Actor, actors: &[Actor]) -> bool {
+    actors.iter().find(|other| other.role() == actor.role()).map(Actor::name) == Some(actor.name())
+}
+
+/// What the first of each role came to know of truncating, for the others who have not tried it.
+fn truncates_of_others(cells: &[Cell], actors: &[Actor]) -> Vec<Cell> {
+    let tried = || cells.iter().filter(|cell| cell.command == Command::Truncate);
+    let known: BTreeSet<(&str, &str)> =
+        tried().map(|cell| (cell.relation.as_str(), cell.actor.as_str())).collect();
+    let mut shared = Vec::new();
+    for cell in tried() {
+        let Some(first) = actors.iter().find(|actor| actor.name() == cell.actor) else { continue };
+        for other in actors.iter().filter(|_| is_first_of_role(first, actors)) {
+            let is_known = known.contains(&(cell.relation.as_str(), other.name()));
+            if other.role() == first.role() && !is_known {
+                shared.push(Cell { actor: other.name().to_owned(), ..cell.clone() });
+            }
+        }
+    }
+    shared
 }
 
 /// Lets each actor whose turn it is try everything on `relations`.
