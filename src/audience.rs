@@ -129,6 +129,14 @@ impl<'p> Audience<'p> {
         outcome
     }
 
+    /// As [`Self::look`], after rows have come: who sees more for their sake is no finding.
+    pub(crate) fn look_anew(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
+        let known = self.followed.widenings.len();
+        self.look(client, version)?;
+        self.followed.widenings.truncate(known);
+        Ok(())
+    }
+
     pub(crate) fn into_followed(self) -> Followed {
         let (users, values) = (self.readers.len().saturating_sub(1), self.known.len());
         Followed { users, values, ..self.followed }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::actor::{Actor, SERVICE_ROLE};
 use crate::audience::Audience;
-use crate::compare;
-use crate::error::Result;
+use crate::compare::{self, AcceptedAt};
+use crate::error::{Error, Result};
 use crate::finding::{
-    Finding, apply_waivers, judge_access, judge_preservation, judge_round_trip, judge_widenings,
+    Finding, apply_waivers, judge_access, judge_preservation, judge_rehearsal, judge_round_trip,
+    judge_widenings,
 };
 use crate::isolation::Isolation;
 use crate::matrix::{Cell, Command, Matrix, Verdict};
@@ -20,7 +21,8 @@ use crate::migrate::{Applied, Deviations};
 use crate::platform::Platform;
 use crate::probe::Turns;
 use crate::progress::Progress;
-use crate::project::{Grants, Project};
+use crate::project::{Grants, Project, SqlFile};
+use crate::rehearsal::rehearse;
 use crate::report::{Report, counted};
 use crate::round_trip::Passed;
 use crate::scratch::Scratch;
@@ -44,6 +46,9 @@ pub struct CheckOptions {
     pub only: Option<String>,
     /// Leave out a file that cannot be applied, and try the next one.
     pub keep_going: bool,
+    /// Have the files after this version meet generated rows; those after the accepted one if none is
+    /// said.
+    pub rows_from: Option<i64>,
     /// How many actors try at the same time, at most 8; as many as there are cores if none is said.
     pub jobs: Option<NonZeroUsize>,
 }
@@ -59,6 +64,7 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     if let Some(grants) = options.grants {
         platform = platform.with_grants(grants);
     }
+    let rows_from = first_without_rows(project, options)?;
     steps.begin("start the server");
     let server = Server::shared(&options.server)?;
     steps.begin("set up the platform");
@@ -77,7 +83,7 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     };
     report.notes.extend(note_on_version(project, &server));
     report.notes.extend(platform.notes(&mut scratch.connect()?)?);
-    let mut audience = Audience::of(project, platform);
+    let mut audience = Audience::of(project, platform.clone());
     let mut passed = Passed::default();
     let mut done = 0;
     let migrated = scratch.migrate_watched(&mut |client, version| {
@@ -99,6 +105,19 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     match migrated {
         Ok(()) => {
             findings.extend(check_access(project, options, &scratch, &mut report, &mut steps)?);
+            // A file that is left out is in the way of the others.
+            if let Some(from) = rows_from.filter(|_| report.failed.is_empty()) {
+                steps.begin("try the new files on rows");
+                let rehearsal = rehearse(project, &platform, &server, from)?;
+                let seen = judge_rehearsal(&rehearsal).into_iter();
+                // What a file does to rows that files have made is known by now.
+                let is_new = |one: &Finding| {
+                    !findings.iter().any(|known| (known.rule, &known.on) == (one.rule, &one.on))
+                };
+                let new: Vec<Finding> = seen.filter(is_new).collect();
+                findings.extend(new);
+                report.rehearsal = Some(rehearsal);
+            }
             if options.round_trip {
                 steps.begin("go back and there again");
                 let trip = passed.travel(project, &mut scratch)?;
@@ -118,6 +137,28 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     drop(scratch);
     report.timings = steps.end();
     Ok(report)
+}
+
+/// The version after which files are new, if there are any and no fixtures that they meet: what they
+/// do to rows is tried on generated ones. Files of before are applied where rows are real.
+fn first_without_rows(project: &Project, options: &CheckOptions) -> Result<Option<i64>> {
+    let versions: Vec<i64> = project.migrations().iter().map(SqlFile::version).collect();
+    let has_fixtures = versions.iter().any(|version| project.fixture(*version).is_some());
+    let from = match (options.rows_from, compare::accepted_at(&project.accepted_path())) {
+        (Some(_), _) if has_fixtures => {
+            return Err(Error::new("no rows are generated where there are fixtures")
+                .help("leave out `--rows-from`; the files meet the rows of `fixtures/`"));
+        }
+        (Some(version), _) | (None, AcceptedAt::Version(version)) => version,
+        // Who accepts by another way checks file by file.
+        (None, AcceptedAt::Unknown) => match versions.as_slice() {
+            [.., before, _] => *before,
+            _ => return Ok(None),
+        },
+        (None, AcceptedAt::Never) => return Ok(None),
+    };
+    let is_new = versions.iter().any(|version| *version > from);
+    Ok((is_new && !has_fixtures).then_some(from))
 }
 
 /// Seeds, probes, compares, and accepts if asked to; gives the findings.
@@ -155,7 +196,8 @@ fn check_access(
     if options.accept && is_sound {
         // One that cannot be read is what `--accept` is to mend.
         report.accepted_now = compared(&path, &report.matrix).ok();
-        compare::accept(&path, &report.matrix)?;
+        let version = report.applied.last().map(|applied| applied.version);
+        compare::accept(&path, &report.matrix, version)?;
     }
     report.comparison = Some(compared(&path, &report.matrix)?);
     let api = scratch.platform().has_users().then(|| project.schemas());

@@ -65,6 +65,10 @@ pub struct CheckArgs {
     /// Leave out a file that cannot be applied, and try the next one; the exit code is 1 or 2 then
     #[arg(long)]
     pub keep_going: bool,
+    /// Have the files after this version meet generated rows, where there are no fixtures; else those
+    /// after the accepted version do
+    #[arg(long, value_name = "VERSION")]
+    pub rows_from: Option<i64>,
     /// How many actors try at the same time, at most 8; else as many as there are cores
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

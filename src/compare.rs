@@ -142,21 +142,49 @@ fn sentence(now: &Matrix, key: &MarkKey) -> String {
         .map_or_else(String::new, |cell| cell.verdict.sentence())
 }
 
+/// What the header says of the version that was accepted, before its number.
+const ACCEPTED_AT: &str = "description: accepted at version ";
+
+/// What is known of the version at which access was last accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AcceptedAt {
+    Never,
+    /// By `cargo insta`, which does not say.
+    Unknown,
+    Version(i64),
+}
+
+/// Reads it from the header in `path`; a file that cannot be read is told of when it is compared.
+pub(crate) fn accepted_at(path: &Path) -> AcceptedAt {
+    let Ok(Some(snapshot)) = read_snapshot(path) else { return AcceptedAt::Never };
+    let version = snapshot.header().lines().find_map(|line| line.strip_prefix(ACCEPTED_AT));
+    match version.and_then(|version| version.trim().parse().ok()) {
+        Some(version) => AcceptedAt::Version(version),
+        None => AcceptedAt::Unknown,
+    }
+}
+
 /// Writes the matrix as the accepted one, in the form of an insta snapshot. A header that is there
-/// stays.
+/// stays, but for the version.
 ///
 /// # Errors
 /// A file or folder that cannot be written.
-pub(crate) fn accept(path: &Path, now: &Matrix) -> Result<()> {
+pub(crate) fn accept(path: &Path, now: &Matrix, version: Option<i64>) -> Result<()> {
     let wrong = |cause: std::io::Error| {
         Error::new(format!("cannot write `{}`", path.display()))
             .cause(cause)
             .help("check `accepted` in `leakproof.toml`, and that you may write there")
     };
-    let header = match read_snapshot(path)? {
-        Some(snapshot) => snapshot.header().to_owned(),
-        None => "source: leakproof check\nexpression: matrix\n".into(),
+    let mut header = match read_snapshot(path)? {
+        Some(snapshot) => {
+            let kept = snapshot.header().lines().filter(|line| !line.starts_with(ACCEPTED_AT));
+            kept.map(|line| format!("{line}\n")).collect()
+        }
+        None => String::from("source: leakproof check\nexpression: matrix\n"),
     };
+    if let Some(version) = version {
+        header.push_str(&format!("{ACCEPTED_AT}{version}\n"));
+    }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(wrong)?;
     }

@@ -20,6 +20,7 @@ use crate::audience::Widening;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Verdict};
 use crate::migrate::Applied;
 use crate::preserve::{LineDifference, LossKind};
+use crate::rehearsal::{Failure, Rehearsal};
 use crate::report::counted;
 use crate::round_trip::RoundTrip;
 
@@ -226,6 +227,27 @@ pub(crate) fn judge_preservation(applied: &[Applied]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What the new files do to generated rows.
+pub(crate) fn judge_rehearsal(rehearsal: &Rehearsal) -> Vec<Finding> {
+    let failing = rehearsal.failed.iter().filter_map(|failure| {
+        let Failure { version, name, error, by_any_row_of } = failure;
+        Some(Finding {
+            severity: Severity::High,
+            rule: "fails-on-rows",
+            on: by_any_row_of.clone()?,
+            message: format!("V{version} {name} cannot be applied where the table has a row"),
+            help: explain("fails-on-rows").map_or(String::new(), |page| page.help.to_owned()),
+            evidence: vec![error.in_brief()],
+        })
+    });
+    let mut seen = judge_preservation(&rehearsal.applied);
+    seen.extend(judge_widenings(&rehearsal.widenings));
+    for finding in &mut seen {
+        finding.message = format!("on generated rows, {}", finding.message);
+    }
+    failing.chain(seen).collect()
 }
 
 /// Who sees more than before a migration, one finding per version and relation.

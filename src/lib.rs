@@ -48,6 +48,7 @@
 //! - `catalog` reads the schema back; `tenancy` finds who owns what; `world` seeds rows of everybody.
 //! - [`actor`] becomes a person; [`audience`] follows who sees what from version to version; `probe` tries; [`matrix`] holds what came of it.
 //! - [`finding`] and [`compare`] judge; [`report`] tells.
+//! - [`rehearsal`] has new files meet generated rows, where there are no fixtures.
 //! - [`round_trip`] goes back over the rollback files and there again.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
 //! - [`init`] writes down what was inferred of the tenancy; [`frame`] makes the files of the next version.
@@ -85,6 +86,7 @@ pub mod report;
 pub mod scratch;
 pub mod isolation;
 pub mod round_trip;
+pub mod rehearsal;
 pub mod check;
 pub mod init;
 pub mod progress;

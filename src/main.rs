@@ -54,6 +54,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         round_trip: args.round_trip,
         only: args.only,
         keep_going: args.keep_going,
+        rows_from: args.rows_from,
         jobs: args.jobs,
     };
     let progress = Bar::new(args.quiet);

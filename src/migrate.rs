@@ -331,7 +331,7 @@ fn read_history(client: &mut Client, query: &str) -> Result<Vec<Migration>> {
 
 /// Runs `work` in a transaction as ourselves; rolls back if it fails, and puts the session's
 /// settings and roles back either way.
-fn in_transaction<T>(
+pub(crate) fn in_transaction<T>(
     client: &mut Client,
     work: impl FnOnce(&mut Client) -> Result<T>,
 ) -> Result<T> {

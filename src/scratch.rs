@@ -97,6 +97,12 @@ impl<'p> Scratch<'p> {
         self.apply(i64::MAX, true, &mut |_, _| Ok(()))
     }
 
+    /// Applies what is pending up to a version, without fixtures and recorded calls; `look` sees the
+    /// database after each version.
+    pub(crate) fn rehearse_to(&mut self, version: i64, look: &mut Look<'_>) -> Result<()> {
+        self.apply(version, true, look)
+    }
+
     /// Applies what is pending up to a version.
     ///
     /// # Errors

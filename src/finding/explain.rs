@@ -94,6 +94,13 @@ const PAGES: &[Page] = &[
         help: "keep the values, or vouch for the change with a preserve pair that covers it",
     },
     Page {
+        rule: "fails-on-rows",
+        meaning: "A migration adds a column that may not be NULL and has no default, to a table that \
+                  may have rows. It passes on an empty table only.",
+        exploit: "Nobody needs to attack: the deployment stops at that file.",
+        help: "give the column a default, or add it nullable, fill it, and set NOT NULL then",
+    },
+    Page {
         rule: "ownerless-read",
         meaning: "Rows whose owner column is NULL can be read by everybody.",
         exploit: "Whatever loses its owner becomes public.",

@@ -3,22 +3,22 @@
 use serde_json::{Value, json};
 
 use super::{Outcome, Report};
+use crate::migrate::Applied;
 
 /// One JSON object, indented, with a line end. Times are left out: the same input gives the same
 /// bytes.
 pub fn to_json(report: &Report) -> String {
-    let migrations: Vec<Value> = report
-        .applied
-        .iter()
-        .map(|applied| {
-            json!({
-                "version": applied.version,
-                "name": applied.name,
-                "statements": applied.statements,
-                "preservation": applied.preservation,
-            })
+    let rehearsal = report.rehearsal.as_ref().map(|rehearsal| {
+        let failed = rehearsal.failed.iter();
+        let failed: Vec<String> = failed.map(|failure| failure.error.to_string()).collect();
+        json!({
+            "migrations": migrations(&rehearsal.applied),
+            "rows": rehearsal.rows,
+            "failed": failed,
+            "notes": rehearsal.notes,
+            "widenings": rehearsal.widenings,
         })
-        .collect();
+    });
     let verdict = match report.outcome() {
         Outcome::Passed => "passed",
         Outcome::Failed => "failed",
@@ -32,7 +32,7 @@ pub fn to_json(report: &Report) -> String {
         "server": report.server,
         "platform": report.platform,
         "notes": report.notes,
-        "migrations": migrations,
+        "migrations": migrations(&report.applied),
         "failed": report.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "stopped": report.stopped.as_ref().map(ToString::to_string),
         "world": {
@@ -43,6 +43,7 @@ pub fn to_json(report: &Report) -> String {
             "seed_stub": report.seed_stub,
         },
         "audience": report.followed,
+        "rehearsal": rehearsal,
         "round_trip": report.round_trip,
         "controls": report.controls,
         "matrix": report.matrix,
@@ -53,4 +54,16 @@ pub fn to_json(report: &Report) -> String {
         "exit_code": report.outcome().exit_code(),
     });
     format!("{value:#}\n")
+}
+
+fn migrations(applied: &[Applied]) -> Vec<Value> {
+    let each = applied.iter().map(|applied| {
+        json!({
+            "version": applied.version,
+            "name": applied.name,
+            "statements": applied.statements,
+            "preservation": applied.preservation,
+        })
+    });
+    each.collect()
 }

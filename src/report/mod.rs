@@ -15,6 +15,7 @@ use crate::finding::{Finding, Waived};
 use crate::matrix::Matrix;
 use crate::migrate::Applied;
 use crate::probe::ControlSet;
+use crate::rehearsal::Rehearsal;
 use crate::round_trip::RoundTrip;
 
 /// `1 cell`, `2 cells`.
@@ -66,6 +67,8 @@ pub struct Report {
     pub waived: Vec<Waived>,
     /// Who saw which values of the data after each migration.
     pub followed: Followed,
+    /// What the files that are new did to generated rows, where there are no fixtures.
+    pub rehearsal: Option<Rehearsal>,
     /// With `--round-trip`: there, back and there again.
     pub round_trip: Option<RoundTrip>,
     /// How long each step took.

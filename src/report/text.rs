@@ -9,7 +9,9 @@ use crate::audience::Followed;
 use crate::compare::{Change, ChangeKind, Comparison};
 use crate::finding::{Finding, Severity};
 use crate::matrix::{RowClass, Verdict};
+use crate::migrate::Applied;
 use crate::preserve::Preservation;
+use crate::rehearsal::{Failure, Rehearsal};
 use crate::round_trip::RoundTrip;
 
 /// How many changed cells are listed; the accepted file's diff has them all.
@@ -64,6 +66,9 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
     write_findings(out, report)?;
     write_preservation(out, report)?;
     write_followed(out, &report.followed)?;
+    if let Some(rehearsal) = &report.rehearsal {
+        write_rehearsal(out, rehearsal)?;
+    }
     if let Some(trip) = &report.round_trip {
         write_round_trip(out, trip)?;
     }
@@ -294,9 +299,10 @@ fn write_findings(out: &mut String, report: &Report) -> std::fmt::Result {
 
 /// Whether it is about access, which may be meant; what is lost, and waivers themselves, are not.
 fn is_waivable(finding: &Finding) -> bool {
-    const NEVER: [&str; 6] = [
+    const NEVER: [&str; 7] = [
         "answer-changed",
         "data-lost",
+        "fails-on-rows",
         "promise-broken",
         "round-trip-differs",
         "waiver-expired",
@@ -340,37 +346,40 @@ fn write_preservation(out: &mut String, report: &Report) -> std::fmt::Result {
         let same = calls.iter().filter(|call| call.holds()).count();
         writeln!(out, "            {same} of {} answers to recorded calls as before", calls.len())?;
     }
-    for applied in &report.applied {
-        let Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls } =
-            &applied.preservation;
-        let title = format!("V{} {}", applied.version, applied.name);
-        if *rows == 0 {
-            writeln!(out, "  {title}: no data yet")?;
-        } else {
-            writeln!(
-                out,
-                "  {title}: {rows} rows and {columns} columns of {tables} tables compared, {} lost",
-                losses.len()
-            )?;
-        }
-        for loss in covered {
-            writeln!(out, "    planned: {}", loss.sentence())?;
-        }
-        for sentence in retyped {
-            writeln!(out, "    retyped: {sentence}")?;
-        }
-        // Without data they say nothing.
-        for pair in pairs.iter().filter(|_| *rows > 0) {
-            let state = if pair.holds() { "holds" } else { "BROKEN" };
-            writeln!(out, "    {state}: {} ({} rows)", pair.name, pair.rows)?;
-        }
-        for call in calls.iter().filter(|call| !call.holds()) {
-            writeln!(out, "    CHANGED: the answer to {}", call.name)?;
-        }
-        if !calls.is_empty() {
-            let same = calls.iter().filter(|call| call.holds()).count();
-            writeln!(out, "    answers as before: {same} of {} recorded calls", calls.len())?;
-        }
+    report.applied.iter().try_for_each(|applied| write_applied(out, applied))
+}
+
+/// What one migration did to the data.
+fn write_applied(out: &mut String, applied: &Applied) -> std::fmt::Result {
+    let Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls } =
+        &applied.preservation;
+    let title = format!("V{} {}", applied.version, applied.name);
+    if *rows == 0 {
+        writeln!(out, "  {title}: no data yet")?;
+    } else {
+        writeln!(
+            out,
+            "  {title}: {rows} rows and {columns} columns of {tables} tables compared, {} lost",
+            losses.len()
+        )?;
+    }
+    for loss in covered {
+        writeln!(out, "    planned: {}", loss.sentence())?;
+    }
+    for sentence in retyped {
+        writeln!(out, "    retyped: {sentence}")?;
+    }
+    // Without data they say nothing.
+    for pair in pairs.iter().filter(|_| *rows > 0) {
+        let state = if pair.holds() { "holds" } else { "BROKEN" };
+        writeln!(out, "    {state}: {} ({} rows)", pair.name, pair.rows)?;
+    }
+    for call in calls.iter().filter(|call| !call.holds()) {
+        writeln!(out, "    CHANGED: the answer to {}", call.name)?;
+    }
+    if !calls.is_empty() {
+        let same = calls.iter().filter(|call| call.holds()).count();
+        writeln!(out, "    answers as before: {same} of {} recorded calls", calls.len())?;
     }
     Ok(())
 }
@@ -390,6 +399,25 @@ fn write_followed(out: &mut String, followed: &Followed) -> std::fmt::Result {
         writeln!(out, "  {}", reason.replace('\n', " "))?;
     }
     Ok(())
+}
+
+/// What the new files did to generated rows.
+fn write_rehearsal(out: &mut String, rehearsal: &Rehearsal) -> std::fmt::Result {
+    let rows = counted(rehearsal.rows, "generated row");
+    writeln!(out, "new files   tried on {rows}, since there are no fixtures")?;
+    rehearsal.applied.iter().try_for_each(|applied| write_applied(out, applied))?;
+    for Failure { version, name, error, by_any_row_of } in &rehearsal.failed {
+        let help = match by_any_row_of {
+            Some(_) => "",
+            None => "; see whether your rows are such",
+        };
+        writeln!(
+            out,
+            "  V{version} {name}: fails where there are rows: {}{help}",
+            error.in_brief()
+        )?;
+    }
+    rehearsal.notes.iter().try_for_each(|note| writeln!(out, "  {note}"))
 }
 
 fn write_round_trip(out: &mut String, trip: &RoundTrip) -> std::fmt::Result {

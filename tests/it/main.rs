@@ -16,6 +16,7 @@ mod platform;
 mod preservation;
 mod random_schemas;
 mod recorded_calls;
+mod rehearsal;
 mod round_trip;
 mod seeding;
 mod shop_chat;

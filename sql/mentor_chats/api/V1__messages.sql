@@ -70,8 +70,8 @@ from (values
 
 
 -- GET /mentor/messages. From the cut over on it returns only what stands alone: the whole answer is
--- the same until then, and of what stands alone afterwards: that is asked for without a limit, since
--- a limit counts the other messages too until then.
+-- the same until then, and of what stands alone afterwards. That is asked for without a limit,
+-- which would count other messages until then.
 
 -- call: Anna reads all that was said
 -- as: cuser0000000000000000anna

@@ -1,0 +1,159 @@
+//! New files meet generated rows where there are no fixtures: what they lose, whom they let in on the
+//! way, and whether they can be applied at all. Each mistake beside the same change done well.
+
+use leakproof::report::{Outcome, Report, to_text};
+
+use crate::support::{
+    Copy, MEMBERS_CONFIG, TENANTS_AND_MEMBERS, check_with, in_parallel, try_check_with,
+};
+
+const NOTES: &str = "
+create table public.notes (
+    id uuid primary key,
+    tenant_id uuid not null references public.tenants on delete cascade,
+    author uuid not null references auth.users on delete cascade,
+    title text not null,
+    body text,
+    size integer not null
+);
+create function public.mine() returns setof uuid language sql stable security definer
+set search_path = '' as $$
+    select tenant_id from public.members where user_id = (select auth.uid())
+$$;
+alter table public.tenants enable row level security;
+alter table public.members enable row level security;
+alter table public.notes enable row level security;
+create policy own on public.tenants for select to authenticated using (id in (select mine()));
+create policy own on public.members for select to authenticated
+    using (user_id = (select auth.uid()));
+create policy own on public.notes to authenticated
+    using (author = (select auth.uid()) and tenant_id in (select mine()));
+revoke truncate on public.tenants, public.members, public.notes
+    from anon, authenticated, service_role;
+";
+
+/// A project of two files whose access is accepted.
+fn accepted_project() -> Copy {
+    let copy = Copy::empty();
+    copy.write("leakproof.toml", MEMBERS_CONFIG);
+    copy.write("migrations/V1__members.sql", TENANTS_AND_MEMBERS);
+    copy.write("migrations/V2__notes.sql", NOTES);
+    let report = check_with(&copy.path(), |options| options.accept = true);
+    assert!(report.findings.is_empty(), "{}", to_text(&report));
+    assert!(report.rehearsal.is_none(), "there is nothing new");
+    copy
+}
+
+/// The same with more files, checked.
+fn with_files(files: &[&str]) -> Report {
+    let copy = accepted_project();
+    for (at, sql) in files.iter().enumerate() {
+        copy.write(&format!("migrations/V{}__change.sql", at + 3), sql);
+    }
+    check_with(&copy.path(), |_| ())
+}
+
+/// Rule and place of each finding.
+fn findings(report: &Report) -> Vec<String> {
+    report.findings.iter().map(|finding| format!("{} {}", finding.rule, finding.on)).collect()
+}
+
+/// New files, and what must be found of them: nothing where the list is empty.
+const PAIRS: &[(&[&str], &[&str])] = &[
+    (&["alter table public.notes drop column body"], &["data-lost public.notes.body"]),
+    (&["alter table public.notes rename column body to content"], &[]),
+    (&["update public.notes set title = left(title, 3)"], &["data-lost public.notes.title"]),
+    (&["alter table public.notes alter column size type bigint"], &[]),
+    (&["delete from public.notes where size >= 0"], &["data-lost public.notes"]),
+    // A table that comes with a new file has rows when the next one comes.
+    (
+        &[
+            "create table public.tags (id uuid primary key, tenant_id uuid not null
+                references public.tenants, label text not null);
+            alter table public.tags enable row level security;
+            revoke truncate on public.tags from anon, authenticated, service_role;",
+            "alter table public.tags drop column label",
+        ],
+        &["data-lost public.tags.label"],
+    ),
+    (&["alter table public.notes add column kind text not null"], &["fails-on-rows public.notes"]),
+    (&["alter table public.notes add column kind text not null default 'note'"], &[]),
+    // The last one closes again what the first one opens.
+    (
+        &[
+            "create policy anybody on public.notes for select to authenticated using (true)",
+            "drop policy anybody on public.notes",
+        ],
+        &["access-widened public.notes"],
+    ),
+    (
+        &[
+            "create policy again on public.notes for select to authenticated
+                using (author = (select auth.uid()) and tenant_id in (select mine()))",
+            "drop policy again on public.notes",
+        ],
+        &[],
+    ),
+];
+
+#[test]
+fn new_files_meet_rows() {
+    let told = in_parallel(PAIRS, |(files, expected)| {
+        let report = with_files(files);
+        let rehearsal = report.rehearsal.as_ref().expect("a rehearsal");
+        assert!(rehearsal.rows > 20, "{files:?}: {}", rehearsal.rows);
+        let found = findings(&report);
+        (found != *expected).then(|| format!("{files:?}: {expected:?}\n{}", to_text(&report)))
+    });
+    let wrong: Vec<String> = told.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Rows that no user would have may be in the way: then the file is not tried on rows, it is said, and
+/// the next one is tried.
+#[test]
+fn what_fails_on_generated_rows_alone_is_told() {
+    let report = with_files(&[
+        "alter table public.notes add constraint short check (length(title) < 3)",
+        "alter table public.notes drop column body",
+    ]);
+    let text = to_text(&report);
+    assert_eq!(findings(&report), ["data-lost public.notes.body"], "{text}");
+    assert!(text.contains("V3 change: fails where there are rows: "), "{text}");
+    assert!(
+        text.contains("violated by some row (SQLSTATE 23514); see whether your rows"),
+        "{text}"
+    );
+}
+
+#[test]
+fn all_files_meet_rows_if_asked_for() {
+    let copy = Copy::empty();
+    copy.write("leakproof.toml", MEMBERS_CONFIG);
+    copy.write("migrations/V1__members.sql", TENANTS_AND_MEMBERS);
+    copy.write("migrations/V2__notes.sql", NOTES);
+    copy.write("migrations/V3__change.sql", "alter table public.notes drop column body");
+    let report = check_with(&copy.path(), |_| ());
+    assert!(report.rehearsal.is_none(), "nothing was accepted");
+    let report = check_with(&copy.path(), |options| options.rows_from = Some(0));
+    assert_eq!(findings(&report), ["data-lost public.notes.body"]);
+    assert_eq!(report.outcome(), Outcome::Failed);
+}
+
+/// The actors are probed where none of the rows is: access is as accepted, whatever is new.
+#[test]
+fn access_is_the_same_with_and_without() {
+    let copy = accepted_project();
+    copy.write("migrations/V3__change.sql", "comment on table public.notes is 'what was noted'");
+    let report = check_with(&copy.path(), |_| ());
+    assert!(report.rehearsal.as_ref().is_some_and(|rehearsal| rehearsal.applied.len() == 1));
+    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
+}
+
+#[test]
+fn fixtures_and_generated_rows_exclude_each_other() {
+    let copy = Copy::of("sql/shop_chat");
+    let refusal = try_check_with(&copy.path(), |options| options.rows_from = Some(1));
+    let refusal = refusal.expect_err("a refusal").to_string();
+    assert!(refusal.contains("leave out `--rows-from`"), "{refusal}");
+}
