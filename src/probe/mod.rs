@@ -11,7 +11,7 @@ mod transfer;
 mod trial;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use postgres::Client;
@@ -264,6 +264,9 @@ struct Prober<'t, 'c, 'a> {
     privileges: &'t Privileges,
     classes: BTreeMap<RowClass, Vec<&'t KnownRow>>,
     cells: BTreeMap<(Command, RowClass), (Verdict, Option<Evidence>)>,
+    /// What the server answered to statements that were looked at in the same round trip: in the same
+    /// world it would answer the same, and several aims may take one statement.
+    answers: HashMap<String, Answer>,
     attempts: usize,
 }
 
@@ -297,7 +300,8 @@ struct Done {
 impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
     fn new(trial: &'t mut Trial<'c>, target: &'t Target<'a>, privileges: &'t Privileges) -> Self {
         let classes = target.by_class(trial.actor());
-        Self { trial, target, privileges, classes, cells: BTreeMap::new(), attempts: 0 }
+        let (cells, answers) = (BTreeMap::new(), HashMap::new());
+        Self { trial, target, privileges, classes, cells, answers, attempts: 0 }
     }
 
     fn probe(&mut self) -> Result<()> {
@@ -372,14 +376,9 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         statement: &Statement<'_>,
         of: usize,
     ) -> Result<Result<Done, (Verdict, Failure)>> {
-        self.attempts += 1;
         let look = self.is_looked_at(statement).then(|| self.look_query(statement));
         let look = look.as_deref();
-        let answer = match ours {
-            "" => Some(self.trial.attempt(&statement.sql, look)?),
-            ours => self.trial.attempt_after(ours, &statement.sql, look)?,
-        };
-        let mut failure = match answer {
+        let mut failure = match self.ask(ours, &statement.sql, look)? {
             Some(Answer::Done(rows, reached, seen)) => {
                 return Ok(Ok(Done { rows, reached, stopped_by: None, seen }));
             }
@@ -405,6 +404,22 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
             }
         }
         Ok(Err((self.verdict(statement, &failure, of), failure)))
+    }
+
+    /// Asks the server, unless it is known what it answers.
+    fn ask(&mut self, ours: &str, sql: &str, look: Option<&str>) -> Result<Option<Answer>> {
+        let question = look.map(|look| format!("{ours}; {sql}; {look}"));
+        if let Some(known) = question.as_ref().and_then(|asked| self.answers.get(asked)) {
+            return Ok(Some(known.clone()));
+        }
+        self.attempts += 1;
+        let answer = match ours {
+            "" => Some(self.trial.attempt(sql, look)?),
+            ours => self.trial.attempt_after(ours, sql, look)?,
+        };
+        // Without a look somebody looks at what it left.
+        self.answers.extend(question.zip(answer.clone()));
+        Ok(answer)
     }
 
     fn verdict(&self, statement: &Statement<'_>, failure: &Failure, of: usize) -> Verdict {

@@ -18,6 +18,7 @@ pub(super) struct Trial<'a> {
 }
 
 /// What the server answered.
+#[derive(Clone)]
 pub(super) enum Answer {
     /// The rows it gave, how many it reached, and what was seen right after it, if asked for.
     Done(Vec<TextRow>, u64, Option<Vec<TextRow>>),
@@ -25,7 +26,7 @@ pub(super) enum Answer {
 }
 
 /// Why a statement raised.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub sqlstate: String,
     message: String,
@@ -173,7 +174,7 @@ fn lost(cause: &postgres::Error) -> Error {
         .help("run again; if it happens again, look at the server's log")
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct ConstraintName {
     schema: String,
     table: String,
