@@ -105,6 +105,8 @@ pub(crate) struct Column {
 pub(crate) struct Rule {
     relation: Oid,
     pub is_policy: bool,
+    /// Whether it is asked of rows that are inserted.
+    pub is_for_insert: bool,
     /// Whom it is for; `public` is everybody.
     roles: Vec<String>,
     /// Its expressions.
@@ -119,9 +121,11 @@ impl Rule {
         has_name(&self.asks, column)
     }
 
-    /// Whether it hands a row on as a whole, which names no column.
-    pub(crate) fn takes_whole_row(&self) -> bool {
-        self.asks.contains(".*")
+    /// Whether it looks at more of a row than some columns: at others, or at the row as a whole, which
+    /// names no column.
+    pub(crate) fn looks_beyond(&self, relation: &Relation, columns: &[String]) -> bool {
+        let mut others = relation.columns.iter().filter(|other| !columns.contains(&other.name));
+        self.asks.contains(".*") || others.any(|other| self.names(&other.name))
     }
 
     /// Whether it is a policy for a role.

@@ -3,6 +3,7 @@
 select
     p.polrelid::bigint as relation,
     true as is_policy,
+    p.polcmd in ('a', '*') as is_for_insert,
     (
         select array_agg(case role when 0 then 'public' else pg_catalog.pg_get_userbyid(role) end)
         from unnest(p.polroles) as role
@@ -28,6 +29,7 @@ from pg_catalog.pg_policy p
 union all
 select distinct
     d.refobjid::bigint,
+    false,
     false,
     '{}'::text[],
     -- What a view shows decides nothing; its own WHERE is the one that is indented by two.

@@ -238,13 +238,17 @@ impl<'a> Target<'a> {
     /// columns (the key may lead to another table, the whole row to any column), or a trigger may
     /// write other values or refuse the row.
     fn tells_more_than_owners(&self) -> bool {
-        let columns = self.relation.columns.iter().map(|column| &column.name);
-        let others: Vec<&String> =
-            columns.filter(|name| !self.owner_columns.contains(name)).collect();
         let mut policies = self.relation.rules.iter().filter(|rule| rule.is_policy);
         self.relation.has_update_trigger
-            || policies
-                .any(|rule| rule.takes_whole_row() || others.iter().any(|name| rule.names(name)))
+            || policies.any(|rule| rule.looks_beyond(self.relation, &self.owner_columns))
+    }
+
+    /// Whether a policy refuses all new rows of one owner alike, whatever else is in them.
+    fn refuses_by_owner(&self) -> bool {
+        let mut policies = self.relation.rules.iter().filter(|rule| rule.is_for_insert);
+        self.relation.is_table()
+            && self.relation.trigger_source.is_none()
+            && !policies.any(|rule| rule.looks_beyond(self.relation, &self.owner_columns))
     }
 
     /// A row in words: how to find it and whose it is.

@@ -3,7 +3,7 @@
 
 use super::privileges::Privilege;
 use super::trial::Failure;
-use super::{Prober, Statement};
+use super::{Done, Prober, Statement};
 use crate::error::Result;
 use crate::matrix::{Command, Evidence, RowClass, Verdict};
 use crate::world::KnownRow;
@@ -18,6 +18,10 @@ const MOST_ALONE: usize = 8;
 pub(super) struct Aim<'t> {
     pub class: RowClass,
     pub rows: Vec<&'t KnownRow>,
+}
+
+fn is_among(row: &KnownRow, rows: &[&KnownRow]) -> bool {
+    rows.iter().any(|other| std::ptr::eq(*other, row))
 }
 
 /// The first of the rows of each owner, at most [`MOST_ALONE`].
@@ -48,7 +52,7 @@ impl<'t> Prober<'t, '_, '_> {
                 if failure.0 == Verdict::NoGrant {
                     return Ok(false);
                 }
-                if !failure.0.is_allowed() {
+                if !failure.0.is_allowed() && !failure.1.is_before_rows {
                     let is_judged = failure.0 == Verdict::Refused && failure.1.sqlstate == "42501";
                     self.write_alone(statement, aims, is_judged)?;
                 }
@@ -57,19 +61,27 @@ impl<'t> Prober<'t, '_, '_> {
         };
         let changed = self.changed_rows(seen, statement)?;
         for aim in aims {
-            let is_changed = |row: &&&KnownRow| changed.iter().any(|c| std::ptr::eq(*c, **row));
-            let reached: Vec<_> = aim.rows.iter().filter(is_changed).collect();
-            let verdict = match reached.len() {
-                0 => Verdict::Hidden,
-                rows => {
-                    Verdict::Allowed { rows, of: aim.rows.len(), stopped_by: stopped_by.clone() }
-                }
-            };
-            let row = reached.first().map(|row| self.target.describe(row));
-            let evidence = Evidence { statement: statement.sql.clone(), row };
-            self.enter(statement.command, aim.class, verdict, evidence);
+            self.enter_reached(statement, aim, &changed, stopped_by.clone());
         }
         Ok(true)
+    }
+
+    /// Enters how many rows of an aim are among those that a statement changed.
+    fn enter_reached(
+        &mut self,
+        statement: &Statement<'_>,
+        aim: &Aim<'t>,
+        changed: &[&'t KnownRow],
+        stopped_by: Option<String>,
+    ) {
+        let reached: Vec<_> = aim.rows.iter().filter(|row| is_among(row, changed)).collect();
+        let verdict = match reached.len() {
+            0 => Verdict::Hidden,
+            rows => Verdict::Allowed { rows, of: aim.rows.len(), stopped_by },
+        };
+        let row = reached.first().map(|row| self.target.describe(row));
+        let evidence = Evidence { statement: statement.sql.clone(), row };
+        self.enter(statement.command, aim.class, verdict, evidence);
     }
 
     /// Tries a statement that failed on each row alone: what one row makes fail must not hide that
@@ -118,7 +130,7 @@ impl<'t> Prober<'t, '_, '_> {
                     continue;
                 }
                 let changed = self.changed_rows(done.seen, &alone)?;
-                if changed.iter().any(|changed| std::ptr::eq(*changed, *row)) {
+                if is_among(row, &changed) {
                     stopped_by = stopped_by.or(done.stopped_by);
                     reached.push((*row, alone.sql));
                 }
@@ -155,8 +167,8 @@ impl<'t> Prober<'t, '_, '_> {
         (verdict, failure)
     }
 
-    /// Writes class by class `where`, then blind on all of them; stops where the privilege is
-    /// missing, which stands for all classes alike.
+    /// Writes blind, then `where`, class by class; stops where the privilege is missing, which stands
+    /// for all classes alike.
     pub(super) fn write_each_and_all(
         &mut self,
         [qualified, blind]: [Command; 2],
@@ -183,7 +195,7 @@ impl<'t> Prober<'t, '_, '_> {
         }
         statement.command = qualified;
         statement.named.extend(self.target.key_columns().map(|name| (Privilege::Select, name)));
-        for aim in aims {
+        for aim in self.without_hidden(&mut statement, aims)? {
             let Some(condition) = self.target.identity.condition(&aim.rows) else {
                 let reason = "its rows have no key to name them by".to_owned();
                 self.cells.insert((qualified, aim.class), (Verdict::Untested { reason }, None));
@@ -193,6 +205,33 @@ impl<'t> Prober<'t, '_, '_> {
             self.write(&statement, &[aim])?;
         }
         Ok(())
+    }
+
+    /// Writes on all rows but the actor's own in one statement. Gives the aims that need one of their
+    /// own: all but those of which it is known by then that no row is reached. Where one is, that alone
+    /// may hide the others, as from a policy that asks a table which the statement changes.
+    fn without_hidden(
+        &mut self,
+        statement: &mut Statement<'_>,
+        aims: Vec<Aim<'t>>,
+    ) -> Result<Vec<Aim<'t>>> {
+        let (mut open, others): (Vec<_>, Vec<_>) =
+            aims.into_iter().partition(|aim| aim.class == RowClass::Own);
+        let rows: Vec<&'t KnownRow> = others.iter().flat_map(|aim| &aim.rows).copied().collect();
+        let condition = self.target.identity.condition(&rows).filter(|_| others.len() > 1);
+        let mut is_hidden = false;
+        if let Some(condition) = condition {
+            statement.sql = format!("{} where {condition}", statement.verb);
+            if let Ok(Done { seen, .. }) = self.run(statement, rows.len())? {
+                is_hidden = self.changed_rows(seen, statement)?.is_empty();
+            }
+        }
+        if is_hidden {
+            others.iter().for_each(|aim| self.enter_reached(statement, aim, &[], None));
+        } else {
+            open.extend(others);
+        }
+        Ok(open)
     }
 
     /// Without the privilege for the blind form there is none for the other.

@@ -40,7 +40,7 @@ impl<'t> Prober<'t, '_, '_> {
                 for class in self.classes.keys().copied().collect::<Vec<_>>() {
                     self.enter_failure(&statement, class, &failure);
                 }
-                if failure.0 != Verdict::NoGrant {
+                if failure.0 != Verdict::NoGrant && !failure.1.is_before_rows {
                     self.read_alone(&statement)?;
                 }
                 return Ok(());

@@ -38,6 +38,9 @@ pub(super) struct Failure {
     not_null: Option<[String; 3]>,
     /// Whether the value was refused by its type, before anything asked for access.
     is_of_domain: bool,
+    /// Whether a relation that the statement needs, such as one in a policy, is closed to the actor:
+    /// it was refused before any row was looked at.
+    pub is_before_rows: bool,
 }
 
 impl<'a> Trial<'a> {
@@ -208,6 +211,8 @@ impl Failure {
                 .flatten()
                 .map(|names| names.map(str::to_owned)),
             is_of_domain: error.datatype().is_some(),
+            // Within a function there is a context.
+            is_before_rows: error.routine() == Some("aclcheck_error") && error.where_().is_none(),
         }
     }
 

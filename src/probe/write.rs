@@ -57,7 +57,8 @@ impl<'t> Prober<'t, '_, '_> {
     }
 
     /// Inserts without RETURNING, and with it unless the row is a second try that was denied
-    /// without. Gives whether there is nothing left to try: it went through, or is not granted.
+    /// without. Gives whether there is nothing left to try: it went through, is not granted, or would
+    /// be refused with other values, too.
     fn insert_row(&mut self, planned: &Planned, values: Values, is_first: bool) -> Result<bool> {
         let relation = self.target.relation;
         let values = self.without_forbidden_columns(values);
@@ -97,7 +98,12 @@ impl<'t> Prober<'t, '_, '_> {
                     self.enter(command, class, verdict, evidence);
                 }
                 Err(failure) => {
-                    is_settled |= failure.0 == Verdict::NoGrant || failure.0.is_allowed();
+                    let is_refused = failure.0 == Verdict::Refused
+                        && failure.1.sqlstate == "42501"
+                        && command == Command::Insert;
+                    is_settled |= failure.0 == Verdict::NoGrant
+                        || failure.0.is_allowed()
+                        || (is_refused && self.target.refuses_by_owner());
                     self.enter_failure(&statement, class, &failure);
                 }
             }
