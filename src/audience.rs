@@ -206,7 +206,7 @@ impl<'p> Audience<'p> {
         let owners = self.owner_keys(client)?;
         let telling = telling_marks(client, &readable)?;
         let (mut widenings, mut unread) = (Vec::new(), Vec::new());
-        let mut now: HashMap<u64, u64> = HashMap::new();
+        let (mut now, mut others): (HashMap<u64, u64>, HashMap<u64, u64>) = Default::default();
         let mut open: HashMap<(&str, i64), Marks> = HashMap::new();
         for (at, reader) in self.readers.iter().enumerate() {
             let role = reader.actor.role();
@@ -234,8 +234,9 @@ impl<'p> Audience<'p> {
                 widenings.extend(self.newly_seen(version, (at, relation), &marks, &owners));
                 for mark in &marks {
                     let id = mark_id(mark);
-                    if telling.contains(&id) && !owners.contains(mark) {
-                        *now.entry(id).or_default() |= 1 << at;
+                    let seen = if telling.contains(&id) { &mut now } else { &mut others };
+                    if !owners.contains(mark) {
+                        *seen.entry(id).or_default() |= 1 << at;
                     }
                 }
                 if relation.is_open {
@@ -244,6 +245,10 @@ impl<'p> Audience<'p> {
             }
         }
         self.known.extend(now);
+        // What no longer tells whose it is was told of once.
+        for (id, bits) in others {
+            self.known.entry(id).and_modify(|known| *known |= bits);
+        }
         self.followed.widenings.extend(widenings);
         self.followed.unread.extend(unread);
         Ok(())
@@ -354,7 +359,9 @@ fn telling_marks(client: &mut Client, readable: &[Readable]) -> Result<HashSet<u
     let mut telling = HashSet::new();
     for statement in relations.values() {
         // A view of its own may raise for us; then others do not tell by it.
-        let Ok(found) = tolerate(client, &as_json(statement))? else { continue };
+        let Ok(found) = tolerate(client, &format!("select {}", json_of(statement)))? else {
+            continue;
+        };
         let mut counts: HashMap<u64, usize> = HashMap::new();
         for row in found.into_iter().flatten().flatten() {
             let mut in_row = HashSet::new();
@@ -370,8 +377,9 @@ fn telling_marks(client: &mut Client, readable: &[Readable]) -> Result<HashSet<u
     Ok(telling)
 }
 
-fn as_json(statement: &str) -> String {
-    format!("select pg_catalog.row_to_json(q)::text from ({statement}) as q")
+/// What follows `select`.
+fn json_of(statement: &str) -> String {
+    format!("pg_catalog.row_to_json(q)::text from ({statement}) as q")
 }
 
 /// The marks of a relation, or why it could not be read.
@@ -388,35 +396,34 @@ fn ask<'r>(
     let statements: Vec<String> = relations
         .iter()
         .enumerate()
-        .map(|(at, relation)| {
-            let statement = relation.statement();
-            format!("select {at}, pg_catalog.row_to_json(q)::text from ({statement}) as q")
-        })
+        .map(|(at, relation)| format!("select {at}, {}", json_of(&relation.statement())))
         .collect();
     if let Ok(found) = tolerate(client, &format!("{become_reader}; {}", statements.join("; ")))? {
-        let mut marks: Vec<Marks> = vec![Vec::new(); relations.len()];
-        for row in found {
-            let [Some(at), Some(line)] = row.as_slice() else { continue };
-            let at = at.parse::<usize>().ok();
-            if let Some(marks) = at.and_then(|at| marks.get_mut(at)) {
-                each_mark(line, &mut |mark| marks.push(mark.to_owned()));
-            }
-        }
+        let marks = marks_of(found, relations.len());
         return Ok(relations.iter().copied().zip(marks.into_iter().map(Ok)).collect());
     }
     let mut answers = Vec::new();
     for relation in relations {
-        let sql = format!("{become_reader}; {}", as_json(&relation.statement()));
-        let answer = tolerate(client, &sql)?.map(|found| {
-            let mut marks = Vec::new();
-            for line in found.into_iter().flatten().flatten() {
-                each_mark(&line, &mut |mark| marks.push(mark.to_owned()));
-            }
-            marks
-        });
+        let statement = format!("select 0, {}", json_of(&relation.statement()));
+        let answer = tolerate(client, &format!("{become_reader}; {statement}"))?;
+        let answer = answer.map(|found| marks_of(found, 1).into_iter().flatten().collect());
         answers.push((*relation, answer));
     }
     Ok(answers)
+}
+
+/// The marks of so many statements; each row begins with the place of its own. What becoming a
+/// reader answers has no such place, and is of nobody.
+fn marks_of(found: Vec<TextRow>, statements: usize) -> Vec<Marks> {
+    let mut marks: Vec<Marks> = vec![Vec::new(); statements];
+    for row in found {
+        let [Some(at), Some(line)] = row.as_slice() else { continue };
+        let at = at.parse::<usize>().ok();
+        if let Some(marks) = at.and_then(|at| marks.get_mut(at)) {
+            each_mark(line, &mut |mark| marks.push(mark.to_owned()));
+        }
+    }
+    marks
 }
 
 /// Runs statements and takes them back; gives the rows, or what the server says to them.

@@ -12,8 +12,8 @@ use crate::audience::Audience;
 use crate::compare::{self, AcceptedAt};
 use crate::error::{Error, Result};
 use crate::finding::{
-    Finding, apply_waivers, judge_access, judge_preservation, judge_rehearsal, judge_round_trip,
-    judge_widenings,
+    Finding, apply_waivers, is_about_rows, judge_access, judge_preservation, judge_rehearsal,
+    judge_round_trip, judge_widenings,
 };
 use crate::isolation::Isolation;
 use crate::matrix::{Cell, Command, Matrix, Verdict};
@@ -21,7 +21,7 @@ use crate::migrate::{Applied, Deviations};
 use crate::platform::Platform;
 use crate::probe::Turns;
 use crate::progress::Progress;
-use crate::project::{Grants, Project, SqlFile};
+use crate::project::{Grants, Project, SqlFile, Waiver};
 use crate::rehearsal::rehearse;
 use crate::report::{Report, counted};
 use crate::round_trip::Passed;
@@ -82,6 +82,7 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
         ..Report::default()
     };
     report.notes.extend(note_on_version(project, &server));
+    report.notes.extend(note_on_late_files(project));
     report.notes.extend(platform.notes(&mut scratch.connect()?)?);
     let mut audience = Audience::of(project, platform.clone());
     let mut passed = Passed::default();
@@ -104,20 +105,36 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     findings.extend(judge_widenings(&report.followed.widenings));
     match migrated {
         Ok(()) => {
-            findings.extend(check_access(project, options, &scratch, &mut report, &mut steps)?);
-            // A file that is left out is in the way of the others.
-            if let Some(from) = rows_from.filter(|_| report.failed.is_empty()) {
-                steps.begin("try the new files on rows");
-                let rehearsal = rehearse(project, &platform, &server, from)?;
-                let seen = judge_rehearsal(&rehearsal).into_iter();
-                // What a file does to rows that files have made is known by now.
-                let is_new = |one: &Finding| {
-                    !findings.iter().any(|known| (known.rule, &known.on) == (one.rule, &one.on))
-                };
-                let new: Vec<Finding> = seen.filter(is_new).collect();
-                findings.extend(new);
-                report.rehearsal = Some(rehearsal);
+            let mut at = newest(&report.applied);
+            match rows_from {
+                Some(_) if !report.failed.is_empty() => report
+                    .notes
+                    .push("the new files were not tried on rows, since a file was left out".into()),
+                Some(from) => {
+                    steps.begin("try the new files on rows");
+                    let rehearsal = rehearse(project, &platform, &server, from)?;
+                    let seen = judge_rehearsal(&rehearsal);
+                    let waivers = &project.config().waive;
+                    if !apply_waivers(seen.clone(), waivers, |_| false).0.is_empty() {
+                        at = compare::accepted_at(&project.accepted_path());
+                        report.notes.extend(options.accept.then(|| {
+                            "only access is accepted: the new files stay new, until what they do to \
+                             rows is mended, covered by a pair, or waived"
+                                .into()
+                        }));
+                    }
+                    // What a file does to rows that files have made is known by now.
+                    let is_new = |one: &Finding| {
+                        !findings.iter().any(|known| (known.rule, &known.on) == (one.rule, &one.on))
+                    };
+                    let new: Vec<Finding> = seen.into_iter().filter(is_new).collect();
+                    findings.extend(new);
+                    report.rehearsal = Some(rehearsal);
+                }
+                None => {}
             }
+            let access = check_access(project, options, at, &scratch, &mut report, &mut steps)?;
+            findings.extend(access);
             if options.round_trip {
                 steps.begin("go back and there again");
                 let trip = passed.travel(project, &mut scratch)?;
@@ -130,7 +147,11 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
         Err(error) => return Err(error),
     }
     let waivers = if report.stopped.is_none() { project.config().waive.as_slice() } else { &[] };
-    (report.findings, report.waived) = apply_waivers(findings, waivers, options.only.is_none());
+    // What a file does to rows is known only when it meets them.
+    let must_match = |waiver: &Waiver| {
+        options.only.is_none() && (has_fixtures(project) || !is_about_rows(&waiver.finding))
+    };
+    (report.findings, report.waived) = apply_waivers(findings, waivers, must_match);
     steps.begin("clean up");
     // The database goes with a server that nobody else has.
     drop(server);
@@ -142,14 +163,18 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
 /// The version after which files are new, if there are any and no fixtures that they meet: what they
 /// do to rows is tried on generated ones. Files of before are applied where rows are real.
 fn first_without_rows(project: &Project, options: &CheckOptions) -> Result<Option<i64>> {
-    let versions: Vec<i64> = project.migrations().iter().map(SqlFile::version).collect();
-    let has_fixtures = versions.iter().any(|version| project.fixture(*version).is_some());
+    let versions = versions(project);
+    let last = versions.last().copied().unwrap_or_default();
     let from = match (options.rows_from, compare::accepted_at(&project.accepted_path())) {
-        (Some(_), _) if has_fixtures => {
+        (Some(_), _) if has_fixtures(project) => {
             return Err(Error::new("no rows are generated where there are fixtures")
                 .help("leave out `--rows-from`; the files meet the rows of `fixtures/`"));
         }
-        (Some(version), _) | (None, AcceptedAt::Version(version)) => version,
+        (Some(version), _) if version >= last => {
+            return Err(Error::new(format!("no file comes after version {version}"))
+                .help(format!("`--rows-from` takes a version before the last, {last}")));
+        }
+        (Some(version), _) | (None, AcceptedAt::Version(version, _)) => version,
         // Who accepts by another way checks file by file.
         (None, AcceptedAt::Unknown) => match versions.as_slice() {
             [.., before, _] => *before,
@@ -157,14 +182,44 @@ fn first_without_rows(project: &Project, options: &CheckOptions) -> Result<Optio
         },
         (None, AcceptedAt::Never) => return Ok(None),
     };
-    let is_new = versions.iter().any(|version| *version > from);
-    Ok((is_new && !has_fixtures).then_some(from))
+    Ok((last > from && !has_fixtures(project)).then_some(from))
 }
 
-/// Seeds, probes, compares, and accepts if asked to; gives the findings.
+/// Files that came late, with a version before the accepted one, are not new by their number.
+fn note_on_late_files(project: &Project) -> Option<String> {
+    let AcceptedAt::Version(version, accepted) = compare::accepted_at(&project.accepted_path())
+    else {
+        return None;
+    };
+    let now = versions(project).iter().filter(|known| **known <= version).count();
+    (now != accepted && !has_fixtures(project)).then(|| {
+        format!(
+            "up to the accepted version {version} there were {}, and are {now}: what came late \
+             has met no rows; `--rows-from` says which files are to",
+            counted(accepted, "file")
+        )
+    })
+}
+
+fn versions(project: &Project) -> Vec<i64> {
+    project.migrations().iter().map(SqlFile::version).collect()
+}
+
+fn has_fixtures(project: &Project) -> bool {
+    project.migrations().iter().any(|file| project.fixture(file.version()).is_some())
+}
+
+/// The last version, and how many files there are.
+fn newest(applied: &[Applied]) -> AcceptedAt {
+    let last = applied.last().map(|last| AcceptedAt::Version(last.version, applied.len()));
+    last.unwrap_or(AcceptedAt::Unknown)
+}
+
+/// Seeds, probes, compares, and accepts `at` a version if asked to; gives the findings.
 fn check_access(
     project: &Project,
     options: &CheckOptions,
+    at: AcceptedAt,
     scratch: &Scratch<'_>,
     report: &mut Report,
     steps: &mut Steps<'_>,
@@ -196,8 +251,7 @@ fn check_access(
     if options.accept && is_sound {
         // One that cannot be read is what `--accept` is to mend.
         report.accepted_now = compared(&path, &report.matrix).ok();
-        let version = report.applied.last().map(|applied| applied.version);
-        compare::accept(&path, &report.matrix, version)?;
+        compare::accept(&path, &report.matrix, at)?;
     }
     report.comparison = Some(compared(&path, &report.matrix)?);
     let api = scratch.platform().has_users().then(|| project.schemas());

@@ -151,17 +151,20 @@ pub(crate) enum AcceptedAt {
     Never,
     /// By `cargo insta`, which does not say.
     Unknown,
-    Version(i64),
+    /// The last version, and how many files there were.
+    Version(i64, usize),
 }
 
 /// Reads it from the header in `path`; a file that cannot be read is told of when it is compared.
 pub(crate) fn accepted_at(path: &Path) -> AcceptedAt {
     let Ok(Some(snapshot)) = read_snapshot(path) else { return AcceptedAt::Never };
-    let version = snapshot.header().lines().find_map(|line| line.strip_prefix(ACCEPTED_AT));
-    match version.and_then(|version| version.trim().parse().ok()) {
-        Some(version) => AcceptedAt::Version(version),
-        None => AcceptedAt::Unknown,
-    }
+    let line = snapshot.header().lines().find_map(|line| line.strip_prefix(ACCEPTED_AT));
+    let numbers = line.and_then(|line| {
+        let (version, files) = line.split_once(" of ")?;
+        let files = files.strip_suffix(" files")?;
+        Some(AcceptedAt::Version(version.parse().ok()?, files.parse().ok()?))
+    });
+    numbers.unwrap_or(AcceptedAt::Unknown)
 }
 
 /// Writes the matrix as the accepted one, in the form of an insta snapshot. A header that is there
@@ -169,7 +172,7 @@ pub(crate) fn accepted_at(path: &Path) -> AcceptedAt {
 ///
 /// # Errors
 /// A file or folder that cannot be written.
-pub(crate) fn accept(path: &Path, now: &Matrix, version: Option<i64>) -> Result<()> {
+pub(crate) fn accept(path: &Path, now: &Matrix, at: AcceptedAt) -> Result<()> {
     let wrong = |cause: std::io::Error| {
         Error::new(format!("cannot write `{}`", path.display()))
             .cause(cause)
@@ -182,8 +185,8 @@ pub(crate) fn accept(path: &Path, now: &Matrix, version: Option<i64>) -> Result<
         }
         None => String::from("source: leakproof check\nexpression: matrix\n"),
     };
-    if let Some(version) = version {
-        header.push_str(&format!("{ACCEPTED_AT}{version}\n"));
+    if let AcceptedAt::Version(version, files) = at {
+        header.push_str(&format!("{ACCEPTED_AT}{version} of {files} files\n"));
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(wrong)?;

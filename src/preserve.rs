@@ -45,6 +45,8 @@ pub struct Preservation {
     pub covered: Vec<Loss>,
     /// Columns with another type and every value, one sentence each.
     pub retyped: Vec<String>,
+    /// Columns of times that a trigger of theirs has set to now, and nothing else has changed.
+    pub stamped: Vec<String>,
     /// The pairs and how they came out.
     pub pairs: Vec<PairOutcome>,
     /// The recorded calls and how they came out.
@@ -91,7 +93,7 @@ pub(crate) fn after(
     let outcomes = pairs::compare_after(client, pairs)?;
     let (after, now) = Census::take_again(client, &before.census)?;
     let zones = retype::stated_zones(file);
-    let Difference { losses, retyped } =
+    let Difference { losses, retyped, stamped } =
         difference::differences(client, &before.census, &after, &zones)?;
     let (covered, losses) = losses.into_iter().partition(|loss| {
         let is_vouched = |pair: &PreservePair| pair.covers().iter().any(|name| loss.is_in(name));
@@ -99,7 +101,10 @@ pub(crate) fn after(
     });
     let (tables, rows, columns) = before.census.size();
     let (pairs, calls) = (outcomes, Vec::new());
-    Ok((Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls }, now))
+    Ok((
+        Preservation { tables, rows, columns, losses, covered, retyped, stamped, pairs, calls },
+        now,
+    ))
 }
 
 /// What a database holds, by names: a line for each table and for each column with values.

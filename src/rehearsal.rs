@@ -19,6 +19,7 @@ use crate::project::{Project, SqlFile};
 use crate::scratch::Scratch;
 use crate::server::Server;
 use crate::session;
+use crate::statement;
 use crate::tenancy::Tenancy;
 use crate::world::World;
 
@@ -27,7 +28,7 @@ use crate::world::World;
 pub struct Rehearsal {
     /// The versions that met rows, and what they did to them.
     pub applied: Vec<Applied>,
-    /// How many rows were generated on the way.
+    /// How many rows there were in the end.
     pub rows: usize,
     /// Files that cannot be applied where there are rows.
     pub failed: Vec<Failure>,
@@ -35,6 +36,19 @@ pub struct Rehearsal {
     pub notes: Vec<String>,
     /// Who sees more after a file than before.
     pub widenings: Vec<Widening>,
+}
+
+impl Rehearsal {
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// `V3 add_title`
+fn title(file: &SqlFile) -> String {
+    format!("V{} {}", file.version(), file.name())
 }
 
 /// A file that fails on generated rows.
@@ -92,7 +106,7 @@ fn rehearse_from(
     let known_before = scratch.applied().len();
     let mut failed_at = None;
     for file in later {
-        filled.fill(&mut client, project, platform, rehearsal)?;
+        filled.fill(&mut client, (project, platform), file, rehearsal)?;
         audience.look_anew(&mut client, file)?;
         let mut look = |client: &mut Client, file: &SqlFile| audience.look(client, file);
         if let Err(error) = scratch.rehearse_to(file.version(), &mut look) {
@@ -100,21 +114,51 @@ fn rehearse_from(
                 return Err(error);
             }
             let (version, name) = (file.version(), file.name().to_owned());
-            let by_any_row_of = filled.table_that_lacks_a_value(&error);
+            let by_any_row_of = filled.table_that_lacks_a_value(file, &error);
             rehearsal.failed.push(Failure { version, name, error, by_any_row_of });
             failed_at = Some(version);
             break;
         }
     }
+    rehearsal.rows = rehearsal.rows.max(filled.rows);
     rehearsal.applied.extend(scratch.applied().iter().skip(known_before).cloned());
     rehearsal.widenings.extend(audience.into_followed().widenings);
     Ok(failed_at)
+}
+
+/// Whether a statement adds the column with NOT NULL and without a value, so that no row can have
+/// one: what is filled before it becomes NOT NULL may fail for some rows only.
+fn adds_without_value(statement: &str, column: &str) -> bool {
+    let words: Vec<String> = statement::raw_words(statement).map(str::to_owned).collect();
+    let mut depth = 0;
+    let mut parts: Vec<Vec<String>> = vec![Vec::new()];
+    for word in words {
+        match word.as_str() {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            "," if depth == 0 => parts.push(Vec::new()),
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(word);
+        }
+    }
+    parts.iter().any(|part| {
+        let is = |word: &String, keyword: &str| word.eq_ignore_ascii_case(keyword);
+        let has = |keyword: &str| part.iter().any(|word| is(word, keyword));
+        let is_named = |word: &String| {
+            word.to_lowercase() == column || *word == statement::escape_identifier(column)
+        };
+        let not_null = part.windows(2).any(|two| is(&two[0], "not") && is(&two[1], "null"));
+        has("add") && part.iter().any(is_named) && not_null && !has("default") && !has("generated")
+    })
 }
 
 /// The tables that have rows, as they were when they got them.
 #[derive(Default)]
 struct Filled {
     tables: BTreeSet<Oid>,
+    rows: usize,
     catalog: Arc<Catalog>,
 }
 
@@ -123,30 +167,34 @@ impl Filled {
     fn fill(
         &mut self,
         client: &mut Client,
-        project: &Project,
-        platform: &Platform,
+        (project, platform): (&Project, &Platform),
+        file: &SqlFile,
         rehearsal: &mut Rehearsal,
     ) -> Result<()> {
         let seeded = in_transaction(client, |client| self.seed(client, project, platform));
         match seeded {
-            Ok(rows) => rehearsal.rows += rows,
+            Ok(empty) => {
+                for (table, reason) in empty {
+                    let title = title(file);
+                    let reason = reason.lines().next().unwrap_or_default();
+                    rehearsal.note(format!("no rows in {table} before {title}: {reason}"));
+                }
+            }
             Err(error) if client.is_closed() => return Err(error),
             Err(error) => {
-                let note = format!("no rows could be generated on the way: {}", error.in_brief());
-                if !rehearsal.notes.contains(&note) {
-                    rehearsal.notes.push(note);
-                }
+                rehearsal.note(format!("no rows before {}: {}", title(file), error.fact()));
             }
         }
         Ok(())
     }
 
+    /// Gives the new tables that have no row, and why.
     fn seed(
         &mut self,
         client: &mut Client,
         project: &Project,
         platform: &Platform,
-    ) -> Result<usize> {
+    ) -> Result<Vec<(String, String)>> {
         client
             .batch_execute("set local timezone = 'UTC'; set local client_min_messages = error")
             .map_err(|cause| session::internal("generate rows", &cause))?;
@@ -162,17 +210,24 @@ impl Filled {
         };
         let new: Vec<Oid> = catalog.relations().filter(is_new).map(|r| r.oid).collect();
         if new.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let platform = platform.clone();
         let world = World::seed(client, Arc::clone(&catalog), tenancy, platform, actors, &new)?;
+        self.rows += world.seeded.values().map(Vec::len).sum::<usize>();
+        let reason = |oid: &Oid| {
+            let title = catalog.relation(*oid)?.title();
+            Some((title, world.unseeded.get(oid)?.clone()))
+        };
+        let empty = new.iter().filter(|oid| !world.seeded.contains_key(oid)).filter_map(reason);
+        let empty = empty.collect();
         self.tables.extend(new);
-        Ok(world.seeded.values().map(Vec::len).sum())
+        Ok(empty)
     }
 
     /// The table with rows that an error is about, if it says that a column may not be NULL which was
     /// not there when the rows came. The server quotes both names, in whatever language.
-    fn table_that_lacks_a_value(&self, error: &Error) -> Option<String> {
+    fn table_that_lacks_a_value(&self, file: &SqlFile, error: &Error) -> Option<String> {
         let text = error.to_string();
         let quoted: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
         let [column, table, ..] = quoted.as_slice() else { return None };
@@ -181,7 +236,9 @@ impl Filled {
                 && relation.name == *table
                 && relation.column(column).is_none()
         };
-        let found = self.catalog.relations().filter(|_| text.contains("(SQLSTATE 23502)"));
-        found.into_iter().find(is_it).map(Relation::title)
+        let mut statements = statement::split(file.sql()).into_iter();
+        let is_certain = text.contains("(SQLSTATE 23502)")
+            && statements.any(|statement| adds_without_value(statement.text, column));
+        self.catalog.relations().filter(|_| is_certain).find(is_it).map(Relation::title)
     }
 }

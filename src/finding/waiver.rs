@@ -16,12 +16,12 @@ pub struct Waived {
     pub reason: String,
 }
 
-/// Takes the waived findings out, and adds one for each waiver that is expired or, where all was
-/// looked at, matches nothing.
+/// Takes the waived findings out, and adds one for each waiver that is expired or, where it must,
+/// matches nothing.
 pub(crate) fn apply_waivers(
     findings: Vec<Finding>,
     waivers: &[Waiver],
-    is_whole: bool,
+    must_match: impl Fn(&Waiver) -> bool,
 ) -> (Vec<Finding>, Vec<Waived>) {
     let today = today();
     let mut used = vec![false; waivers.len()];
@@ -42,7 +42,7 @@ pub(crate) fn apply_waivers(
             None => kept.push(finding),
         }
     }
-    for (waiver, _) in waivers.iter().zip(used).filter(|(_, used)| is_whole && !used) {
+    for (waiver, _) in waivers.iter().zip(used).filter(|(one, used)| must_match(one) && !used) {
         kept.push(about(waiver, "waiver-unused", "matches nothing"));
     }
     kept.sort();

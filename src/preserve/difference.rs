@@ -7,6 +7,7 @@ use super::loss::{Loss, LossKind};
 use super::prints::{self, Differing};
 use super::retype::{self, Reading};
 use crate::error::Result;
+use crate::statement::identifier;
 
 /// What was lost, and which columns have another type and every value.
 #[derive(Default)]
@@ -14,6 +15,8 @@ pub(super) struct Difference {
     pub losses: Vec<Loss>,
     /// One sentence each.
     pub retyped: Vec<String>,
+    /// Columns that a trigger of theirs has set anew.
+    pub stamped: Vec<String>,
 }
 
 /// Compares two censuses; `zones` are the time zones that the file between them states.
@@ -35,7 +38,7 @@ pub(super) fn differences(
         }
         let mut pair = Pair { was, now, zones, readings: Vec::new() };
         difference.retyped.extend(pair.read_retyped(client)?);
-        difference.losses.extend(pair.losses(client)?);
+        difference.losses.extend(pair.losses(client, &mut difference.stamped)?);
     }
     difference.losses.sort();
     difference.retyped.sort();
@@ -81,16 +84,21 @@ impl Pair<'_> {
         Ok(told)
     }
 
-    fn losses(&self, client: &mut Client) -> Result<Vec<Loss>> {
+    fn losses(&self, client: &mut Client, stamped: &mut Vec<String>) -> Result<Vec<Loss>> {
         let is_keyed_alike = self.now.has_key_of(self.was);
         if self.was.rows == self.now.rows && self.is_unchanged(is_keyed_alike) {
             return Ok(Vec::new());
         }
         let has_key = self.was.key.iter().all(|attnum| self.now.columns.contains_key(attnum));
         if prints::are_kept(self.was) && has_key && self.was.is_keyed {
-            let difference = prints::compare(client, self.was, self.now, &self.texts())?;
+            let own = prints::stamped_columns(client, self.now)?;
+            let stamps: Vec<String> =
+                self.was.columns.keys().map(|n| self.stamp(*n, &own)).collect();
+            let texts = self.texts();
+            let difference = prints::compare(client, self.was, self.now, &texts, &stamps)?;
             // Else the keys themselves are other ones.
             if difference.missing.count < self.was.rows {
+                stamped.extend(self.stamped_only(&own, &difference.changed));
                 return Ok(self.losses_by_row(&difference.missing, &difference.changed));
             }
         }
@@ -123,6 +131,32 @@ impl Pair<'_> {
             return Ok(Vec::new());
         }
         Ok(vec![table_loss(self.was, LossKind::RowsRewritten, self.was.rows - changed)])
+    }
+
+    /// An expression for whether the file, or what it set off, has put in the time of now or a later
+    /// one, where a trigger does that.
+    fn stamp(&self, attnum: i32, stamped: &[i32]) -> String {
+        let column = self.now.columns.get(&attnum).filter(|_| stamped.contains(&attnum));
+        column.map_or_else(
+            || "false".into(),
+            |column| {
+                let name = identifier(&column.name);
+                format!("t.{name}::timestamptz >= pg_catalog.transaction_timestamp()")
+            },
+        )
+    }
+
+    /// The columns that changed in no other way.
+    fn stamped_only(&self, stamped: &[i32], changed: &[Differing]) -> Vec<String> {
+        let columns = self.was.columns.iter().zip(changed);
+        let is_stamped = |((attnum, was), changed): &((&i32, &ColumnCensus), &Differing)| {
+            let now = self.now.columns.get(attnum);
+            stamped.contains(attnum)
+                && changed.count == 0
+                && now.is_some_and(|now| now.sums.plain != was.sums.plain)
+        };
+        let names = columns.filter(is_stamped).map(|((_, column), _)| &column.name);
+        names.map(|name| format!("{}.{name}", self.was.title())).collect()
     }
 
     /// An expression for each column of before that gives its text form of before.

@@ -59,20 +59,27 @@ pub(super) fn keep(client: &mut Client, census: &Census) -> Result<()> {
 }
 
 /// Compares the kept rows of `before` with those of `now`, by key. `texts` gives an expression for
-/// the text form of each column of before, none for one that is gone.
+/// the text form of each column of before, none for one that is gone; `stamps` one for whether a
+/// trigger has set it anew, which is no change.
 pub(super) fn compare(
     client: &mut Client,
     before: &TableCensus,
     now: &TableCensus,
     texts: &[Option<String>],
+    stamps: &[String],
 ) -> Result<RowDifference> {
     let hashes: Vec<String> = texts
         .iter()
         .map(|text| text.as_ref().map_or("null".to_owned(), |text| hash(text, "0")))
         .collect();
     let is_missing = "n.key is null";
-    let is_changed = (1..=texts.len())
-        .map(|at| format!("n.key is not null and n.hashes[{at}] is distinct from p.hashes[{at}]"));
+    // Where there was no value, none is lost.
+    let is_changed = (1..=texts.len()).map(|at| {
+        format!(
+            "n.key is not null and p.hashes[{at}] is not null \
+             and n.hashes[{at}] is distinct from p.hashes[{at}] and n.stamps[{at}] is not true"
+        )
+    });
     let conditions: Vec<String> =
         std::iter::once(is_missing.to_owned()).chain(is_changed).collect();
     let columns: Vec<String> = conditions
@@ -87,11 +94,13 @@ pub(super) fn compare(
         .collect();
     let sql = format!(
         "select {} from {PRINTS} p left join \
-         (select {} as key, array[{}]::bigint[] as hashes from only {} as t) n on n.key = p.key \
+         (select {} as key, array[{}]::bigint[] as hashes, array[{}]::boolean[] as stamps \
+         from only {} as t) n on n.key = p.key \
          where p.relation = {}",
         columns.join(", "),
         now.key_expression(&before.key_names()),
         hashes.join(", "),
+        stamps.join(", "),
         now.sql_name(),
         before.oid
     );
@@ -108,6 +117,23 @@ pub(super) fn compare(
     }
     let missing = found.remove(0);
     Ok(RowDifference { missing, changed: found })
+}
+
+/// The attnums of the times that a trigger on update sets, as far as its function or its arguments
+/// name them.
+pub(super) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Result<Vec<i32>> {
+    let sql = format!(
+        "select a.attnum from pg_catalog.pg_attribute a where a.attrelid = {} \
+         and a.atttypid in ('timestamp'::regtype, 'timestamptz'::regtype) and not a.attisdropped \
+         and exists (select from pg_catalog.pg_trigger g \
+         join pg_catalog.pg_proc f on f.oid = g.tgfoid \
+         where g.tgrelid = a.attrelid and not g.tgisinternal and g.tgtype & 18 = 18 \
+         and (position(a.attname::text in f.prosrc) > 0 \
+         or position(a.attname::text in encode(g.tgargs, 'escape')) > 0))",
+        table.oid
+    );
+    let rows = query(client, &sql)?.into_iter().flatten().flatten();
+    Ok(rows.filter_map(|attnum| attnum.parse().ok()).collect())
 }
 
 /// How many of the kept rows, each as a whole, are not there any more: for tables without a key.

@@ -121,7 +121,8 @@ fn holds(
         }
         let mut texts = vec![None; before.columns.len()];
         texts[at] = Some(text.to_owned());
-        let difference = prints::compare(client, before, now, &texts)?;
+        let difference =
+            prints::compare(client, before, now, &texts, &vec!["false".into(); texts.len()])?;
         Ok(difference.missing.count < before.rows && difference.changed[at].count == 0)
     })
 }

@@ -10,7 +10,16 @@ use crate::migrate::Applied;
 pub fn to_json(report: &Report) -> String {
     let rehearsal = report.rehearsal.as_ref().map(|rehearsal| {
         let failed = rehearsal.failed.iter();
-        let failed: Vec<String> = failed.map(|failure| failure.error.to_string()).collect();
+        let failed: Vec<Value> = failed
+            .map(|failure| {
+                json!({
+                    "version": failure.version,
+                    "name": failure.name,
+                    "error": failure.error.to_string(),
+                    "by_any_row_of": failure.by_any_row_of,
+                })
+            })
+            .collect();
         json!({
             "migrations": migrations(&rehearsal.applied),
             "rows": rehearsal.rows,

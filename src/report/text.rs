@@ -351,7 +351,7 @@ fn write_preservation(out: &mut String, report: &Report) -> std::fmt::Result {
 
 /// What one migration did to the data.
 fn write_applied(out: &mut String, applied: &Applied) -> std::fmt::Result {
-    let Preservation { tables, rows, columns, losses, covered, retyped, pairs, calls } =
+    let Preservation { tables, rows, columns, losses, covered, retyped, stamped, pairs, calls } =
         &applied.preservation;
     let title = format!("V{} {}", applied.version, applied.name);
     if *rows == 0 {
@@ -368,6 +368,9 @@ fn write_applied(out: &mut String, applied: &Applied) -> std::fmt::Result {
     }
     for sentence in retyped {
         writeln!(out, "    retyped: {sentence}")?;
+    }
+    for column in stamped {
+        writeln!(out, "    stamped: {column}, by a trigger on update")?;
     }
     // Without data they say nothing.
     for pair in pairs.iter().filter(|_| *rows > 0) {
@@ -439,13 +442,18 @@ fn write_round_trip(out: &mut String, trip: &RoundTrip) -> std::fmt::Result {
 
 fn verdict_line(report: &Report) -> String {
     match report.outcome() {
-        Outcome::Passed if report.waived.is_empty() => {
-            "verdict: ok, access is as accepted and no row was lost".into()
+        Outcome::Passed => {
+            let waived = match report.waived.len() {
+                0 => String::new(),
+                count => format!(", {count} findings are waived"),
+            };
+            let untried = report.rehearsal.as_ref().map_or(0, |rehearsal| rehearsal.failed.len());
+            let but = match untried {
+                0 => String::new(),
+                count => format!("; {} could not be tried on rows", counted(count, "new file")),
+            };
+            format!("verdict: ok, access is as accepted{waived} and no row was lost{but}")
         }
-        Outcome::Passed => format!(
-            "verdict: ok, access is as accepted, {} findings are waived and no row was lost",
-            report.waived.len()
-        ),
         Outcome::Untrusted if report.controls.failed.is_empty() => {
             "verdict: UNTRUSTED, nothing could be probed, so nothing is proved".into()
         }

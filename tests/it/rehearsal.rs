@@ -58,6 +58,13 @@ fn findings(report: &Report) -> Vec<String> {
     report.findings.iter().map(|finding| format!("{} {}", finding.rule, finding.on)).collect()
 }
 
+const TOUCHED: &str = "
+alter table public.notes add column touched timestamptz not null default '2020-01-01';
+create function public.touch() returns trigger language plpgsql as $$
+begin new.touched := now(); return new; end $$;
+create trigger touch before update on public.notes for each row execute function public.touch();
+";
+
 /// New files, and what must be found of them: nothing where the list is empty.
 const PAIRS: &[(&[&str], &[&str])] = &[
     (&["alter table public.notes drop column body"], &["data-lost public.notes.body"]),
@@ -78,6 +85,57 @@ const PAIRS: &[(&[&str], &[&str])] = &[
     ),
     (&["alter table public.notes add column kind text not null"], &["fails-on-rows public.notes"]),
     (&["alter table public.notes add column kind text not null default 'note'"], &[]),
+    // It fails on a row whose body is NULL: that is told of, since no other one does.
+    (
+        &["alter table public.notes add column kind text; update public.notes set kind = body;
+            alter table public.notes alter column kind set not null"],
+        &[],
+    ),
+    // Where there was no value, none is lost.
+    (&["update public.notes set body = 'none' where body is null"], &[]),
+    (&["update public.notes set body = 'none'"], &["data-lost public.notes.body"]),
+    // Somebody's own token is no value of a table, when another table cannot be read.
+    (
+        &[
+            "alter table public.notes add column contact text;
+            update public.notes n set contact = u.email from auth.users u where u.id = author",
+            "create table public.plans (id integer primary key, name text);
+            create table public.invites (id uuid primary key, email text);
+            alter table public.invites enable row level security;
+            create policy broken on public.invites to authenticated
+                using (email = (select u.email from auth.users u where u.id = auth.uid()));
+            revoke all on public.plans from anon, authenticated, service_role;
+            grant select on public.plans to authenticated;
+            revoke truncate on public.invites from anon, authenticated, service_role;",
+        ],
+        &["statement-raises public.invites"],
+    ),
+    // Who sees more for the sake of rows that came is no finding, now or later.
+    (
+        &[
+            "create table public.shares (note_id uuid primary key references public.notes
+                on delete cascade);
+            alter table public.shares enable row level security;
+            create policy open on public.shares for select to anon using (true);
+            create policy shared on public.notes for select to anon
+                using (id in (select note_id from public.shares));
+            revoke truncate on public.shares from anon, authenticated, service_role;",
+            "comment on table public.shares is 'what is shared'",
+            "comment on table public.shares is 'what is shared with others'",
+        ],
+        &["cross-tenant-read public.notes", "cross-tenant-read public.shares"],
+    ),
+    // A time that a trigger sets anew has lost nothing; one that the file sets has.
+    (&[TOUCHED, "update public.notes set body = 'none' where body is null"], &[]),
+    (
+        &[
+            TOUCHED,
+            "alter table public.notes disable trigger user;
+            update public.notes set touched = '2001-01-01';
+            alter table public.notes enable trigger user;",
+        ],
+        &["data-lost public.notes.touched"],
+    ),
     // The last one closes again what the first one opens.
     (
         &[
@@ -138,6 +196,24 @@ fn all_files_meet_rows_if_asked_for() {
     let report = check_with(&copy.path(), |options| options.rows_from = Some(0));
     assert_eq!(findings(&report), ["data-lost public.notes.body"]);
     assert_eq!(report.outcome(), Outcome::Failed);
+}
+
+/// Whoever accepts does not take what is lost for meant; a waiver does, and is of no use afterwards.
+#[test]
+fn what_is_lost_is_not_accepted() {
+    let copy = accepted_project();
+    copy.write("migrations/V3__change.sql", "alter table public.notes drop column size");
+    let accept = || check_with(&copy.path(), |options| options.accept = true);
+    assert_eq!(findings(&accept()), ["data-lost public.notes.size"]);
+    assert_eq!(findings(&accept()), ["data-lost public.notes.size"], "it is new as before");
+    copy.append(
+        "leakproof.toml",
+        "\n[[waive]]\nfinding = \"data-lost\"\non = \"public.notes.size\"\nreason = \"unused\"\n",
+    );
+    assert_eq!(accept().outcome(), Outcome::Passed);
+    let report = check_with(&copy.path(), |_| ());
+    assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
+    assert!(report.rehearsal.is_none());
 }
 
 /// The actors are probed where none of the rows is: access is as accepted, whatever is new.

@@ -202,7 +202,8 @@ fn accepting_over_a_broken_matrix_needs_its_header() {
     let output = check_in(&project, "project").arg("--accept").output().unwrap();
     assert_eq!(told(&output).2, "");
     let accepted = fs::read_to_string(project.path().join("access.snap")).unwrap();
-    let kept = "---\nsource: x\ndescription: accepted at version 1\n---\npublic.notes (table;";
+    let kept =
+        "---\nsource: x\ndescription: accepted at version 1 of 1 files\n---\npublic.notes (table;";
     assert!(accepted.starts_with(kept), "{accepted}");
 }
 
