@@ -80,7 +80,10 @@ pub(crate) fn plain_value(column: &Column, seed: &str) -> Option<String> {
         "json" | "jsonb" => "{}".into(),
         "date" => "2024-01-01".into(),
         "time" | "timetz" => "12:00:00+00".into(),
-        "timestamp" | "timestamptz" => "2024-01-01 00:00:00+00".into(),
+        // A migration that cuts off a time of day or a fraction has something to cut.
+        "timestamp" | "timestamptz" => "2024-01-01 02:03:04.567891+00".into(),
+        "float4" | "float8" => "1.5".into(),
+        "numeric" if has_fraction(column) => "1.5".into(),
         "tsvector" => "leakproof".into(),
         "xml" => "<leakproof/>".into(),
         "money" => "1".into(),
@@ -112,6 +115,12 @@ pub(crate) fn plain_value(column: &Column, seed: &str) -> Option<String> {
         },
     };
     Some(value)
+}
+
+/// Whether a number of `numeric` or `numeric(10,2)` may have digits behind the point.
+fn has_fraction(column: &Column) -> bool {
+    let limits = column.type_name.split_once('(').map(|(_, limits)| limits);
+    limits.is_none_or(|limits| limits.contains(',') && !limits.ends_with(",0)"))
 }
 
 /// The number in `bit(3)` or `vector(3)`; 1 where there is none.

@@ -14,7 +14,9 @@ create table public.notes (
     author uuid not null references auth.users on delete cascade,
     title text not null,
     body text,
-    size integer not null
+    size integer not null,
+    price numeric(10, 2) not null,
+    at timestamptz not null
 );
 create function public.mine() returns setof uuid language sql stable security definer
 set search_path = '' as $$
@@ -71,6 +73,12 @@ const PAIRS: &[(&[&str], &[&str])] = &[
     (&["alter table public.notes rename column body to content"], &[]),
     (&["update public.notes set title = left(title, 3)"], &["data-lost public.notes.title"]),
     (&["alter table public.notes alter column size type bigint"], &[]),
+    (
+        &["alter table public.notes alter column price type integer using round(price)"],
+        &["data-lost public.notes.price"],
+    ),
+    (&["alter table public.notes alter column price type numeric(12, 4)"], &[]),
+    (&["update public.notes set at = date_trunc('day', at)"], &["data-lost public.notes.at"]),
     (&["delete from public.notes where size >= 0"], &["data-lost public.notes"]),
     // A table that comes with a new file has rows when the next one comes.
     (
