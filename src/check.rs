@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,32 +107,24 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     match migrated {
         Ok(()) => {
             let mut at = newest(&report.applied);
-            match rows_from {
-                Some(_) if !report.failed.is_empty() => report
-                    .notes
-                    .push("the new files were not tried on rows, since a file was left out".into()),
-                Some(from) => {
-                    steps.begin("try the new files on rows");
-                    let rehearsal = rehearse(project, &platform, &server, from)?;
-                    let seen = judge_rehearsal(&rehearsal);
-                    let waivers = &project.config().waive;
-                    if !apply_waivers(seen.clone(), waivers, |_| false).0.is_empty() {
-                        at = compare::accepted_at(&project.accepted_path());
-                        report.notes.extend(options.accept.then(|| {
-                            "only access is accepted: the new files stay new, until what they do to \
-                             rows is mended, covered by a pair, or waived"
-                                .into()
-                        }));
-                    }
-                    // What a file does to rows that files have made is known by now.
-                    let is_new = |one: &Finding| {
-                        !findings.iter().any(|known| (known.rule, &known.on) == (one.rule, &one.on))
-                    };
-                    let new: Vec<Finding> = seen.into_iter().filter(is_new).collect();
-                    findings.extend(new);
-                    report.rehearsal = Some(rehearsal);
+            if let Some(from) = rows_from {
+                steps.begin("try the new files on rows");
+                let lost = try_on_rows(project, &platform, &server, from, &mut report)?;
+                let waivers = &project.config().waive;
+                if !apply_waivers(lost.clone(), waivers, |_| false).0.is_empty() {
+                    at = compare::accepted_at(&project.accepted_path());
+                    report.notes.extend(options.accept.then(|| {
+                        "only access is accepted: the new files stay new, until what they do to \
+                         rows is mended, covered by a pair, or waived"
+                            .into()
+                    }));
                 }
-                None => {}
+                // What a file does to rows that files have made is known by now.
+                let is_known = |one: &Finding| {
+                    findings.iter().any(|known| (known.rule, &known.on) == (one.rule, &one.on))
+                };
+                let new: Vec<Finding> = lost.into_iter().filter(|one| !is_known(one)).collect();
+                findings.extend(new);
             }
             let access = check_access(project, options, at, &scratch, &mut report, &mut steps)?;
             findings.extend(access);
@@ -183,6 +176,25 @@ fn first_without_rows(project: &Project, options: &CheckOptions) -> Result<Optio
         (None, AcceptedAt::Never) => return Ok(None),
     };
     Ok((last > from && !has_fixtures(project)).then_some(from))
+}
+
+/// Has the new files meet rows; gives the findings.
+fn try_on_rows(
+    project: &Project,
+    platform: &Platform,
+    server: &Arc<Server>,
+    from: i64,
+    report: &mut Report,
+) -> Result<Vec<Finding>> {
+    if !report.failed.is_empty() {
+        let note = "the new files were not tried on rows, since a file was left out";
+        report.notes.push(note.into());
+        return Ok(Vec::new());
+    }
+    let rehearsal = rehearse(project, platform, server, from)?;
+    let findings = judge_rehearsal(&rehearsal);
+    report.rehearsal = Some(rehearsal);
+    Ok(findings)
 }
 
 /// Files that came late, with a version before the accepted one, are not new by their number.

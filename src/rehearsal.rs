@@ -32,7 +32,7 @@ pub struct Rehearsal {
     pub rows: usize,
     /// Files that cannot be applied where there are rows.
     pub failed: Vec<Failure>,
-    /// Where no rows could be generated, and why.
+    /// Where no rows could be generated, what could not be read, and why.
     pub notes: Vec<String>,
     /// Who sees more after a file than before.
     pub widenings: Vec<Widening>,
@@ -44,11 +44,6 @@ impl Rehearsal {
             self.notes.push(note);
         }
     }
-}
-
-/// `V3 add_title`
-fn title(file: &SqlFile) -> String {
-    format!("V{} {}", file.version(), file.name())
 }
 
 /// A file that fails on generated rows.
@@ -122,36 +117,15 @@ fn rehearse_from(
     }
     rehearsal.rows = rehearsal.rows.max(filled.rows);
     rehearsal.applied.extend(scratch.applied().iter().skip(known_before).cloned());
-    rehearsal.widenings.extend(audience.into_followed().widenings);
+    let followed = audience.into_followed();
+    rehearsal.widenings.extend(followed.widenings);
+    followed.unread.into_iter().for_each(|unread| rehearsal.note(unread));
     Ok(failed_at)
 }
 
-/// Whether a statement adds the column with NOT NULL and without a value, so that no row can have
-/// one: what is filled before it becomes NOT NULL may fail for some rows only.
-fn adds_without_value(statement: &str, column: &str) -> bool {
-    let words: Vec<String> = statement::raw_words(statement).map(str::to_owned).collect();
-    let mut depth = 0;
-    let mut parts: Vec<Vec<String>> = vec![Vec::new()];
-    for word in words {
-        match word.as_str() {
-            "(" => depth += 1,
-            ")" => depth -= 1,
-            "," if depth == 0 => parts.push(Vec::new()),
-            _ => {}
-        }
-        if let Some(part) = parts.last_mut() {
-            part.push(word);
-        }
-    }
-    parts.iter().any(|part| {
-        let is = |word: &String, keyword: &str| word.eq_ignore_ascii_case(keyword);
-        let has = |keyword: &str| part.iter().any(|word| is(word, keyword));
-        let is_named = |word: &String| {
-            word.to_lowercase() == column || *word == statement::escape_identifier(column)
-        };
-        let not_null = part.windows(2).any(|two| is(&two[0], "not") && is(&two[1], "null"));
-        has("add") && part.iter().any(is_named) && not_null && !has("default") && !has("generated")
-    })
+/// `V3 add_title`
+fn title(file: &SqlFile) -> String {
+    format!("V{} {}", file.version(), file.name())
 }
 
 /// The tables that have rows, as they were when they got them.
@@ -238,7 +212,7 @@ impl Filled {
         };
         let mut statements = statement::split(file.sql()).into_iter();
         let is_certain = text.contains("(SQLSTATE 23502)")
-            && statements.any(|statement| adds_without_value(statement.text, column));
+            && statements.any(|one| statement::adds_without_value(one.text, column));
         self.catalog.relations().filter(|_| is_certain).find(is_it).map(Relation::title)
     }
 }

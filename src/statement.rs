@@ -116,6 +116,33 @@ pub(crate) fn line_of(file: &str, offset: usize) -> usize {
     1 + file.as_bytes()[..offset.min(file.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
+/// Whether a statement adds a column of that name with NOT NULL and without a value for rows that are
+/// there.
+pub(crate) fn adds_without_value(statement: &str, column: &str) -> bool {
+    let mut depth = 0;
+    // What stands between commas is about one column.
+    let mut parts: Vec<Vec<&str>> = vec![Vec::new()];
+    for word in raw_words(statement) {
+        match word {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            "," if depth == 0 => parts.push(Vec::new()),
+            _ => {}
+        }
+        parts.last_mut().into_iter().for_each(|part| part.push(word));
+    }
+    let is_named =
+        |word: &&str| word.to_ascii_lowercase() == column || *word == escape_identifier(column);
+    parts.iter().any(|part| {
+        let at = |keyword: &str| part.iter().position(|word| word.eq_ignore_ascii_case(keyword));
+        let not_null = part
+            .windows(2)
+            .any(|two| two[0].eq_ignore_ascii_case("not") && two[1].eq_ignore_ascii_case("null"));
+        let has_value = at("default").is_some() || at("generated").is_some();
+        at("add").is_some() && part.iter().any(is_named) && not_null && !has_value
+    })
+}
+
 /// Whether a text has a name in it, as a whole word or as several; in a string it counts, too.
 pub(crate) fn has_name(text: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
@@ -302,6 +329,20 @@ mod tests {
 
     fn texts(file: &str) -> Vec<&str> {
         split(file).into_iter().map(|statement| statement.text).collect()
+    }
+
+    #[test]
+    fn a_column_without_a_value_is_told_from_others() {
+        let adds = |statement| adds_without_value(statement, "kind");
+        assert!(adds("alter table t add column kind text not null"));
+        assert!(adds("ALTER TABLE t ADD COLUMN IF NOT EXISTS Kind text NOT NULL"));
+        assert!(adds("alter table t add a int default 1, add \"kind\" text not null"));
+        assert!(adds("alter table t add kind numeric(4, 2) /* 1 */ not null"));
+        assert!(!adds("alter table t add column kind text not null default 'x'"));
+        assert!(!adds("alter table t add column kind text, alter column other set not null"));
+        assert!(!adds("alter table t add column kind int generated always as (1) stored not null"));
+        assert!(!adds("alter table t add column other text not null, add column kind text"));
+        assert!(!adds("alter table t alter column kind set not null"));
     }
 
     #[test]
