@@ -53,7 +53,9 @@ impl<'t> Prober<'t, '_, '_> {
                     return Ok(false);
                 }
                 if !failure.0.is_allowed() && !failure.1.is_before_rows {
-                    let is_judged = failure.0 == Verdict::Refused && failure.1.sqlstate == "42501";
+                    let is_judged = failure.0 == Verdict::Refused
+                        && failure.1.sqlstate == "42501"
+                        && !failure.1.is_raised();
                     self.write_alone(statement, aims, is_judged)?;
                 }
                 return Ok(true);

@@ -233,7 +233,7 @@ impl Failure {
     }
 
     /// Whether a function of the project raised it on purpose.
-    fn is_raised(&self) -> bool {
+    pub(super) fn is_raised(&self) -> bool {
         self.routine == "exec_stmt_raise"
     }
 
