@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::session;
-use crate::statement::{has_name, qualified};
+use crate::statement::{self, has_name, qualified};
 
 /// An object id as PostgreSQL gives it; stable within one database.
 pub(crate) type Oid = i64;
@@ -28,8 +28,8 @@ pub(crate) struct Relation {
     pub name: String,
     pub kind: RelationKind,
     pub columns: Vec<Column>,
-    /// Whether a trigger fires on update, and may change or refuse what is written.
-    pub has_update_trigger: bool,
+    /// What its triggers say that fire on update.
+    update_triggers: Option<String>,
     /// Whether a trigger fires on truncate, and may refuse it.
     pub has_truncate_trigger: bool,
     /// What its triggers say that fire on insert.
@@ -107,6 +107,8 @@ pub(crate) struct Rule {
     pub is_policy: bool,
     /// Whether it is asked of rows that are inserted.
     pub is_for_insert: bool,
+    /// Whether it is asked of rows that are updated.
+    pub is_for_update: bool,
     /// Whom it is for; `public` is everybody.
     roles: Vec<String>,
     /// Its expressions.
@@ -412,6 +414,19 @@ impl Relation {
                 || key.iter().all(|name| self.column(name).is_some_and(|column| column.not_null))
         };
         self.keys.iter().find(is_solid).map(Vec::as_slice)
+    }
+
+    /// Whether a trigger on update may set one of these columns: it names it, or takes the new row as
+    /// a whole for more than to return it.
+    pub(crate) fn sets_on_update(&self, columns: &[String]) -> bool {
+        let Some(source) = &self.update_triggers else { return false };
+        let words: Vec<String> = statement::words(source).collect();
+        let takes_whole_row = (0..words.len()).filter(|at| words[*at] == "new").any(|at| {
+            let is_returned = at > 0 && words[at - 1] == "return";
+            let is_field = words.get(at + 1).is_some_and(|next| next == ".");
+            !is_returned && !is_field
+        });
+        takes_whole_row || columns.iter().any(|column| has_name(source, column))
     }
 
     pub(crate) fn is_view(&self) -> bool {

@@ -20,12 +20,17 @@ select
     n.nspname as schema,
     c.relname as name,
     c.relkind::text as kind,
-    exists (
-        select
+    -- What its triggers say that fire on update: the bit 16 of tgtype. Of one in another language
+    -- than PL/pgSQL nothing is known, and `new` stands for that.
+    (
+        select string_agg(
+            case when l.lanname = 'plpgsql' then f.prosrc else 'new' end, ' ' order by g.tgname
+        )
         from pg_catalog.pg_trigger g
-        -- The bit 16 of tgtype: it fires on update.
+        join pg_catalog.pg_proc f on f.oid = g.tgfoid
+        join pg_catalog.pg_language l on l.oid = f.prolang
         where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 = 16
-    ) as has_update_trigger,
+    ) as update_triggers,
     exists (
         select
         from pg_catalog.pg_trigger g

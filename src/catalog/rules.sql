@@ -4,6 +4,7 @@ select
     p.polrelid::bigint as relation,
     true as is_policy,
     p.polcmd in ('a', '*') as is_for_insert,
+    p.polcmd in ('w', '*') as is_for_update,
     (
         select array_agg(case role when 0 then 'public' else pg_catalog.pg_get_userbyid(role) end)
         from unnest(p.polroles) as role
@@ -29,6 +30,7 @@ from pg_catalog.pg_policy p
 union all
 select distinct
     d.refobjid::bigint,
+    false,
     false,
     false,
     '{}'::text[],

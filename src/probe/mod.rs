@@ -20,7 +20,7 @@ pub use controls::ControlSet;
 pub(crate) use controls::{control_oids, is_control};
 
 use crate::actor::Actor;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Relation, RelationKind, Rule};
 use crate::error::Result;
 use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Subject, Verdict};
 use crate::progress::Progress;
@@ -234,13 +234,15 @@ impl<'a> Target<'a> {
         )
     }
 
-    /// Whether two rows of one owner may fare differently: a policy looks at more than the owner
-    /// columns (the key may lead to another table, the whole row to any column), or a trigger may
-    /// write other values or refuse the row.
-    fn tells_more_than_owners(&self) -> bool {
-        let mut policies = self.relation.rules.iter().filter(|rule| rule.is_policy);
-        self.relation.has_update_trigger
-            || policies.any(|rule| rule.looks_beyond(self.relation, &self.owner_columns))
+    /// Whether a policy that refuses one row of an owner as updated refuses all of them: none looks at
+    /// more than the owner columns (the key may lead to another table, the whole row to any column),
+    /// and no trigger sets those. Without WHERE the policies for UPDATE alone are asked.
+    fn judges_by_owner(&self, is_blind: bool) -> bool {
+        let is_asked = |rule: &&Rule| rule.is_for_update || (rule.is_policy && !is_blind);
+        let mut policies = self.relation.rules.iter().filter(is_asked);
+        self.relation.is_table()
+            && !self.relation.sets_on_update(&self.owner_columns)
+            && !policies.any(|rule| rule.looks_beyond(self.relation, &self.owner_columns))
     }
 
     /// Whether a policy refuses all new rows of one owner alike, whatever else is in them.

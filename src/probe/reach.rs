@@ -103,7 +103,7 @@ impl<'t> Prober<'t, '_, '_> {
         if (is_blind && self.target.relation.is_view()) || (!is_blind && rows < 2) {
             return Ok(());
         }
-        let is_alike = is_judged && !self.target.tells_more_than_owners();
+        let is_alike = is_judged && self.target.judges_by_owner(is_blind);
         for aim in aims {
             let known = self.cells.get(&(statement.command, aim.class));
             let is_broken = known.is_some_and(|(verdict, _)| {
