@@ -49,11 +49,20 @@ pub(crate) fn values_where<T: DeserializeOwned>(
     query: &str,
     condition: &str,
 ) -> Result<Vec<T>> {
+    let found = rows(client, &as_json(query, condition))
+        .map_err(|cause| internal("read the catalog", &cause))?;
+    read_json(found)
+}
+
+/// A query that gives each row of another one as JSON.
+pub(crate) fn as_json(query: &str, condition: &str) -> String {
     let query = query.trim_end();
-    let sql = format!("select row_to_json(q)::text from (\n{query}\n) q where {condition}");
-    rows(client, &sql)
-        .map_err(|cause| internal("read the catalog", &cause))?
-        .into_iter()
+    format!("select row_to_json(q)::text from (\n{query}\n) q where {condition}")
+}
+
+/// Reads each row of [`as_json`] as a `T`.
+pub(crate) fn read_json<T: DeserializeOwned>(rows: Vec<TextRow>) -> Result<Vec<T>> {
+    rows.into_iter()
         .flatten()
         .map(|text| {
             serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|cause| {

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 /// do not depend on the machine. `wal_level` is what Supabase has, and no slower.
 ///
 /// Probes raise errors by the thousand; the log keeps only what the server says of itself.
-pub const SETTINGS: [&str; 19] = [
+pub const SETTINGS: [&str; 20] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "fsync=off",
@@ -32,7 +32,8 @@ pub const SETTINGS: [&str; 19] = [
     "autovacuum=off",
     "jit=off",
     "max_connections=100",
-    "shared_buffers=32MB",
+    "shared_buffers=128MB",
+    "update_process_title=off",
     "dynamic_shared_memory_type=mmap",
     "wal_level=logical",
     "max_logical_replication_workers=0",
