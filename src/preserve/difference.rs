@@ -135,8 +135,8 @@ impl Pair<'_> {
 
     /// An expression for whether the file, or what it set off, has put in the time of now or a later
     /// one, where a trigger does that.
-    fn stamp(&self, attnum: i32, stamped: &[i32]) -> String {
-        let column = self.now.columns.get(&attnum).filter(|_| stamped.contains(&attnum));
+    fn stamp(&self, attnum: i32, stamped: &[String]) -> String {
+        let column = self.now.columns.get(&attnum).filter(|now| stamped.contains(&now.name));
         column.map_or_else(
             || "false".into(),
             |column| {
@@ -147,13 +147,13 @@ impl Pair<'_> {
     }
 
     /// The columns that changed in no other way.
-    fn stamped_only(&self, stamped: &[i32], changed: &[Differing]) -> Vec<String> {
+    fn stamped_only(&self, stamped: &[String], changed: &[Differing]) -> Vec<String> {
         let columns = self.was.columns.iter().zip(changed);
         let is_stamped = |((attnum, was), changed): &((&i32, &ColumnCensus), &Differing)| {
-            let now = self.now.columns.get(attnum);
-            stamped.contains(attnum)
-                && changed.count == 0
-                && now.is_some_and(|now| now.sums.plain != was.sums.plain)
+            changed.count == 0
+                && self.now.columns.get(attnum).is_some_and(|now| {
+                    stamped.contains(&now.name) && now.sums.plain != was.sums.plain
+                })
         };
         let names = columns.filter(is_stamped).map(|((_, column), _)| &column.name);
         names.map(|name| format!("{}.{name}", self.was.title())).collect()

@@ -119,11 +119,11 @@ pub(super) fn compare(
     Ok(RowDifference { missing, changed: found })
 }
 
-/// The attnums of the times that a trigger on update sets, as far as its function or its arguments
-/// name them.
-pub(super) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Result<Vec<i32>> {
+/// The names of the times that a trigger on update sets, as far as its function or its arguments have
+/// them. The attnums of a table that was built anew are those of before, and its own are others.
+pub(super) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Result<Vec<String>> {
     let sql = format!(
-        "select a.attnum from pg_catalog.pg_attribute a where a.attrelid = {} \
+        "select a.attname from pg_catalog.pg_attribute a where a.attrelid = {} \
          and a.atttypid in ('timestamp'::regtype, 'timestamptz'::regtype) and not a.attisdropped \
          and exists (select from pg_catalog.pg_trigger g \
          join pg_catalog.pg_proc f on f.oid = g.tgfoid \
@@ -132,8 +132,7 @@ pub(super) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Resul
          or position(a.attname::text in encode(g.tgargs, 'escape')) > 0))",
         table.oid
     );
-    let rows = query(client, &sql)?.into_iter().flatten().flatten();
-    Ok(rows.filter_map(|attnum| attnum.parse().ok()).collect())
+    Ok(query(client, &sql)?.into_iter().flatten().flatten().collect())
 }
 
 /// How many of the kept rows, each as a whole, are not there any more: for tables without a key.

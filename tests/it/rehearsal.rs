@@ -133,6 +133,25 @@ const PAIRS: &[(&[&str], &[&str])] = &[
         ],
         &["cross-tenant-read public.notes", "cross-tenant-read public.shares"],
     ),
+    // A table that is built anew has its columns in other places.
+    (
+        &[
+            "create table public.log (id integer primary key, note text not null, at timestamptz);
+            alter table public.log enable row level security;
+            revoke truncate on public.log from anon, authenticated, service_role;",
+            "create table public.log_anew (id integer primary key, at timestamptz, note text not null);
+            insert into public.log_anew select id, at, note || '!' from public.log;
+            drop table public.log;
+            alter table public.log_anew rename to log;
+            alter table public.log enable row level security;
+            revoke truncate on public.log from anon, authenticated, service_role;
+            create function public.stamp() returns trigger language plpgsql as $$
+            begin new.at := now(); return new; end $$;
+            create trigger stamp before update on public.log
+                for each row execute function public.stamp();",
+        ],
+        &["data-lost public.log.note"],
+    ),
     // A time that a trigger sets anew has lost nothing; one that the file sets has.
     (&[TOUCHED, "update public.notes set body = 'none' where body is null"], &[]),
     (
