@@ -121,7 +121,7 @@ fn kill_in_docker(signal: Signal, target: Target) {
     };
     let run = command.start();
     run.wait_for("it sleeps in a container", || {
-        let sleeps = |id: &String| docker(&["top", id, "-eo", "pid,args"]).contains(" SELECT");
+        let sleeps = |id: &String| sleeps_in_container(id, &run.mark);
         containers().iter().any(sleeps).then_some(()).ok_or_else(|| "no query runs".into())
     });
     let mounts = "{{range .Mounts}}{{.Name}} {{end}}";
@@ -353,15 +353,33 @@ fn processes() -> Vec<Process> {
 /// The folder below `parent` whose server runs the marked query.
 fn sleeps_in(parent: &Path, mark: &str) -> Result<PathBuf, String> {
     let is_it = |folder: &PathBuf| {
-        let url = format!("host={} user=leakproof dbname=template1", folder.display());
-        let client = Client::connect(&url, NoTls);
-        let count = "select count(*) from pg_stat_activity
-            where state = 'active' and pid <> pg_backend_pid() and query like '%' || $1 || '%'";
-        let row = client.and_then(|mut client| client.query_one(count, &[&mark]));
-        row.is_ok_and(|row| row.get::<_, i64>(0) > 0)
+        runs_query(&format!("host={} user=leakproof dbname=template1", folder.display()), mark)
     };
     let found = entries(parent).into_iter().filter(|name| name.starts_with("leakproof-"));
     found.map(|name| parent.join(name)).find(is_it).ok_or_else(|| "no server runs it".into())
+}
+
+/// Whether the server in a container runs the marked query.
+fn sleeps_in_container(id: &str, mark: &str) -> bool {
+    let environment = "{{range .Config.Env}}{{println .}}{{end}}";
+    let environment = docker(&["inspect", "--format", environment, id]);
+    let mut lines = environment.lines();
+    let password = lines.find_map(|line| line.strip_prefix("LEAKPROOF_PASSWORD="));
+    let ports = docker(&["port", id, "5432/tcp"]);
+    let port = ports.lines().next().and_then(|line| line.rsplit(':').next());
+    password.zip(port).is_some_and(|(password, port)| {
+        let place = format!("host=127.0.0.1 port={port} connect_timeout=5");
+        runs_query(&format!("{place} user=leakproof password={password} dbname=template1"), mark)
+    })
+}
+
+/// Whether a server runs the marked query; not so where there is no server.
+fn runs_query(server: &str, mark: &str) -> bool {
+    let count = "select count(*) from pg_stat_activity
+        where state = 'active' and pid <> pg_backend_pid() and query like '%' || $1 || '%'";
+    let client = Client::connect(server, NoTls);
+    let row = client.and_then(|mut client| client.query_one(count, &[&mark]));
+    row.is_ok_and(|row| row.get::<_, i64>(0) > 0)
 }
 
 fn sleeps_on(server: &UrlServer, mark: &str) -> Result<(), String> {
