@@ -30,6 +30,8 @@ pub(crate) struct Relation {
     pub columns: Vec<Column>,
     /// What its triggers say that fire on update.
     update_triggers: Option<String>,
+    /// Whether an update that reached nothing may have found rows all the same.
+    pub may_swallow_updates: bool,
     /// Whether a trigger fires on truncate, and may refuse it.
     pub has_truncate_trigger: bool,
     /// What its triggers say that fire on insert.

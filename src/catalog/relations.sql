@@ -31,6 +31,32 @@ select
         join pg_catalog.pg_language l on l.oid = f.prolang
         where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 = 16
     ) as update_triggers,
+    -- Whether an update that reached nothing may have found rows, or would with other values: by a
+    -- rule, by a trigger of the whole statement (no bit 1), or by one before a row (the bit 2) that
+    -- may return nothing.
+    exists (
+        select
+        from pg_catalog.pg_rewrite w
+        where w.ev_class = c.oid and w.rulename <> '_RETURN'
+    ) or exists (
+        select
+        from pg_catalog.pg_trigger g
+        join pg_catalog.pg_proc f on f.oid = g.tgfoid
+        join pg_catalog.pg_language l on l.oid = f.prolang
+        where g.tgrelid = c.oid
+            and not g.tgisinternal
+            and g.tgtype & 16 = 16
+            and (
+                g.tgtype & 1 = 0
+                or (
+                    g.tgtype & 2 = 2
+                    and (
+                        l.lanname <> 'plpgsql'
+                        or f.prosrc ~* '\mreturn\M(?!\s+new\M)|\mnew\s*:?=\s*null'
+                    )
+                )
+            )
+    ) as may_swallow_updates,
     exists (
         select
         from pg_catalog.pg_trigger g

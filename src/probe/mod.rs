@@ -273,7 +273,15 @@ struct Prober<'t, 'c, 'a> {
     /// What the server answered to statements that were looked at in the same round trip: in the same
     /// world it would answer the same, and several aims may take one statement.
     answers: HashMap<String, Answer>,
+    unfound: Vec<Unfound<'t>>,
     attempts: usize,
+}
+
+/// An update that found no row, whatever it would have set.
+struct Unfound<'t> {
+    is_blind: bool,
+    sql: String,
+    rows: Vec<&'t KnownRow>,
 }
 
 /// How many constraints are taken away, one after the other, before a statement is given up.
@@ -306,8 +314,8 @@ struct Done {
 impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
     fn new(trial: &'t mut Trial<'c>, target: &'t Target<'a>, privileges: &'t Privileges) -> Self {
         let classes = target.by_class(trial.actor());
-        let (cells, answers) = (BTreeMap::new(), HashMap::new());
-        Self { trial, target, privileges, classes, cells, answers, attempts: 0 }
+        let (cells, answers, unfound) = (BTreeMap::new(), HashMap::new(), Vec::new());
+        Self { trial, target, privileges, classes, cells, answers, unfound, attempts: 0 }
     }
 
     fn probe(&mut self) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use super::privileges::Privilege;
 use super::trial::Failure;
-use super::{Done, Prober, Statement};
+use super::{Done, Prober, Statement, Unfound};
 use crate::error::Result;
 use crate::matrix::{Command, Evidence, RowClass, Verdict};
 use crate::world::KnownRow;
@@ -42,8 +42,8 @@ impl<'t> Prober<'t, '_, '_> {
     /// Gives false when the privilege is missing, which no row can change.
     pub(super) fn write(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<bool> {
         let of = aims.iter().map(|aim| aim.rows.len()).sum();
-        let (stopped_by, seen) = match self.run(statement, of)? {
-            Ok(done) => (done.stopped_by, done.seen),
+        let (stopped_by, seen, is_found) = match self.run(statement, of)? {
+            Ok(done) => (done.stopped_by, done.seen, done.reached > 0),
             Err(failure) => {
                 let failure = self.blame(statement, failure);
                 for aim in aims {
@@ -53,19 +53,60 @@ impl<'t> Prober<'t, '_, '_> {
                     return Ok(false);
                 }
                 if !failure.0.is_allowed() && !failure.1.is_before_rows {
-                    let is_judged = failure.0 == Verdict::Refused
-                        && failure.1.sqlstate == "42501"
-                        && !failure.1.is_raised();
+                    let is_judged = failure.0 == Verdict::Refused && failure.1.is_of_policy();
                     self.write_alone(statement, aims, is_judged)?;
                 }
                 return Ok(true);
             }
         };
         let changed = self.changed_rows(seen, statement)?;
+        if !is_found && changed.is_empty() {
+            self.note_unfound(statement, aims);
+        }
         for aim in aims {
             self.enter_reached(statement, aim, &changed, stopped_by.clone());
         }
         Ok(true)
+    }
+
+    /// Remembers that an update did not find the rows of its aims: then none finds them that differs in
+    /// what it sets alone, since nothing asks for that before a row is found.
+    fn note_unfound(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) {
+        let relation = self.target.relation;
+        let is_update = statement.privilege == Privilege::Update;
+        if !is_update || !relation.is_table() || relation.may_swallow_updates {
+            return;
+        }
+        let is_blind = statement.command.qualified().is_some();
+        let rows = aims.iter().flat_map(|aim| &aim.rows).copied().collect();
+        self.unfound.push(Unfound { is_blind, sql: statement.sql.clone(), rows });
+    }
+
+    /// As [`Self::write`], unless it is known already what an update that sets other values would come
+    /// to: where one such went through, or where none finds the rows.
+    pub(super) fn write_unless_settled(
+        &mut self,
+        statement: &Statement<'_>,
+        aim: &Aim<'t>,
+    ) -> Result<()> {
+        let known = self.cells.get(&(statement.command, aim.class));
+        if known.is_some_and(|(verdict, _)| verdict.is_allowed()) {
+            return Ok(());
+        }
+        let is_blind = statement.command.qualified().is_some();
+        let is_granted =
+            statement.named.iter().all(|(p, name)| self.privileges.has_column(*p, name));
+        let is_same = |unfound: &&Unfound<'t>| {
+            unfound.is_blind == is_blind && aim.rows.iter().all(|row| is_among(row, &unfound.rows))
+        };
+        match self.unfound.iter().find(is_same).filter(|_| is_granted) {
+            Some(unfound) => {
+                let evidence = Evidence { statement: unfound.sql.clone(), row: None };
+                self.enter(statement.command, aim.class, Verdict::Hidden, evidence);
+                Ok(())
+            }
+            None => self.write(statement, std::slice::from_ref(aim)).map(drop),
+        }
     }
 
     /// Enters how many rows of an aim are among those that a statement changed.
@@ -224,8 +265,11 @@ impl<'t> Prober<'t, '_, '_> {
         let mut is_hidden = false;
         if let Some(condition) = condition {
             statement.sql = format!("{} where {condition}", statement.verb);
-            if let Ok(Done { seen, .. }) = self.run(statement, rows.len())? {
+            if let Ok(Done { seen, reached, .. }) = self.run(statement, rows.len())? {
                 is_hidden = self.changed_rows(seen, statement)?.is_empty();
+                if is_hidden && reached == 0 {
+                    self.note_unfound(statement, &others);
+                }
             }
         }
         if is_hidden {

@@ -110,12 +110,13 @@ impl<'t> Prober<'t, '_, '_> {
             named: owners.keys().map(|column| (privilege, column.as_str())).collect(),
             set: owners.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect(),
         };
-        self.write(&statement, &[Aim { class, rows: rows.clone() }])?;
-        let Some(condition) = target.identity.condition(&rows) else { return Ok(()) };
+        let aim = Aim { class, rows };
+        self.write_unless_settled(&statement, &aim)?;
+        let Some(condition) = target.identity.condition(&aim.rows) else { return Ok(()) };
         statement.command = qualified;
         statement.named.extend(target.key_columns().map(|name| (Privilege::Select, name)));
         statement.sql = format!("{verb} where {condition}");
-        self.write(&statement, &[Aim { class, rows }]).map(drop)
+        self.write_unless_settled(&statement, &aim)
     }
 
     /// The ways to turn `mine` into a row of `other`'s owner: all owner columns, only those of the

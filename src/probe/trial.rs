@@ -232,8 +232,13 @@ impl Failure {
         ]
     }
 
+    /// Whether a WITH CHECK, or what stands for one, refused a row.
+    pub(super) fn is_of_policy(&self) -> bool {
+        self.sqlstate == "42501" && self.routine == "ExecWithCheckOptions"
+    }
+
     /// Whether a function of the project raised it on purpose.
-    pub(super) fn is_raised(&self) -> bool {
+    fn is_raised(&self) -> bool {
         self.routine == "exec_stmt_raise"
     }
 
@@ -274,7 +279,7 @@ impl Failure {
             && named.iter().all(|(privilege, column)| privileges.has_column(*privilege, column));
         match self.sqlstate.as_str() {
             "42501" if !is_granted => Verdict::NoGrant,
-            "42501" if self.routine == "ExecWithCheckOptions" => Verdict::Refused,
+            _ if self.is_of_policy() => Verdict::Refused,
             // A trigger that answers with a code of the server's.
             "42501" | "23001" | "23502" | "23503" | "23505" | "23514" | "23P01"
                 if self.is_raised() && needs != Privilege::Select =>

@@ -99,8 +99,7 @@ impl<'t> Prober<'t, '_, '_> {
                 }
                 Err(failure) => {
                     let is_refused = failure.0 == Verdict::Refused
-                        && failure.1.sqlstate == "42501"
-                        && !failure.1.is_raised()
+                        && failure.1.is_of_policy()
                         && command == Command::Insert;
                     is_settled |= failure.0 == Verdict::NoGrant
                         || failure.0.is_allowed()
