@@ -65,9 +65,12 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     if let Some(grants) = options.grants {
         platform = platform.with_grants(grants);
     }
-    let rows_from = first_without_rows(project, options)?;
+    let accepted = compare::accepted_at(&project.accepted_path());
+    let rows_from = first_without_rows(project, options, accepted)?;
     steps.begin("start the server");
-    let server = Server::shared(&options.server)?;
+    // The plain platform is next to nothing, and many are not worth a place in the cache.
+    let prepared = platform.has_users().then(|| platform.sql());
+    let server = Server::shared_for(&options.server, prepared.as_deref())?;
     steps.begin("set up the platform");
     let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
     if options.keep_going {
@@ -83,7 +86,7 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
         ..Report::default()
     };
     report.notes.extend(note_on_version(project, &server));
-    report.notes.extend(note_on_late_files(project));
+    report.notes.extend(note_on_late_files(project, accepted));
     report.notes.extend(platform.notes(&mut scratch.connect()?)?);
     let mut audience = Audience::of(project, platform.clone());
     let mut passed = Passed::default();
@@ -106,13 +109,13 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     findings.extend(judge_widenings(&report.followed.widenings));
     match migrated {
         Ok(()) => {
-            let mut at = newest(&report.applied);
+            let mut at = newest(project, &report.applied);
             if let Some(from) = rows_from {
                 steps.begin("try the new files on rows");
                 let lost = try_on_rows(project, &platform, &server, from, &mut report)?;
                 let waivers = &project.config().waive;
                 if !apply_waivers(lost.clone(), waivers, |_| false).0.is_empty() {
-                    at = compare::accepted_at(&project.accepted_path());
+                    at = accepted;
                     report.notes.extend(options.accept.then(|| {
                         "only access is accepted: the new files stay new, until what they do to \
                          rows is mended, covered by a pair, or waived"
@@ -155,10 +158,14 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
 
 /// The version after which files are new, if there are any and no fixtures that they meet: what they
 /// do to rows is tried on generated ones. Files of before are applied where rows are real.
-fn first_without_rows(project: &Project, options: &CheckOptions) -> Result<Option<i64>> {
+fn first_without_rows(
+    project: &Project,
+    options: &CheckOptions,
+    accepted: AcceptedAt,
+) -> Result<Option<i64>> {
     let versions = versions(project);
     let last = versions.last().copied().unwrap_or_default();
-    let from = match (options.rows_from, compare::accepted_at(&project.accepted_path())) {
+    let from = match (options.rows_from, accepted) {
         (Some(_), _) if has_fixtures(project) => {
             return Err(Error::new("no rows are generated where there are fixtures")
                 .help("leave out `--rows-from`; the files meet the rows of `fixtures/`"));
@@ -198,12 +205,9 @@ fn try_on_rows(
 }
 
 /// Files that came late, with a version before the accepted one, are not new by their number.
-fn note_on_late_files(project: &Project) -> Option<String> {
-    let AcceptedAt::Version(version, accepted) = compare::accepted_at(&project.accepted_path())
-    else {
-        return None;
-    };
-    let now = versions(project).iter().filter(|known| **known <= version).count();
+fn note_on_late_files(project: &Project, accepted: AcceptedAt) -> Option<String> {
+    let AcceptedAt::Version(version, accepted) = accepted else { return None };
+    let now = files_up_to(project, version);
     (now != accepted && !has_fixtures(project)).then(|| {
         format!(
             "up to the accepted version {version} there were {}, and are {now}: what came late \
@@ -221,10 +225,15 @@ fn has_fixtures(project: &Project) -> bool {
     project.migrations().iter().any(|file| project.fixture(file.version()).is_some())
 }
 
-/// The last version, and how many files there are.
-fn newest(applied: &[Applied]) -> AcceptedAt {
-    let last = applied.last().map(|last| AcceptedAt::Version(last.version, applied.len()));
-    last.unwrap_or(AcceptedAt::Unknown)
+fn files_up_to(project: &Project, version: i64) -> usize {
+    versions(project).into_iter().filter(|known| *known <= version).count()
+}
+
+/// The last version that was applied, and how many files there are up to it.
+fn newest(project: &Project, applied: &[Applied]) -> AcceptedAt {
+    applied.last().map_or(AcceptedAt::Unknown, |last| {
+        AcceptedAt::Version(last.version, files_up_to(project, last.version))
+    })
 }
 
 /// Seeds, probes, compares, and accepts `at` a version if asked to; gives the findings.

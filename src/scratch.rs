@@ -53,8 +53,14 @@ impl<'p> Scratch<'p> {
         platform: Platform,
         server: &std::sync::Arc<Server>,
     ) -> Result<Self> {
-        let database = server.create_database()?;
-        platform.install(&mut database.connect()?)?;
+        let database = match server.take_prepared(&platform.sql())? {
+            Some(database) => database,
+            None => {
+                let database = server.create_database()?;
+                platform.install(&mut database.connect()?)?;
+                database
+            }
+        };
         Ok(Self::on(project, platform, database))
     }
 

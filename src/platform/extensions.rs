@@ -120,15 +120,17 @@ fn make(name: &str, schema: Option<&str>) -> String {
 
 /// The statements that make the extensions which Supabase has from the start, so far as the server
 /// lacks them.
-pub(crate) fn preinstalled(client: &mut Client) -> Result<String, postgres::Error> {
-    let mut sql = String::new();
-    for name in ["supabase_vault", "pg_graphql"] {
-        if !is_available(client, name)? {
-            sql.push_str(&make(name, None));
-            sql.push_str(";\n");
-        }
-    }
-    Ok(sql)
+pub(crate) fn preinstalled() -> String {
+    let one = |name: &str| {
+        format!(
+            "do $preinstalled$ begin
+                if not exists (select from {}) then execute {}; end if;
+            end $preinstalled$;\n",
+            availability(name),
+            literal(&make(name, None))
+        )
+    };
+    ["supabase_vault", "pg_graphql"].map(one).concat()
 }
 
 /// A `create extension`, taken apart.
@@ -294,7 +296,11 @@ fn is_installed(client: &mut Client, name: &str) -> Result<bool, postgres::Error
 }
 
 fn is_available(client: &mut Client, name: &str) -> Result<bool, postgres::Error> {
-    is_found(client, &format!("pg_catalog.pg_available_extensions where name = {}", literal(name)))
+    is_found(client, &availability(name))
+}
+
+fn availability(name: &str) -> String {
+    format!("pg_catalog.pg_available_extensions where name = {}", literal(name))
 }
 
 /// Whether a migration has installed it through the stub of `pg_tle` or of `supabase-dbdev`.

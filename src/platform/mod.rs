@@ -96,26 +96,24 @@ impl Platform {
     /// # Errors
     /// A connection that is lost, or a server that has something else under these names.
     pub fn install(&self, client: &mut Client) -> Result<()> {
-        let wrong = |cause: postgres::Error| {
+        client.batch_execute(&self.sql()).map_err(|cause| {
             Error::new("could not set up the platform").cause(session::reason(&cause)).help(
                 "the server has something of its own under these names; use a server of your own",
             )
+        })
+    }
+
+    /// The statements that put it into a fresh database, as a superuser.
+    pub(crate) fn sql(&self) -> String {
+        let Some(identity) = &self.identity else {
+            let stubs = extensions::preinstalled();
+            let more = if self.grants == Grants::Explicit2026 { SUPABASE_2026 } else { "" };
+            return format!(
+                "{SUPABASE}\nset role {SUPABASE_ADMIN};\n{stubs}\nreset role;\n\
+                 {SUPABASE_GRAPHQL}\n{more}"
+            );
         };
-        match &self.identity {
-            Some(identity) => {
-                client.batch_execute(&plain_roles(identity)).map_err(wrong)?;
-            }
-            None => {
-                let stubs = extensions::preinstalled(client).map_err(wrong)?;
-                let more = if self.grants == Grants::Explicit2026 { SUPABASE_2026 } else { "" };
-                let sql = format!(
-                    "{SUPABASE}\nset role {SUPABASE_ADMIN};\n{stubs}\nreset role;\n\
-                     {SUPABASE_GRAPHQL}\n{more}"
-                );
-                client.batch_execute(&sql).map_err(wrong)?;
-            }
-        }
-        Ok(())
+        plain_roles(identity)
     }
 
     /// In what the platform on this server differs from the real one.
@@ -265,4 +263,38 @@ fn plain_roles(identity: &Identity) -> String {
         ));
     }
     sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::definitions;
+    use crate::server::{Server, ServerKind, ServerOptions};
+
+    #[test]
+    fn what_is_prepared_is_what_is_installed() {
+        let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
+        for grants in [Grants::Explicit2026, Grants::Legacy] {
+            let platform = Platform { grants, identity: None };
+            let sql = platform.sql();
+            let server = Server::shared_for(&options, Some(&sql)).expect("a server");
+            let prepared = server.take_prepared(&sql).expect("an answer").expect("it is prepared");
+            assert!(server.take_prepared(&sql).expect("an answer").is_none(), "it is taken");
+            let other = server.create_database().expect("a database");
+            platform.install(&mut other.connect().expect("a connection")).expect("a platform");
+            let [prepared, other] = [prepared, other].map(|database| {
+                let mut client = database.connect().expect("a connection");
+                let settings = "select setting.setconfig::text from pg_db_role_setting setting \
+                     join pg_database d on d.oid = setdatabase where datname = current_database()";
+                let settings = session::rows(&mut client, settings).expect("settings");
+                (definitions(&mut client).expect("definitions"), settings)
+            });
+            assert!(prepared.0.len() > 1000);
+            let is_there = |one: &_| other.0.iter().any(|there| there == *one);
+            let differing: Vec<_> = prepared.0.iter().filter(|one| !is_there(one)).collect();
+            assert_eq!(differing, []);
+            assert_eq!(prepared.0.len(), other.0.len());
+            assert_eq!(prepared.1, other.1);
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::iter;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +15,6 @@ use crate::error::{Error, Result};
 /// A folder with `initdb` and `postgres` of one version.
 pub struct Binaries {
     folder: PathBuf,
-    version: String,
 }
 
 /// Where packages put each version into a folder of its own: a parent, the start of the folder's
@@ -41,8 +42,7 @@ fn find_in(mut folders: impl Iterator<Item = PathBuf>) -> Result<Binaries> {
             .cause("no `initdb` with a `postgres` beside it on PATH, by `pg_config --bindir`, in /usr/lib/postgresql/*/bin, Homebrew or Postgres.app")
             .help("install it (`apt install postgresql`, `brew install postgresql@17`), or put its folder on PATH"));
     };
-    let version = read_version(&folder)?;
-    Ok(Binaries { folder, version })
+    Ok(Binaries { folder })
 }
 
 impl Binaries {
@@ -51,22 +51,53 @@ impl Binaries {
         &self.folder
     }
 
-    /// What `postgres --version` says.
-    pub fn version(&self) -> &str {
-        &self.version
+    /// What differs between two builds, without asking them, which takes as long as starting one: the
+    /// folder, and the size and the time of the server in it.
+    pub fn fingerprint(&self) -> io::Result<String> {
+        let server = fs::metadata(self.folder.join("postgres"))?;
+        let (size, seconds, nanos) = (server.size(), server.mtime(), server.mtime_nsec());
+        Ok(format!("{}\n{size} {seconds} {nanos}", self.folder.display()))
+    }
+
+    /// Says so where the server in it does not run at all.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn try_server(&self) -> Result<()> {
+        let program = self.folder.join("postgres");
+        let failed = |cause: String| {
+            Error::new(format!("could not run `{} --version`", program.display()))
+                .cause(cause)
+                .help("mend that installation, or put the folder of another one first on PATH")
+        };
+        let output = Command::new(&program).arg("--version").output();
+        let output = output.map_err(|cause| failed(cause.to_string()))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+        }
     }
 
     /// A command of this folder, in an environment that does not depend on ours. Not in our working
     /// directory, which the account may not enter.
     pub fn command(&self, program: &str, account: Option<&Account>) -> Command {
-        let mut command = Command::new(self.folder.join(program));
-        command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
-        command.current_dir("/").process_group(0);
-        if let Some(account) = account {
-            command.uid(account.uid).gid(account.gid);
-        }
-        command
+        command(&self.folder.join(program), account)
     }
+
+    /// A shell in the same environment.
+    pub fn shell(&self, account: Option<&Account>) -> Command {
+        command(Path::new("/bin/sh"), account)
+    }
+}
+
+fn command(program: &Path, account: Option<&Account>) -> Command {
+    let mut command = Command::new(program);
+    command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
+    command.current_dir("/").process_group(0);
+    if let Some(account) = account {
+        command.uid(account.uid).gid(account.gid);
+    }
+    command
 }
 
 fn folders_on_path() -> Vec<PathBuf> {
@@ -99,21 +130,6 @@ fn holds_all(folder: &Path) -> Option<PathBuf> {
         .into_iter()
         .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
         .map(Path::to_owned)
-}
-
-fn read_version(folder: &Path) -> Result<String> {
-    let program = folder.join("postgres");
-    let failed = |cause: String| {
-        Error::new(format!("could not run `{} --version`", program.display()))
-            .cause(cause)
-            .help("mend that installation, or put the folder of another one first on PATH")
-    };
-    let output = Command::new(&program).arg("--version").output();
-    let output = output.map_err(|cause| failed(cause.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
-//! Data directories: initialised once per version of Postgres, kept in the cache, copied for each
+//! Data directories: initialised once per build of Postgres, kept in the cache, copied for each
 //! server. The cache only saves time: whatever is wrong with it, `initdb` is run instead.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, chown};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::account::Account;
 use super::binaries::Binaries;
+use super::preparation::Preparation;
 use super::watcher::Watcher;
 use crate::error::{Error, Result};
 
@@ -31,41 +34,59 @@ const COMPLETE: &str = "complete";
 /// What killed processes left half-written in the cache is removed after this time.
 const ABANDONED: Duration = Duration::from_secs(600);
 
-/// Makes a fresh data directory at `data`, owned by `account`: copied from the cache, or by initdb.
-pub fn make_data(
-    binaries: &Binaries,
-    account: Option<&Account>,
-    watcher: &Watcher,
-    data: &Path,
-) -> Result<()> {
-    let cached = find_cached(binaries);
-    if let Some(cached) = &cached {
-        if copy_cached(cached, account, data).is_ok() {
-            return Ok(());
+/// What is older is removed when something is added: it is of a build or a leakproof of before, or is
+/// made anew in half a second.
+const OUTDATED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Where a data directory comes from.
+pub struct DataSource<'a> {
+    pub binaries: &'a Binaries,
+    /// What is to be in its first database.
+    pub preparation: Option<&'a Preparation>,
+}
+
+impl DataSource<'_> {
+    /// Makes a fresh data directory at `data`, owned by `account`: copied from the cache, or by initdb.
+    pub fn make_data(
+        &self,
+        account: Option<&Account>,
+        watcher: &Watcher,
+        data: &Path,
+    ) -> Result<()> {
+        let cached = self.find_cached();
+        if let Some(cached) = &cached {
+            if copy_cached(cached, account, data).is_ok() {
+                return Ok(());
+            }
+            let _ = fs::remove_dir_all(data);
         }
-        let _ = fs::remove_dir_all(data);
+        init_data(self.binaries, account, watcher, data)?;
+        if let Some(preparation) = self.preparation {
+            // Whoever takes the database sees whether it is prepared, and else does it by himself.
+            let _ = preparation.run(self.binaries, account, watcher, data);
+        }
+        if let Some(cached) = &cached {
+            // An unwritable cache only costs the next start half a second.
+            let _ = store_cached(data, cached);
+        }
+        Ok(())
     }
-    init_data(binaries, account, watcher, data)?;
-    if let Some(cached) = &cached {
-        // An unwritable cache only costs the next start half a second.
-        let _ = store_cached(data, cached);
-    }
-    Ok(())
-}
 
-/// Forgets the cached data directory, because a server could not be started from it.
-pub fn forget_cached(binaries: &Binaries) {
-    if let Some(cached) = find_cached(binaries) {
-        let _ = fs::remove_dir_all(cached);
+    /// Forgets the cached data directory, because a server could not be started from it.
+    pub fn forget_cached(&self) {
+        if let Some(cached) = self.find_cached() {
+            let _ = fs::remove_dir_all(cached);
+        }
     }
-}
 
-/// The folder is part of the name: two builds of one version may differ in their collations.
-fn find_cached(binaries: &Binaries) -> Option<PathBuf> {
-    let text =
-        format!("{}\n{}\n{INITDB_OPTIONS:?}", binaries.version(), binaries.folder().display());
-    let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
-    Some(dirs::cache_dir()?.join("leakproof").join(name))
+    /// Each build has its own: two of one version may differ in their collations.
+    fn find_cached(&self) -> Option<PathBuf> {
+        let build = self.binaries.fingerprint().ok()?;
+        let prepared = self.preparation.map(Preparation::key).unwrap_or_default();
+        let text = format!("{build}\n{INITDB_OPTIONS:?}\n{prepared}");
+        let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
+        Some(dirs::cache_dir()?.join("leakproof").join(name))
+    }
 }
 
 fn init_data(
@@ -74,6 +95,7 @@ fn init_data(
     watcher: &Watcher,
     data: &Path,
 ) -> Result<()> {
+    binaries.try_server()?;
     let mut initdb = binaries.command("initdb", account);
     initdb.args(INITDB_OPTIONS).arg("--pgdata").arg(data);
     let failed = Error::new(format!("`{}` failed", initdb.get_program().display()))
@@ -107,7 +129,7 @@ fn copy_cached(cached: &Path, account: Option<&Account>, data: &Path) -> io::Res
 fn store_cached(data: &Path, cached: &Path) -> io::Result<()> {
     let folder = cached.parent().ok_or(io::ErrorKind::NotFound)?;
     fs::create_dir_all(folder)?;
-    remove_abandoned(folder)?;
+    remove_old(folder)?;
     let beside = tempfile::Builder::new().prefix(".beside-").tempdir_in(folder)?;
     let copied = copy_folder(data, &beside.path().join("data"), None)?;
     fs::write(beside.path().join(COMPLETE), copied.to_string())?;
@@ -117,20 +139,23 @@ fn store_cached(data: &Path, cached: &Path) -> io::Result<()> {
     fs::rename(beside.path(), cached)
 }
 
-fn remove_abandoned(folder: &Path) -> io::Result<()> {
+fn remove_old(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let is_beside = entry.file_name().to_string_lossy().starts_with(".beside-");
         let modified = entry.metadata()?.modified()?;
-        if is_beside && modified.elapsed().is_ok_and(|age| age > ABANDONED) {
+        let oldest = if is_beside { ABANDONED } else { OUTDATED };
+        if modified.elapsed().is_ok_and(|age| age > oldest) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
     Ok(())
 }
 
+/// More than this and they wait for each other.
+const MOST_HANDS: usize = 4;
+
 /// How much was copied.
-#[derive(Default)]
 struct Copied {
     files: u64,
     bytes: u64,
@@ -142,26 +167,49 @@ impl std::fmt::Display for Copied {
     }
 }
 
+/// Several hands copy it, since most of it is waiting for the kernel, file by file.
 fn copy_folder(from: &Path, to: &Path, account: Option<&Account>) -> io::Result<Copied> {
-    let give_away = |path: &Path| match account {
+    let give_away = &|path: &Path| match account {
         Some(account) => chown(path, Some(account.uid), Some(account.gid)),
         None => Ok(()),
     };
+    let mut files = Vec::new();
+    make_folders(from, to, give_away, &mut files)?;
+    let copy = |files: &[(PathBuf, PathBuf)]| -> io::Result<u64> {
+        let mut bytes = 0;
+        for (from, to) in files {
+            bytes += fs::copy(from, to)?;
+            give_away(to)?;
+        }
+        Ok(bytes)
+    };
+    let hands = thread::available_parallelism().map_or(1, usize::from).min(MOST_HANDS);
+    let bytes = thread::scope(|scope| {
+        let parts = files.chunks(files.len().div_ceil(hands).max(1));
+        let parts: Vec<_> = parts.map(|part| scope.spawn(move || copy(part))).collect();
+        let done = parts.into_iter().map(|part| part.join().unwrap_or_else(|p| resume_unwind(p)));
+        done.sum::<io::Result<u64>>()
+    })?;
+    Ok(Copied { files: files.len() as u64, bytes })
+}
+
+/// Makes `to` with all folders below it, and adds the files that are to be copied into them.
+fn make_folders(
+    from: &Path,
+    to: &Path,
+    give_away: &dyn Fn(&Path) -> io::Result<()>,
+    files: &mut Vec<(PathBuf, PathBuf)>,
+) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(to)?;
     give_away(to)?;
-    let mut copied = Copied::default();
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            let below = copy_folder(&entry.path(), &target, account)?;
-            copied.files += below.files;
-            copied.bytes += below.bytes;
+            make_folders(&entry.path(), &target, give_away, files)?;
         } else {
-            copied.bytes += fs::copy(entry.path(), &target)?;
-            copied.files += 1;
-            give_away(&target)?;
+            files.push((entry.path(), target));
         }
     }
-    Ok(copied)
+    Ok(())
 }

@@ -13,8 +13,9 @@ use nix::sys::statvfs::statvfs;
 use postgres::{Client, Config, NoTls};
 
 use super::account::{Account, find_account};
-use super::binaries::{Binaries, find_binaries};
-use super::data::{forget_cached, make_data};
+use super::binaries::find_binaries;
+use super::data::DataSource;
+use super::preparation::Preparation;
 use super::watcher::Watcher;
 use super::{APPLICATION_NAME, Server, ServerKind, cause_of};
 use crate::error::{Error, Result};
@@ -55,31 +56,35 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const SOCKET_PATH_LIMIT: usize = 103;
 
 /// Starts one. Tries once more without the cache if it does not start from it.
-pub fn start() -> Result<Server> {
+pub fn start(preparation: Option<Preparation>) -> Result<Server> {
     let binaries = find_binaries()?;
     let account = find_account()?;
-    let (watcher, client) = match run_server(&binaries, account.as_ref()) {
+    let source = DataSource { binaries: &binaries, preparation: preparation.as_ref() };
+    let (watcher, client) = match run_server(&source, account.as_ref()) {
         Ok(running) => running,
         Err(_) => {
-            forget_cached(&binaries);
-            run_server(&binaries, account.as_ref())?
+            source.forget_cached();
+            run_server(&source, account.as_ref())?
         }
     };
     let place = binaries.folder().display().to_string();
     let prefix = format!("{APPLICATION_NAME}_");
     let config = superuser_config(watcher.folder());
-    Server::new(ServerKind::Local, place, prefix, config, client, Box::new(watcher))
+    let source = Box::new(watcher);
+    let mut server = Server::new(ServerKind::Local, place, prefix, config, client, source)?;
+    server.preparation = preparation;
+    Ok(server)
 }
 
-fn run_server(binaries: &Binaries, account: Option<&Account>) -> Result<(Watcher, Client)> {
+fn run_server(source: &DataSource<'_>, account: Option<&Account>) -> Result<(Watcher, Client)> {
     let folder = make_folder(account)?;
     let data = folder.join("data");
-    let mut server = binaries.command("postgres", None);
+    let mut server = source.binaries.command("postgres", None);
     server.arg("-D").arg(&data).arg("-k").arg(&folder);
     server.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
     // From here on the folder goes away with us, so nothing is written into it before.
     let mut watcher = Watcher::start(&folder, account, &server)?;
-    make_data(binaries, account, &watcher, &data)?;
+    source.make_data(account, &watcher, &data)?;
     watcher.start_server()?;
     let client = connect_when_ready(&mut watcher)?;
     Ok((watcher, client))

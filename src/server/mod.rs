@@ -13,6 +13,7 @@ mod database;
 mod docker;
 mod local;
 mod options;
+mod preparation;
 mod random;
 mod reaper;
 mod redact;
@@ -30,6 +31,8 @@ use postgres::{Client, Config, NoTls};
 use crate::error::{Error, Result};
 
 pub use database::{Database, Template};
+use preparation::Preparation;
+
 pub use options::{DEFAULT_DOCKER_IMAGE, ServerKind, ServerOptions};
 pub use reaper::reap;
 pub use redact::without_password;
@@ -38,6 +41,9 @@ pub use url::ROLE_MARK;
 
 /// The application name of every connection of ours, or how it begins.
 const APPLICATION_NAME: &str = "leakproof";
+
+/// The database that comes with every server.
+const FIRST_DATABASE: &str = "postgres";
 
 /// The first version with `drop database ... with (force)`, as `server_version_num` gives it.
 const OLDEST_VERSION: i32 = 130_000;
@@ -51,8 +57,11 @@ pub struct Server {
     config: Config,
     prefix: String,
     count: AtomicU32,
-    /// The empty database that a private server comes with, until it is handed out.
+    /// The database that a private server comes with, until it is handed out: an empty one, unless the
+    /// server was made with what is to be in it.
     fresh: Mutex<Option<&'static str>>,
+    /// What is in it.
+    preparation: Option<Preparation>,
     /// Connections to the maintenance database that nobody is using.
     idle: Mutex<Vec<Client>>,
     templates: Mutex<HashMap<String, Arc<Mutex<Option<Template>>>>>,
@@ -68,10 +77,15 @@ impl Server {
     /// When the kind asked for does not work; when a URL is set and does not work; when no kind
     /// works, with all that was tried and how to get each.
     pub fn start(options: &ServerOptions) -> Result<Self> {
+        Self::start_with(options, None)
+    }
+
+    /// As [`Self::start`]; a private server may have done what is prepared before it starts.
+    fn start_with(options: &ServerOptions, preparation: Option<Preparation>) -> Result<Self> {
         match options.kind {
-            Some(kind) => start_kind(kind, options),
-            None if options.url.is_some() => start_kind(ServerKind::Url, options),
-            None => start_first(options),
+            Some(kind) => start_kind(kind, options, preparation),
+            None if options.url.is_some() => start_kind(ServerKind::Url, options, None),
+            None => start_first(options, preparation),
         }
     }
 
@@ -80,6 +94,15 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub fn shared(options: &ServerOptions) -> Result<Arc<Self>> {
+        Self::shared_for(options, None)
+    }
+
+    /// As [`Self::shared`]; where one must be started that is ours, its first database has in it what
+    /// these statements make, from a cache: see [`Self::take_prepared`].
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn shared_for(options: &ServerOptions, prepared: Option<&str>) -> Result<Arc<Self>> {
         // Weak, since nothing drops what is in a static, and the server would stay behind.
         static SHARED: Mutex<Vec<(ServerOptions, Weak<Server>)>> = Mutex::new(Vec::new());
         let mut shared = lock(&SHARED);
@@ -88,7 +111,7 @@ impl Server {
         if let Some(server) = known.and_then(|(_, server)| server.upgrade()) {
             return Ok(server);
         }
-        let server = Arc::new(Self::start(options)?);
+        let server = Arc::new(Self::start_with(options, prepared.map(Preparation::new))?);
         shared.push((options.clone(), Arc::downgrade(&server)));
         Ok(server)
     }
@@ -119,11 +142,28 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub fn create_database(self: &Arc<Self>) -> Result<Database> {
-        if let Some(name) = lock(&self.fresh).take() {
+        if self.preparation.is_none()
+            && let Some(name) = lock(&self.fresh).take()
+        {
             return Ok(Database::new(Arc::clone(self), name.to_owned()));
         }
         let provider = if self.version_num >= 150_000 { " locale_provider libc" } else { "" };
         self.create(&format!("template template0 encoding 'UTF8' locale 'C'{provider}"))
+    }
+
+    /// The first database of a private server, if it was made with these statements and nobody has it
+    /// yet.
+    ///
+    /// # Errors
+    /// A server that is lost.
+    pub(crate) fn take_prepared(self: &Arc<Self>, prepared: &str) -> Result<Option<Database>> {
+        let is_it = |known: &Preparation| known.is_of(prepared);
+        let Some(preparation) = self.preparation.as_ref().filter(|known| is_it(known)) else {
+            return Ok(None);
+        };
+        let Some(name) = lock(&self.fresh).take() else { return Ok(None) };
+        let is_done = self.with_admin(|admin| preparation.is_done(admin, name))?;
+        Ok(is_done.then(|| Database::new(Arc::clone(self), name.to_owned())))
     }
 
     /// The template with this key, built at its first use: `build` gets a superuser connection to
@@ -200,7 +240,8 @@ impl Server {
             config,
             prefix,
             count: AtomicU32::new(0),
-            fresh: Mutex::new((kind != ServerKind::Url).then_some("postgres")),
+            fresh: Mutex::new((kind != ServerKind::Url).then_some(FIRST_DATABASE)),
+            preparation: None,
             idle: Mutex::new(vec![client]),
             templates: Mutex::default(),
             _source: source,
@@ -272,10 +313,14 @@ impl fmt::Debug for Server {
     }
 }
 
-fn start_kind(kind: ServerKind, options: &ServerOptions) -> Result<Server> {
+fn start_kind(
+    kind: ServerKind,
+    options: &ServerOptions,
+    preparation: Option<Preparation>,
+) -> Result<Server> {
     match kind {
         ServerKind::Url => url::start(options),
-        ServerKind::Local => local::start(),
+        ServerKind::Local => local::start(preparation),
         #[cfg(feature = "docker")]
         ServerKind::Docker => docker::start(options),
         #[cfg(not(feature = "docker"))]
@@ -285,10 +330,10 @@ fn start_kind(kind: ServerKind, options: &ServerOptions) -> Result<Server> {
     }
 }
 
-fn start_first(options: &ServerOptions) -> Result<Server> {
+fn start_first(options: &ServerOptions, preparation: Option<Preparation>) -> Result<Server> {
     let mut tried = vec!["url: LEAKPROOF_DATABASE_URL is not set".to_owned()];
     for kind in [ServerKind::Local, ServerKind::Docker] {
-        match start_kind(kind, options) {
+        match start_kind(kind, options, preparation.clone()) {
             Ok(server) => return Ok(server),
             Err(error) => {
                 let error = error.to_string();
