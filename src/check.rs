@@ -91,11 +91,11 @@ pub fn check(project: &Project, options: &CheckOptions, progress: &dyn Progress)
     let mut audience = Audience::of(project, platform.clone());
     let mut passed = Passed::default();
     let mut done = 0;
-    let migrated = scratch.migrate_watched(&mut |client, version| {
+    let migrated = scratch.migrate_watched(&mut |client, version, census| {
         done += 1;
         progress.part(done, project.migrations().len());
         if options.round_trip {
-            passed.look(client, version)?;
+            passed.look(client, version, census)?;
         }
         audience.look(client, version)
     });

@@ -71,8 +71,9 @@ pub struct Journey<'a> {
     pub keeps_going: bool,
 }
 
-/// Who looks at the database after each version and its fixture, and writes nothing.
-pub type Look<'a> = dyn FnMut(&mut Client, &SqlFile) -> Result<()> + 'a;
+/// Who looks at the database after each version and its fixture, and writes nothing. A census of what
+/// is there is handed on, if there is one: who takes another leaves it for the next file.
+pub(crate) type Look<'a> = dyn FnMut(&mut Client, &SqlFile, &mut Option<Census>) -> Result<()> + 'a;
 
 /// Applies what is pending, version by version, and adds each migration to `applied` as it is done;
 /// `look` is called then. Gives why files could not be applied, where the journey goes on without
@@ -81,7 +82,7 @@ pub type Look<'a> = dyn FnMut(&mut Client, &SqlFile) -> Result<()> + 'a;
 /// # Errors
 /// The first statement that fails, with its file and line; nothing of that file stays. A file
 /// that controls transactions itself, or cannot run in one, is refused before anything runs.
-pub fn apply_migrations(
+pub(crate) fn apply_migrations(
     client: &mut Client,
     journey: &Journey<'_>,
     applied: &mut Vec<Applied>,
@@ -112,7 +113,7 @@ pub fn apply_migrations(
             outcome => outcome?,
         }
         if is_applied {
-            look(client, file)?;
+            look(client, file, &mut census)?;
         }
     }
     Ok(failures)
@@ -339,17 +340,13 @@ pub(crate) fn in_transaction<T>(
     own(client, "begin")?;
     let outcome = work(client).and_then(|value| {
         // Deferred constraints fail here, which is a fault of the file.
-        own(client, "commit")?;
-        Ok(value)
+        own(client, &format!("commit; {PUT_BACK}")).map(|()| value)
     });
-    match outcome {
-        Ok(value) => own(client, PUT_BACK).map(|()| value),
-        Err(error) => {
-            // The first error is the one to tell; a lost connection has rolled back by itself.
-            let _ = own(client, &format!("rollback; {PUT_BACK}"));
-            Err(error)
-        }
+    if outcome.is_err() {
+        // The first error is the one to tell; a lost connection has rolled back by itself.
+        let _ = own(client, &format!("rollback; {PUT_BACK}"));
     }
+    outcome
 }
 
 /// Runs the statements of a file as the owner of what it makes; gives their number, and where they
@@ -370,12 +367,12 @@ fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<(u
     }
     let deviations = session.deviations;
     // Deferred constraints are checked while the file can still be blamed for them.
-    client.batch_execute("set constraints all immediate").map_err(|cause| {
+    let end = "set constraints all immediate; reset session authorization; reset role; reset all";
+    client.batch_execute(end).map_err(|cause| {
         Error::new(format!("`{}` leaves a constraint broken at its end", file.path().display()))
             .cause(session::reason(&cause))
             .help("a deferred constraint must hold when the file ends; mend the rows before that")
     })?;
-    own(client, "reset session authorization; reset role; reset all")?;
     roles.settle(client)?;
     Ok((statements.len(), deviations))
 }

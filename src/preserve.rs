@@ -107,11 +107,16 @@ pub(crate) fn after(
     ))
 }
 
-/// What a database holds, by names: a line for each table and for each column with values.
-pub(crate) fn contents(client: &mut Client) -> Result<BTreeMap<String, String>> {
+/// What a database holds, by names: a line for each table and for each column with values. Leaves a
+/// census of it where there is none.
+pub(crate) fn contents(
+    client: &mut Client,
+    census: &mut Option<Census>,
+) -> Result<BTreeMap<String, String>> {
     own(client, "begin")?;
     pin_formats(client)?;
-    let census = Census::take_by_name(client)?;
+    let known = census.take().map_or_else(|| Census::take(client), Ok)?;
+    let census = census.insert(known).clone().by_name(client)?;
     own(client, "rollback")?;
     let mut contents = BTreeMap::new();
     for table in census.tables.values().filter(|table| table.rows > 0) {

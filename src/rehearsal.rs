@@ -94,7 +94,7 @@ fn rehearse_from(
         return Ok(None);
     }
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
-    scratch.rehearse_to(from, &mut |_, _| Ok(()))?;
+    scratch.rehearse_to(from, &mut |_, _, _| Ok(()))?;
     let mut client = scratch.connect()?;
     let mut filled = Filled::default();
     let mut audience = Audience::of(project, platform.clone());
@@ -103,7 +103,7 @@ fn rehearse_from(
     for file in later {
         filled.fill(&mut client, (project, platform), file, rehearsal)?;
         audience.look_anew(&mut client, file)?;
-        let mut look = |client: &mut Client, file: &SqlFile| audience.look(client, file);
+        let mut look = |client: &mut Client, file: &SqlFile, _: &mut _| audience.look(client, file);
         if let Err(error) = scratch.rehearse_to(file.version(), &mut look) {
             if client.is_closed() {
                 return Err(error);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::catalog::{Definitions, definitions};
 use crate::error::{Error, Result};
 use crate::migrate::Applied;
-use crate::preserve;
+use crate::preserve::{self, Census};
 use crate::project::{Project, SqlFile};
 use crate::scratch::Scratch;
 
@@ -62,8 +62,13 @@ impl Passed {
     ///
     /// # Errors
     /// A lost connection.
-    pub(crate) fn look(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
-        self.states.push(State::read(client, version.version())?);
+    pub(crate) fn look(
+        &mut self,
+        client: &mut Client,
+        version: &SqlFile,
+        census: &mut Option<Census>,
+    ) -> Result<()> {
+        self.states.push(State::read(client, version.version(), census)?);
         Ok(())
     }
 
@@ -90,9 +95,9 @@ impl Passed {
         }
         (trip.turned_at, trip.is_cut_short) = (self.states[at].version, at > 0);
         let known = scratch.applied().len();
-        let outcome = scratch.migrate_again();
+        let outcome = scratch.migrate_again(&mut client);
         trip.again = scratch.applied()[known..].to_vec();
-        let again = State::read(&mut client, last.version)?;
+        let again = State::read(&mut client, last.version, &mut None)?;
         let on = format!("V{}", last.version);
         match outcome {
             Ok(()) => {
@@ -108,15 +113,15 @@ impl Passed {
     fn step_back(
         &self,
         project: &Project,
-        scratch: &mut Scratch<'_>,
+        scratch: &Scratch<'_>,
         client: &mut Client,
         at: usize,
         trip: &mut RoundTrip,
     ) -> Result<bool> {
         let (version, before) = (self.states[at].version, &self.states[at - 1]);
-        let outcome = scratch.roll_back_to(before.version);
+        let outcome = scratch.roll_back_on(client, before.version);
         // A lost server fails here, too, and is no fault of the file.
-        let now = State::read(client, before.version)?;
+        let now = State::read(client, before.version, &mut None)?;
         if let Err(failure) = outcome {
             trip.note_failure(place(project, version), &back_from(version), &failure);
             return Ok(false);
@@ -143,8 +148,8 @@ fn place(project: &Project, version: i64) -> String {
 }
 
 impl State {
-    fn read(client: &mut Client, version: i64) -> Result<Self> {
-        let (definitions, contents) = (definitions(client)?, preserve::contents(client)?);
+    fn read(client: &mut Client, version: i64, census: &mut Option<Census>) -> Result<Self> {
+        let (definitions, contents) = (definitions(client)?, preserve::contents(client, census)?);
         Ok(Self { version, definitions, contents })
     }
 }

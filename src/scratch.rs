@@ -37,7 +37,7 @@ impl<'p> Scratch<'p> {
             platform.install(client)?;
             let (owner, last) = (&platform.owner(), i64::MAX);
             let journey = Journey { project, owner, last, is_again: false, keeps_going: false };
-            migrate::apply_migrations(client, &journey, &mut Vec::new(), &mut |_, _| Ok(()))?;
+            migrate::apply_migrations(client, &journey, &mut Vec::new(), &mut |_, _, _| Ok(()))?;
             migrate::load_seeds(client, project, owner).map(drop)
         })?;
         let database = server.clone_template(&template)?;
@@ -99,8 +99,8 @@ impl<'p> Scratch<'p> {
     }
 
     /// As [`Self::migrate`], on data that is there already: no fixture is loaded.
-    pub(crate) fn migrate_again(&mut self) -> Result<()> {
-        self.apply(i64::MAX, true, &mut |_, _| Ok(()))
+    pub(crate) fn migrate_again(&mut self, client: &mut Client) -> Result<()> {
+        self.apply_on(client, i64::MAX, true, &mut |_, _, _| Ok(()))
     }
 
     /// Applies what is pending up to a version, without fixtures and recorded calls; `look` sees the
@@ -114,20 +114,29 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// As [`Self::migrate`].
     pub fn migrate_to(&mut self, version: i64) -> Result<()> {
-        self.apply(version, false, &mut |_, _| Ok(()))
+        self.apply(version, false, &mut |_, _, _| Ok(()))
     }
 
     fn apply(&mut self, last: i64, is_again: bool, look: &mut Look<'_>) -> Result<()> {
-        let mut client = self.database.connect()?;
+        self.apply_on(&mut self.database.connect()?, last, is_again, look)
+    }
+
+    fn apply_on(
+        &mut self,
+        client: &mut Client,
+        last: i64,
+        is_again: bool,
+        look: &mut Look<'_>,
+    ) -> Result<()> {
         let (project, owner) = (self.project, &self.platform.owner());
         let keeps_going = self.keeps_going;
         let journey = Journey { project, owner, last, is_again, keeps_going };
-        let failed = migrate::apply_migrations(&mut client, &journey, &mut self.applied, look)?;
+        let failed = migrate::apply_migrations(client, &journey, &mut self.applied, look)?;
         // What fails on the second way only is told by what it leaves out.
         if !is_again {
             self.failed.extend(failed);
             if last == i64::MAX {
-                self.notes.extend(migrate::load_seeds(&mut client, project, owner)?);
+                self.notes.extend(migrate::load_seeds(client, project, owner)?);
             }
         }
         Ok(())
@@ -138,10 +147,14 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// A version without a rollback file, or a statement of one that fails.
     pub fn roll_back_to(&mut self, version: i64) -> Result<()> {
-        let mut client = self.database.connect()?;
-        let versions = migrate::applied_versions(&mut client)?.into_iter();
+        self.roll_back_on(&mut self.database.connect()?, version)
+    }
+
+    /// As [`Self::roll_back_to`], on a connection that is there.
+    pub(crate) fn roll_back_on(&self, client: &mut Client, version: i64) -> Result<()> {
+        let versions = migrate::applied_versions(client)?.into_iter();
         for later in versions.filter(|later| *later > version) {
-            migrate::roll_back(&mut client, self.project, &self.platform.owner(), later)?;
+            migrate::roll_back(client, self.project, &self.platform.owner(), later)?;
         }
         Ok(())
     }

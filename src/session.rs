@@ -54,6 +54,25 @@ pub(crate) fn values_where<T: DeserializeOwned>(
     read_json(found)
 }
 
+/// Runs a query of ours that takes longer to plan than to answer, after the statements of `ahead`. It is
+/// prepared at its first use in a session, and again where a migration has thrown that away.
+pub(crate) fn prepared_rows(
+    client: &mut Client,
+    name: &str,
+    query: &str,
+    ahead: &str,
+) -> Result<Vec<TextRow>, postgres::Error> {
+    let is_there = format!(
+        "{ahead}; select exists (select from pg_catalog.pg_prepared_statements where name = '{name}')"
+    );
+    let answers = run(client, &is_there)?;
+    let answer = answers.last().and_then(|(rows, _)| rows.first()?.first()?.as_deref());
+    if answer != Some("t") {
+        client.batch_execute(&format!("prepare {name} as {query}"))?;
+    }
+    rows(client, &format!("execute {name}"))
+}
+
 /// A query that gives each row of another one as JSON.
 pub(crate) fn as_json(query: &str, condition: &str) -> String {
     let query = query.trim_end();

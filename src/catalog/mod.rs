@@ -209,12 +209,12 @@ pub(crate) type Definitions = BTreeMap<(String, String), String>;
 /// Reads all definitions outside the system schemas, whatever the session has set.
 pub(crate) fn definitions(client: &mut Client) -> Result<Definitions> {
     // An empty search path makes the server write every name in full.
-    let sql = format!(
-        "begin; set local search_path = ''; {}; rollback",
-        include_str!("definitions.sql").trim_end()
-    );
-    let rows = session::rows(client, &sql)
-        .map_err(|cause| session::internal("read the definitions", &cause))?;
+    const AHEAD: &str = "begin; set local search_path = ''";
+    let query = include_str!("definitions.sql");
+    let failed = |cause| session::internal("read the definitions", &cause);
+    let rows = session::prepared_rows(client, "leakproof_definitions", query, AHEAD);
+    let rows = rows.map_err(failed)?;
+    client.batch_execute("rollback").map_err(failed)?;
     let mut definitions = Definitions::new();
     for row in rows {
         let [Some(kind), Some(title), definition] = row.as_slice() else { continue };

@@ -10,8 +10,8 @@ use std::io::Write;
 use postgres::Client;
 use postgres::error::SqlState;
 
+use super::Owner;
 use super::roles;
-use super::{Owner, own};
 use crate::error::Result;
 use crate::platform::extensions::{self, Instead};
 use crate::session;
@@ -45,19 +45,16 @@ const GO_BACK: &str = "rollback to savepoint leakproof_statement";
 impl<'a> Session<'a> {
     /// Becomes the owner until the transaction ends.
     pub(super) fn begin(client: &'a mut Client, owner: &'a Owner) -> Result<Self> {
-        let query = format!(
-            "select 1 from pg_catalog.pg_roles where rolname = {} and rolsuper",
-            literal(&owner.role)
-        );
-        let is_superuser = session::rows(client, &query)
-            .map(|rows| !rows.is_empty())
-            .map_err(|cause| session::internal("look at who runs the migrations", &cause))?;
         let become_owner = format!(
-            "set local session authorization {}; set local search_path = {}",
+            "select 1 from pg_catalog.pg_roles where rolname = {} and rolsuper; \
+             set local session authorization {}; set local search_path = {}; {SAVE}",
+            literal(&owner.role),
             identifier(&owner.role),
             owner.search_path
         );
-        own(client, &format!("{become_owner}; {SAVE}"))?;
+        let is_superuser = session::rows(client, &become_owner)
+            .map(|rows| !rows.is_empty())
+            .map_err(|cause| session::internal("become who runs the migrations", &cause))?;
         Ok(Self { client, owner, is_superuser, deviations: Deviations::default() })
     }
 

@@ -1,6 +1,6 @@
 //! Counts and order-independent checksums of every column, by catalog identity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 use serde::Deserialize;
@@ -79,18 +79,22 @@ impl Census {
     /// Counts and sums every column of every table: one query, one pass over each table.
     pub(super) fn take(client: &mut Client) -> Result<Self> {
         let mut census = Self::uncounted(client, None)?;
-        census.count(client)?;
+        census.count(client, |_| true)?;
         Ok(census)
     }
 
-    /// As [`Self::take`], the same for the same rows in whatever order the columns were made.
-    pub(super) fn take_by_name(client: &mut Client) -> Result<Self> {
-        let mut census = Self::uncounted(client, None)?;
-        for TableCensus { key, columns, .. } in census.tables.values_mut() {
-            key.sort_by_key(|attnum| columns.get(attnum).map(|column| column.name.clone()));
+    /// The same for the same rows in whatever order the columns were made.
+    pub(super) fn by_name(mut self, client: &mut Client) -> Result<Self> {
+        let mut other = BTreeSet::new();
+        for (oid, TableCensus { key, columns, .. }) in &mut self.tables {
+            let known = key.clone();
+            key.sort_by_key(|attnum| columns.get(attnum).map(|column| &column.name));
+            if *key != known {
+                other.insert(*oid);
+            }
         }
-        census.count(client)?;
-        Ok(census)
+        self.count(client, |oid| other.contains(&oid))?;
+        Ok(self)
     }
 
     /// As [`Self::take`], with the rows of each table named as `before` named them, and tables and
@@ -113,7 +117,7 @@ impl Census {
                 census.tables.insert(*oid, now);
             }
         }
-        census.count(client)?;
+        census.count(client, |_| true)?;
         let now = now.counted_as(&census);
         Ok((census, now))
     }
@@ -160,12 +164,13 @@ impl Census {
         Ok(Self { tables })
     }
 
-    fn count(&mut self, client: &mut Client) -> Result<()> {
+    /// Counts and sums the tables that are asked for.
+    fn count(&mut self, client: &mut Client, is_asked: impl Fn(i64) -> bool) -> Result<()> {
         for table in self.tables.values_mut().filter(|table| !table.has_pages) {
             let nothing = Sums { plain: "0".into(), placed: "0".into(), ..Sums::default() };
             table.set_sums(0, vec![nothing; table.columns.len()]);
         }
-        let filled = self.tables.iter().filter(|(_, table)| table.has_pages);
+        let filled = self.tables.iter().filter(|(oid, table)| table.has_pages && is_asked(**oid));
         let selects: Vec<String> =
             filled.map(|(oid, table)| table.sums_query(*oid, "true")).collect();
         if selects.is_empty() {
@@ -315,21 +320,12 @@ impl TableCensus {
     }
 }
 
-/// Reads the columns of the tables with room for rows, and of those that `known` names. It is asked
-/// twice for each file, and planning takes longer than answering: so it is prepared once a session,
-/// and again where a file has thrown that away.
+/// Reads the columns of the tables with room for rows, and of those that `known` names.
 fn read_columns(client: &mut Client, known: &str) -> Result<Vec<ColumnRow>> {
-    const NAME: &str = "leakproof_columns";
-    let is_there = format!(
-        "select set_config('leakproof.tables', {known}, true), \
-         exists (select from pg_catalog.pg_prepared_statements where name = '{NAME}')"
-    );
-    let row = query(client, &is_there)?.into_iter().flatten().nth(1).flatten();
-    if row.as_deref() != Some("t") {
-        let columns = session::as_json(include_str!("columns.sql"), "true");
-        super::own(client, &format!("prepare {NAME} as {columns}"))?;
-    }
-    session::read_json(query(client, &format!("execute {NAME}"))?)
+    let columns = session::as_json(include_str!("columns.sql"), "true");
+    let tell = format!("select set_config('leakproof.tables', {known}, true)");
+    let rows = session::prepared_rows(client, "leakproof_columns", &columns, &tell);
+    session::read_json(rows.map_err(|cause| session::internal("take the census", &cause))?)
 }
 
 /// The 64-bit hash of a text expression; byte by byte, whatever collation it has.
