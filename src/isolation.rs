@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::matrix::{Cell, Command, Matrix, Verdict};
 use crate::platform::Platform;
 use crate::probe::{ControlSet, Share, Turns, control_oids, probe_relations};
-use crate::project::Project;
+use crate::project::{Project, SqlFile};
 use crate::session::{self, TextRow};
 use crate::statement::literal;
 use crate::tenancy::Tenancy;
@@ -71,7 +71,9 @@ impl Isolation {
         let wanted = catalog.relations().filter(is_wanted).map(|relation| relation.oid);
         let wanted: Vec<Oid> = wanted.collect();
         let catalog = Arc::new(catalog);
-        let world = World::seed(&mut client, catalog, tenancy, platform.clone(), actors, &wanted)?;
+        let own: Vec<&SqlFile> = project.rows_of_world().collect();
+        let platform = platform.clone();
+        let world = World::seed(&mut client, catalog, tenancy, platform, actors, &wanted, &own)?;
         let mut isolation = Self { client, world, schemas, wanted, probed: None };
         isolation.refresh_materialised_views()?;
         Ok(isolation)

@@ -425,7 +425,7 @@ fn help_for(sqlstate: &str) -> Option<&'static str> {
 }
 
 /// Refuses what would end or leave the file's transaction behind our back.
-fn refuse_unguardable(file: &SqlFile) -> Result<()> {
+pub(crate) fn refuse_unguardable(file: &SqlFile) -> Result<()> {
     for statement in statement::split(file.sql()) {
         // Rows that stand in the file are sent as psql would; refinery cannot.
         if file.dialect() == Dialect::Foreign && statement.data.is_some() {

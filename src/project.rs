@@ -24,6 +24,7 @@ pub use config::{
     Waiver,
 };
 pub(crate) use dialect::Dialect;
+pub(crate) use files::ROWS_OF_WORLD;
 pub use files::{Naming, SqlFile};
 pub use layout::Layout;
 pub use next::NextMigration;
@@ -52,6 +53,8 @@ pub struct Project {
 #[derive(Debug)]
 pub struct Seed {
     file: SqlFile,
+    /// What comes after [`files::ROWS_OF_WORLD`].
+    rows_of_world: Option<SqlFile>,
     is_own: bool,
 }
 
@@ -183,6 +186,11 @@ impl Project {
         &self.seeds
     }
 
+    /// The rows of the world's own people that somebody wrote, where leakproof could make none.
+    pub fn rows_of_world(&self) -> impl Iterator<Item = &SqlFile> {
+        self.seeds.iter().filter_map(|seed| seed.rows_of_world.as_ref())
+    }
+
     /// The migrations in the order of their versions.
     pub fn migrations(&self) -> &[SqlFile] {
         &self.migrations
@@ -266,7 +274,8 @@ fn read_seeds(
         match layout::read_seed(&path) {
             Ok((file, told)) => {
                 notes.extend(told);
-                seeds.push(Seed { file, is_own });
+                let (file, rows_of_world) = file.without_rows_of_world();
+                seeds.push(Seed { file, rows_of_world, is_own });
             }
             Err(error) if is_own => return Err(error),
             Err(error) => notes.push(format!("{} (no data of it is loaded)", error.fact())),

@@ -187,7 +187,8 @@ impl Filled {
             return Ok(Vec::new());
         }
         let platform = platform.clone();
-        let world = World::seed(client, Arc::clone(&catalog), tenancy, platform, actors, &new)?;
+        let world =
+            World::seed(client, Arc::clone(&catalog), tenancy, platform, actors, &new, &[])?;
         self.rows += world.seeded.values().map(Vec::len).sum::<usize>();
         let reason = |oid: &Oid| {
             let title = catalog.relation(*oid)?.title();

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use super::dialect::{Adapted, Dialect};
 use crate::error::{Error, Result};
 
+/// The line of a `seed.sql` after which its rows are those of the world's people, who are there only
+/// while a check runs.
+pub(crate) const ROWS_OF_WORLD: &str = "-- leakproof: rows of the world";
+
 /// One versioned SQL file.
 #[derive(Debug, Clone)]
 pub struct SqlFile {
@@ -29,6 +33,21 @@ impl SqlFile {
     pub(crate) fn ahead(&self) -> impl Iterator<Item = Self> {
         let part = |sql: &String| Self { sql: sql.clone(), ahead: Vec::new(), ..self.clone() };
         self.ahead.iter().map(part)
+    }
+
+    /// Takes off what comes after [`ROWS_OF_WORLD`], if the line is there; it keeps its line numbers.
+    pub(super) fn without_rows_of_world(self) -> (Self, Option<Self>) {
+        let mut start = 0;
+        for line in self.sql.split_inclusive('\n') {
+            if line.trim_end() == ROWS_OF_WORLD {
+                let (data, rows) = self.sql.split_at(start);
+                let blank = "\n".repeat(data.matches('\n').count());
+                let rows = Self { sql: format!("{blank}{rows}"), ..self.clone() };
+                return (Self { sql: data.to_owned(), ..self }, Some(rows));
+            }
+            start += line.len();
+        }
+        (self, None)
     }
 
     #[cfg(test)]

@@ -106,7 +106,8 @@ fn write_access(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.seed_stub.is_some() {
         writeln!(
             out,
-            "  help: rows are missing, as noted; `--format json` has a seed.sql to fill in"
+            "  help: rows are missing, as noted; for a seed.sql to fill in: \
+             `leakproof check --format json | jq -r .world.seed_stub`"
         )?;
     }
     write_matrix(out, report)?;

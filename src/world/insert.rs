@@ -130,7 +130,7 @@ impl World {
     }
 
     /// Makes the first row of a branch, by all means; tells whether it is there.
-    fn seed_first(
+    pub(super) fn seed_first(
         &mut self,
         client: &mut Client,
         relation: &Relation,
@@ -538,7 +538,7 @@ fn set_constraint(relation: &Relation, name: &str, mode: &str) -> String {
 }
 
 /// All columns as text, in one value.
-fn whole_row(relation: &Relation) -> String {
+pub(super) fn whole_row(relation: &Relation) -> String {
     let columns: Vec<String> =
         relation.columns.iter().map(|c| format!("{}::text", identifier(&c.name))).collect();
     format!("pg_catalog.to_json(array[{}]::text[])", columns.join(", "))

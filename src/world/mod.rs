@@ -5,6 +5,7 @@
 
 mod attempt;
 mod insert;
+mod own_rows;
 mod parents;
 mod pattern;
 mod pool;
@@ -24,6 +25,7 @@ use crate::actor::{Actor, TENANTS};
 use crate::catalog::{Catalog, Oid, Relation};
 use crate::error::Result;
 use crate::platform::Platform;
+use crate::project::SqlFile;
 use crate::tenancy::{Root, Tenancy};
 
 pub use rows::RowClass;
@@ -72,11 +74,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Seeds all of `wanted` and what they refer to, owners first, then ends the membership of
-    /// those who left.
+    /// Seeds all of `wanted` and what they refer to, owners first, then puts in the rows that somebody
+    /// wrote for what could not be made, and ends the membership of those who left.
     ///
     /// # Errors
-    /// Only a lost connection; what the database refuses is remembered in `unseeded`.
+    /// A lost connection, or a row of `own_rows` that is refused; what else the database refuses is
+    /// remembered in `unseeded`.
     pub(crate) fn seed(
         client: &mut Client,
         catalog: Arc<Catalog>,
@@ -84,6 +87,7 @@ impl World {
         platform: Platform,
         actors: Vec<Actor>,
         wanted: &[Oid],
+        own_rows: &[&SqlFile],
     ) -> Result<Self> {
         let mut world = Self {
             catalog: Arc::clone(&catalog),
@@ -112,6 +116,7 @@ impl World {
             world.keep_promises(client, relation)?;
         }
         world.close_cycles(client, &tables)?;
+        world.take_own_rows(client, own_rows, &tables)?;
         world.forget_overcome();
         attempt::clear(client)?;
         world.end_memberships(client)?;

@@ -115,6 +115,21 @@ impl World {
         Ok(values)
     }
 
+    /// What is known of the full row of a branch where not all is: keys, and where references lead.
+    pub(super) fn known_values(&self, relation: &Relation, branch: &Branch) -> Values {
+        let mut values = Values::new();
+        let owners = self.tenancy.owner_columns(relation.oid);
+        // What it is that is not known the database has said.
+        let _ = self.set_own_key(relation, branch, Variant::Full, &mut values);
+        for key in &relation.foreign_keys {
+            let is_owner = key.columns.iter().any(|name| owners.contains(name));
+            let _ = self.set_reference(relation, key, branch, Variant::Full, is_owner, &mut values);
+        }
+        let fixed = self.fixed_columns(relation, branch).into_iter();
+        values.extend(fixed.map(|(column, value)| (column, Some(value))));
+        values
+    }
+
     /// The owners' tables: the key that the actors and their tokens know. Other tables: a key from
     /// the names of table and branch.
     fn set_own_key(

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use super::World;
-use crate::catalog::{Column, Oid};
+use super::seed::{Variant, insert_statement, value_sql};
+use super::{Branch, World};
+use crate::catalog::{Oid, Relation};
+use crate::project::ROWS_OF_WORLD;
 use crate::statement::identifier;
 
 impl World {
@@ -24,49 +26,60 @@ impl World {
         notes
     }
 
-    /// The text of a `seed.sql` for the tables among `wanted` that lack rows; none if none does.
+    /// The text of a `seed.sql` for the tables among `wanted` that lack rows: a row for each owner that
+    /// has none, with all that is known of it; none if none lacks any.
     pub(crate) fn seed_stub(&self, wanted: &[Oid]) -> Option<String> {
-        let mut stub = String::from(
-            "-- Rows that leakproof could not make by itself. Replace each <...> by a value, and make\n\
-             -- one row for each owner that is named.\n",
+        let mut stub = format!(
+            "{ROWS_OF_WORLD}\n\
+             -- Rows that leakproof could not make by itself. Replace each <...>, and values that the\n\
+             -- database refused for the reason above them. Owners are as the world has them.\n\
+             -- Save it as seed.sql beside leakproof.toml.\n",
         );
-        let lacking = self.refused.iter().filter(|(oid, _)| wanted.contains(oid));
-        let mut is_empty = true;
-        for (oid, refused) in lacking {
+        let known = stub.len();
+        for (oid, refused) in self.refused.iter().filter(|(oid, _)| wanted.contains(oid)) {
             let Some(relation) = self.catalog.relation(*oid) else { continue };
-            is_empty = false;
             // Writing to a string does not fail.
             let _ = writeln!(stub, "\n-- {}", relation.title());
-            let mut told: Vec<&str> = Vec::new();
+            let mut reasons: Vec<&str> = Vec::new();
             for (_, reason) in refused {
-                if !told.contains(&reason.as_str()) {
-                    told.push(reason);
-                    let owners = refused.iter().filter(|(_, other)| other == reason);
-                    let owners: Vec<String> = owners.map(|(branch, _)| branch.label()).collect();
-                    let reason = reason.replace('\n', "\n--  ");
-                    let _ = writeln!(stub, "-- no row for {}:\n--     {reason}", owners.join(", "));
+                if !reasons.contains(&reason.as_str()) {
+                    reasons.push(reason);
                 }
             }
-            let is_written = |column: &&Column| !column.is_generated && column.identity != "a";
-            let columns: Vec<&Column> = relation.columns.iter().filter(is_written).collect();
-            let names: Vec<String> =
-                columns.iter().map(|column| identifier(&column.name)).collect();
-            let values: Vec<String> = columns
-                .iter()
-                .map(|column| match (column.has_default, column.not_null) {
-                    (true, _) => "default".into(),
-                    (false, true) => format!("<{}>", column.type_name),
-                    (false, false) => "null".into(),
-                })
-                .collect();
-            let _ = writeln!(
-                stub,
-                "insert into {} ({})\nvalues ({});",
-                relation.sql_name(),
-                names.join(", "),
-                values.join(", ")
-            );
+            for reason in reasons {
+                let of_reason = || refused.iter().filter(|(_, other)| other == reason);
+                let owners: Vec<String> = of_reason().map(|(branch, _)| branch.label()).collect();
+                let told = reason.replace('\n', "\n--  ");
+                let _ = writeln!(stub, "-- no row for {}:\n--     {told}", owners.join(", "));
+                for (branch, _) in of_reason() {
+                    let _ = writeln!(stub, "{};", self.row_to_fill_in(relation, branch));
+                }
+            }
         }
-        (!is_empty).then_some(stub)
+        (stub.len() > known).then_some(stub)
+    }
+
+    /// An insert with the values that were tried, or with what is known of them.
+    fn row_to_fill_in(&self, relation: &Relation, branch: &Branch) -> String {
+        if let Ok(values) = self.values(relation, branch, Variant::Full) {
+            return insert_statement(relation, &values);
+        }
+        let known = self.known_values(relation, branch);
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for column in relation.columns.iter().filter(|c| !c.is_generated && c.identity != "a") {
+            let value = match known.get(&column.name) {
+                Some(value) => value_sql(value.as_deref()),
+                None if column.not_null && !column.has_default => format!("<{}>", column.type_name),
+                None => continue,
+            };
+            names.push(identifier(&column.name));
+            values.push(value);
+        }
+        format!(
+            "insert into {} ({}) values ({})",
+            relation.sql_name(),
+            names.join(", "),
+            values.join(", ")
+        )
     }
 }

@@ -1,9 +1,9 @@
 //! The world has rows of every owner in tables of every kind: a pair for each kind of constraint,
 //! one that can be met and one that cannot, which is told with the database's own reason.
 
-use leakproof::{Project, Scratch};
+use leakproof::{Isolation, Project, Scratch};
 
-use crate::support::{Copy, MEMBERS_CONFIG, TENANTS_AND_MEMBERS, shared_server};
+use crate::support::{Copy, MEMBERS_CONFIG, TENANTS_AND_MEMBERS, assert_snapshot, shared_server};
 
 const BASE: &str = "
 create function public.refuse() returns trigger language plpgsql as $$
@@ -318,4 +318,73 @@ fn what_cannot_be_seeded_is_untested_with_its_reason() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{notes:#?}", wrong.join("\n"));
+}
+
+/// As somebody does it: what the report has to fill in, filled in, is what was missing.
+#[test]
+fn rows_that_somebody_wrote_are_taken() {
+    let _server = shared_server();
+    let coded = "(id uuid primary key, $owner,
+        code text not null check (md5(code) = '54ef36ec71201fdf9d1423fd26f97f6b'))";
+    let below = "(id uuid primary key, coded uuid not null references public.coded)";
+    let odd = "($owner, place pg_lsn not null check (place > '16/B374D848'))";
+    let copy = project([("coded", coded), ("below_coded", below), ("odd", odd)].into_iter());
+    let reads = |isolation: &mut Isolation, relation: &str| -> String {
+        let matrix = isolation.matrix().unwrap_or_else(|error| panic!("{error}"));
+        let cells = matrix.cells().iter().filter(|cell| cell.relation == relation);
+        let reads = cells.filter(|cell| cell.actor == "alice" && cell.command.name() == "read");
+        reads.map(|cell| cell.verdict.sentence()).collect::<Vec<_>>().join(", ")
+    };
+    let stub = in_world(&copy, |isolation| {
+        let notes = isolation.seeding_notes();
+        assert_eq!(notes.len(), 3, "{notes:#?}");
+        for table in ["public.coded", "public.below_coded", "public.odd"] {
+            let told = reads(isolation, table);
+            assert!(told.starts_with("untested"), "{table}: {told}");
+        }
+        isolation.seed_stub().expect("a stub")
+    });
+    let stub = stub.unwrap_or_else(|error| panic!("{error}"));
+    assert_snapshot("seeding", "stub", &stub, &[]);
+
+    // The table below needs no row of anybody's once the other has one.
+    let filled = stub.lines().filter(|line| !line.starts_with("insert into public.below_coded"));
+    let filled: Vec<String> = filled
+        .map(|line| match line.find("'~") {
+            Some(token) => {
+                let end = token + 1 + line[token + 1..].find('\'').expect("its end");
+                format!("{}'open sesame{}", &line[..token], &line[end..])
+            }
+            None => line.replace("'0/0'", "'16/B374D849'"),
+        })
+        .collect();
+    let plain = "insert into public.tenants values (gen_random_uuid(), 'of the data');\n";
+    copy.write("seed.sql", &format!("{plain}{}\n", filled.join("\n")));
+    let outcome = in_world(&copy, |isolation| {
+        assert_eq!(isolation.seeding_notes(), [""; 0]);
+        for table in ["public.coded", "public.below_coded", "public.odd"] {
+            // None of them has row level security.
+            let told = reads(isolation, table);
+            assert!(told.starts_with("allowed 1 of 1"), "{table}: {told}");
+        }
+        let of_data = "select 1 from public.tenants where name = 'of the data'";
+        assert_eq!(isolation.ask("service_role", of_data).expect("an answer").len(), 1);
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+
+    for (line, why) in [
+        ("insert into public.coded values (1)", "seed.sql` failed at line 4"),
+        ("do $$ begin commit; end $$", "seed.sql` failed at line 4"),
+    ] {
+        let mark = "-- leakproof: rows of the world";
+        copy.write("seed.sql", &format!("{plain}\n{mark}\n{line};\n"));
+        let error = in_world(&copy, |_| ()).expect_err("it cannot be put in").to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+fn in_world<T>(copy: &Copy, run: impl FnOnce(&mut Isolation) -> T) -> leakproof::Result<T> {
+    let project = Project::read(copy.path())?;
+    let scratch = Scratch::of(&project)?;
+    scratch.isolation().map(|mut isolation| run(&mut isolation))
 }
