@@ -53,7 +53,7 @@ impl<'p> Scratch<'p> {
         platform: Platform,
         server: &std::sync::Arc<Server>,
     ) -> Result<Self> {
-        let database = match server.take_prepared(&platform.sql())? {
+        let database = match server.take_prepared(&platform.sql()) {
             Some(database) => database,
             None => {
                 let database = server.create_database()?;

@@ -278,8 +278,8 @@ mod tests {
             let platform = Platform { grants, identity: None };
             let sql = platform.sql();
             let server = Server::shared_for(&options, Some(&sql)).expect("a server");
-            let prepared = server.take_prepared(&sql).expect("an answer").expect("it is prepared");
-            assert!(server.take_prepared(&sql).expect("an answer").is_none(), "it is taken");
+            let prepared = server.take_prepared(&sql).expect("it is prepared");
+            assert!(server.take_prepared(&sql).is_none(), "it is taken");
             let other = server.create_database().expect("a database");
             platform.install(&mut other.connect().expect("a connection")).expect("a platform");
             let [prepared, other] = [prepared, other].map(|database| {

@@ -10,11 +10,12 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use postgres::Client;
 use uuid::Uuid;
 
 use super::account::Account;
 use super::binaries::Binaries;
-use super::preparation::Preparation;
+use super::preparation::{Preparation, State};
 use super::watcher::Watcher;
 use crate::error::{Error, Result};
 
@@ -62,7 +63,7 @@ impl DataSource<'_> {
         }
         init_data(self.binaries, account, watcher, data)?;
         if let Some(preparation) = self.preparation {
-            // Whoever takes the database sees whether it is prepared, and else does it by himself.
+            // If it fails, it is seen by its mark, and whoever needs it does it by himself.
             let _ = preparation.run(self.binaries, account, watcher, data);
         }
         if let Some(cached) = &cached {
@@ -77,6 +78,12 @@ impl DataSource<'_> {
         if let Some(cached) = self.find_cached() {
             let _ = fs::remove_dir_all(cached);
         }
+    }
+
+    /// How far the first database of a server with such data is prepared.
+    pub fn state(&self, admin: &mut Client) -> State {
+        let state = self.preparation.map(|preparation| preparation.state(admin));
+        state.and_then(Result::ok).unwrap_or(State::NotDone)
     }
 
     /// Each build has its own: two of one version may differ in their collations.

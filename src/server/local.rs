@@ -15,7 +15,7 @@ use postgres::{Client, Config, NoTls};
 use super::account::{Account, find_account};
 use super::binaries::find_binaries;
 use super::data::DataSource;
-use super::preparation::Preparation;
+use super::preparation::{Preparation, State};
 use super::watcher::Watcher;
 use super::{APPLICATION_NAME, Server, ServerKind, cause_of};
 use crate::error::{Error, Result};
@@ -60,13 +60,20 @@ pub fn start(preparation: Option<Preparation>) -> Result<Server> {
     let binaries = find_binaries()?;
     let account = find_account()?;
     let source = DataSource { binaries: &binaries, preparation: preparation.as_ref() };
-    let (watcher, client) = match run_server(&source, account.as_ref()) {
-        Ok(running) => running,
-        Err(_) => {
-            source.forget_cached();
-            run_server(&source, account.as_ref())?
-        }
+    let account = account.as_ref();
+    let again = || {
+        source.forget_cached();
+        run_server(&source, account)
     };
+    let mut running = run_server(&source, account).or_else(|_| again())?;
+    let mut state = source.state(&mut running.1);
+    if state == State::Outdated {
+        drop(running);
+        running = again()?;
+        state = source.state(&mut running.1);
+    }
+    let (watcher, client) = running;
+    let preparation = preparation.filter(|_| state == State::Done);
     let place = binaries.folder().display().to_string();
     let prefix = format!("{APPLICATION_NAME}_");
     let config = superuser_config(watcher.folder());

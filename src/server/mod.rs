@@ -153,17 +153,10 @@ impl Server {
 
     /// The first database of a private server, if it was made with these statements and nobody has it
     /// yet.
-    ///
-    /// # Errors
-    /// A server that is lost.
-    pub(crate) fn take_prepared(self: &Arc<Self>, prepared: &str) -> Result<Option<Database>> {
-        let is_it = |known: &Preparation| known.is_of(prepared);
-        let Some(preparation) = self.preparation.as_ref().filter(|known| is_it(known)) else {
-            return Ok(None);
-        };
-        let Some(name) = lock(&self.fresh).take() else { return Ok(None) };
-        let is_done = self.with_admin(|admin| preparation.is_done(admin, name))?;
-        Ok(is_done.then(|| Database::new(Arc::clone(self), name.to_owned())))
+    pub(crate) fn take_prepared(self: &Arc<Self>, prepared: &str) -> Option<Database> {
+        self.preparation.as_ref().filter(|known| known.is_of(prepared))?;
+        let name = lock(&self.fresh).take();
+        name.map(|name| Database::new(Arc::clone(self), name.to_owned()))
     }
 
     /// The template with this key, built at its first use: `build` gets a superuser connection to

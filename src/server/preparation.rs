@@ -37,14 +37,13 @@ impl Preparation {
         self.sql == sql
     }
 
-    /// The same for the same statements.
+    /// The same for the same statements, run in the same way.
     pub fn key(&self) -> String {
-        let all = format!("{SKIP_NUMBERS};\n{}", self.sql);
-        Uuid::new_v5(&Uuid::NAMESPACE_OID, all.as_bytes()).simple().to_string()
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, self.script("").as_bytes()).simple().to_string()
     }
 
     /// Runs the statements in a data directory that no server uses. Where one fails none has been run,
-    /// and [`Self::is_done`] says so.
+    /// and [`Self::state`] says so.
     pub fn run(
         &self,
         binaries: &Binaries,
@@ -53,7 +52,7 @@ impl Preparation {
         data: &Path,
     ) -> io::Result<()> {
         let file = watcher.folder().join("prepare.sql");
-        fs::write(&file, self.script())?;
+        fs::write(&file, self.script(&self.key()))?;
         // Without a server: nothing else can be there. As with initdb, nothing is removed for as long as
         // it holds the pipe.
         let server = binaries.command("postgres", account);
@@ -68,20 +67,93 @@ impl Preparation {
 
     /// The statements as one command, which ends at the first semicolon before an empty line, and so is
     /// one transaction. The mark is its last statement.
-    fn script(&self) -> String {
+    fn script(&self, key: &str) -> String {
         let sql = format!(
-            "{SKIP_NUMBERS};\n{};\ncomment on database {FIRST_DATABASE} is '{}'",
+            "{SKIP_NUMBERS};\n{};\ndo $$ begin
+                execute pg_catalog.format('comment on database {FIRST_DATABASE} is %L', {});
+            end $$",
             self.sql.trim_end(),
-            self.key()
+            mark_sql(key)
         );
         format!("{};\n\n", sql.replace(";\n\n", ";\n \n"))
     }
 
-    /// Whether the statements have been run in a database of a server.
-    pub fn is_done(&self, admin: &mut Client, database: &str) -> Result<bool, postgres::Error> {
-        let mark = "select pg_catalog.shobj_description(oid, 'pg_database') = $2
-            from pg_catalog.pg_database where datname = $1";
-        let row = admin.query_opt(mark, &[&database, &self.key()])?;
-        Ok(row.and_then(|row| row.get::<_, Option<bool>>(0)).unwrap_or_default())
+    /// Whether the statements have been run in the first database of a server.
+    pub fn state(&self, admin: &mut Client) -> Result<State, postgres::Error> {
+        let query = format!(
+            "select pg_catalog.shobj_description(oid, 'pg_database'), {}
+            from pg_catalog.pg_database where datname = '{FIRST_DATABASE}'",
+            mark_sql(&self.key())
+        );
+        let row = admin.query_one(&query, &[])?;
+        let mark = row.get::<_, Option<String>>(0).unwrap_or_default();
+        let now: String = row.get(1);
+        Ok(match mark.starts_with(&self.key()) {
+            _ if mark == now => State::Done,
+            true => State::Outdated,
+            false => State::NotDone,
+        })
+    }
+}
+
+/// An expression that tells the statements, and the extensions that the server had for them: of another
+/// time of their folder they may be others.
+fn mark_sql(key: &str) -> String {
+    format!(
+        "pg_catalog.concat_ws(' ', '{key}', extract(epoch from (
+            select (pg_catalog.pg_stat_file(setting || '/extension', true)).modification
+            from pg_catalog.pg_config where name = 'SHAREDIR'
+        )))"
+    )
+}
+
+/// How far the first database of a server is prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Done,
+    /// With other extensions than the server has now.
+    Outdated,
+    NotDone,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::server::{Server, ServerKind, ServerOptions};
+
+    #[test]
+    fn the_mark_tells_how_far_it_is() {
+        let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
+        let sql = "create schema prepared;\n\ncreate table prepared.one ()";
+        // Not the shared one, which may be prepared with something else.
+        let server = Server::start_with(&options, Some(Preparation::new(sql))).expect("a server");
+        let server = Arc::new(server);
+        let database = server.take_prepared(sql).expect("it is prepared");
+        let mut client = database.connect().expect("a connection");
+        let oid = "select 'prepared.one'::regclass::oid >= 16384";
+        assert!(client.query_one(oid, &[]).expect("it is there").get::<_, bool>(0));
+        let preparation = Preparation::new(sql);
+        assert_eq!(preparation.state(&mut client).expect("a state"), State::Done);
+        assert_eq!(Preparation::new("").state(&mut client).expect("a state"), State::NotDone);
+        let other = format!("comment on database postgres is '{} 1'", preparation.key());
+        client.batch_execute(&other).expect("a comment");
+        assert_eq!(preparation.state(&mut client).expect("a state"), State::Outdated);
+    }
+
+    /// All or none: the database is then as empty as any.
+    #[test]
+    fn what_fails_leaves_nothing() {
+        let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
+        let sql = "create role leakproof_prepared; select 1 / 0";
+        let server = Server::start_with(&options, Some(Preparation::new(sql))).expect("a server");
+        let server = Arc::new(server);
+        assert!(server.take_prepared(sql).is_none());
+        let database = server.create_database().expect("a database");
+        assert_eq!(database.name(), FIRST_DATABASE);
+        let mut client = database.connect().expect("a connection");
+        let role = "select 1 from pg_roles where rolname = 'leakproof_prepared'";
+        assert!(client.query_opt(role, &[]).expect("an answer").is_none());
     }
 }
