@@ -17,7 +17,7 @@ use crate::actor::Actor;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::project::{Project, SqlFile};
-use crate::session::{self, TextRow};
+use crate::session::{self, STEADY, TextRow};
 use crate::statement::{identifier, literal, qualified};
 use marks::{each_mark, mark_id};
 
@@ -122,7 +122,7 @@ impl<'p> Audience<'p> {
     /// # Errors
     /// A lost connection, or a role that is missing.
     pub(crate) fn look(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
-        own(client, "begin; set local timezone = 'UTC'; set local client_min_messages = error")?;
+        own(client, &format!("begin; {STEADY}"))?;
         self.meet(client)?;
         let outcome = if self.readers.len() > 1 { self.ask_all(client, version) } else { Ok(()) };
         own(client, "rollback")?;

@@ -12,7 +12,7 @@ use crate::matrix::{Cell, Command, Matrix, Verdict};
 use crate::platform::Platform;
 use crate::probe::{ControlSet, Share, Turns, control_oids, probe_relations};
 use crate::project::{Project, SqlFile};
-use crate::session::{self, TextRow};
+use crate::session::{self, STEADY, TextRow};
 use crate::statement::literal;
 use crate::tenancy::Tenancy;
 use crate::world::World;
@@ -38,11 +38,8 @@ struct Probed {
 impl Isolation {
     pub(crate) fn open(mut client: Client, project: &Project, platform: &Platform) -> Result<Self> {
         let mut schemas = project.schemas();
-        session::rows(
-            &mut client,
-            "begin; set local timezone = 'UTC'; set local client_min_messages = error",
-        )
-        .map_err(|cause| session::internal("begin the world's transaction", &cause))?;
+        session::rows(&mut client, &format!("begin; {STEADY}"))
+            .map_err(|cause| session::internal("begin the world's transaction", &cause))?;
         let as_read = Catalog::read(&mut client)?;
         let mut catalog = as_read.clone();
         let tenancy = Tenancy::find(project, &mut catalog)?;

@@ -170,7 +170,7 @@ impl Filled {
         platform: &Platform,
     ) -> Result<Vec<(String, String)>> {
         client
-            .batch_execute("set local timezone = 'UTC'; set local client_min_messages = error")
+            .batch_execute(session::STEADY)
             .map_err(|cause| session::internal("generate rows", &cause))?;
         let mut catalog = Catalog::read(client)?;
         let tenancy = Tenancy::find(project, &mut catalog)?;

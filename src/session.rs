@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
+/// What holds in every transaction in which we look or seed, whatever the server is set to.
+pub(crate) const STEADY: &str = "set local timezone = 'UTC'; set local client_min_messages = error";
+
 /// A row of text values; `None` is NULL.
 pub(crate) type TextRow = Vec<Option<String>>;
 

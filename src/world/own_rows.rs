@@ -3,13 +3,14 @@
 
 use postgres::Client;
 
+use super::attempt::lost;
 use super::insert::whole_row;
 use super::{Branch, PLACE, Variant, World};
 use crate::catalog::Relation;
 use crate::error::{Error, Result};
 use crate::migrate::refuse_unguardable;
 use crate::project::SqlFile;
-use crate::session;
+use crate::session::{self, STEADY, TextRow};
 use crate::statement::{self, literal};
 
 impl World {
@@ -29,6 +30,9 @@ impl World {
         for file in files {
             put_in(client, file)?;
         }
+        // What the files have set is not to be what the people find.
+        let put_back = format!("reset session authorization; reset role; reset all; {STEADY}");
+        ask(client, &put_back)?;
         for relation in tables {
             self.unseeded.remove(&relation.oid);
             for (branch, _) in self.refused.remove(&relation.oid).unwrap_or_default() {
@@ -52,9 +56,6 @@ impl World {
         let owner = [tenant, user.and_then(|actor| actor.user()).map(str::to_owned)];
         let query = self.tenancy.owners_query(&self.catalog, relation, &[]);
         let query = query.replacen("select ", &format!("select {PLACE}, "), 1);
-        let ask = |client: &mut Client, sql: &str| {
-            session::rows(client, sql).map_err(|cause| super::attempt::lost(&cause))
-        };
         let rows = ask(client, &query)?;
         let place = rows.iter().find(|row| row[1..] == owner).and_then(|row| row[0].as_deref());
         let Some(place) = place else { return Ok(false) };
@@ -72,6 +73,10 @@ impl World {
         self.remember(relation, branch, Variant::Full, stored);
         Ok(true)
     }
+}
+
+fn ask(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
+    session::rows(client, sql).map_err(|cause| lost(&cause))
 }
 
 fn put_in(client: &mut Client, file: &SqlFile) -> Result<()> {

@@ -359,7 +359,9 @@ fn rows_that_somebody_wrote_are_taken() {
         })
         .collect();
     let plain = "insert into public.tenants values (gen_random_uuid(), 'of the data');\n";
-    copy.write("seed.sql", &format!("{plain}{}\n", filled.join("\n")));
+    // What it sets is not there for those who try.
+    let sets = "set search_path = pg_catalog; set timezone = 'Asia/Tokyo'; set role anon;";
+    copy.write("seed.sql", &format!("{plain}{}\n{sets}\n", filled.join("\n")));
     let outcome = in_world(&copy, |isolation| {
         assert_eq!(isolation.seeding_notes(), [""; 0]);
         for table in ["public.coded", "public.below_coded", "public.odd"] {
@@ -369,6 +371,8 @@ fn rows_that_somebody_wrote_are_taken() {
         }
         let of_data = "select 1 from public.tenants where name = 'of the data'";
         assert_eq!(isolation.ask("service_role", of_data).expect("an answer").len(), 1);
+        let zone = isolation.ask("service_role", "show timezone").expect("an answer");
+        assert_eq!(zone[0][0].as_deref(), Some("UTC"));
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
 
