@@ -16,6 +16,7 @@ mod sections;
 mod supabase_config;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 pub use calls::{Caller, RecordedCall};
@@ -263,7 +264,9 @@ fn read_seeds(
     let is_own = has_config && layout == Layout::Refinery;
     let mut paths: Vec<(PathBuf, bool)> =
         supabase.seeds.iter().map(|path| (path.clone(), false)).collect();
-    if own.is_file() && (has_config || paths.is_empty()) {
+    // Rows of the world are nobody else's.
+    let is_for_us = || fs::read_to_string(&own).is_ok_and(|text| files::has_rows_of_world(&text));
+    if own.is_file() && (has_config || paths.is_empty() || is_for_us()) {
         paths.push((own, is_own));
     }
     for pattern in &supabase.missing_seeds {

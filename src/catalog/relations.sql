@@ -32,19 +32,27 @@ select
         where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 = 16
     ) as update_triggers,
     -- Whether an update that reached nothing may have found rows, or would with other values: by a
-    -- rule, by a trigger of the whole statement (no bit 1), or by one before a row (the bit 2) that
-    -- may return nothing.
+    -- rule, or by a trigger of it or of a table below it that is of the whole statement (no bit 1),
+    -- or comes before a row (the bit 2) and does more than to set columns, so that it may return
+    -- nothing.
     exists (
         select
         from pg_catalog.pg_rewrite w
         where w.ev_class = c.oid and w.rulename <> '_RETURN'
     ) or exists (
+        with recursive below as (
+            select c.oid
+            union
+            select i.inhrelid
+            from below
+            join pg_catalog.pg_inherits i on i.inhparent = below.oid
+        )
         select
-        from pg_catalog.pg_trigger g
+        from below
+        join pg_catalog.pg_trigger g on g.tgrelid = below.oid
         join pg_catalog.pg_proc f on f.oid = g.tgfoid
         join pg_catalog.pg_language l on l.oid = f.prolang
-        where g.tgrelid = c.oid
-            and not g.tgisinternal
+        where not g.tgisinternal
             and g.tgtype & 16 = 16
             and (
                 g.tgtype & 1 = 0
@@ -52,7 +60,10 @@ select
                     g.tgtype & 2 = 2
                     and (
                         l.lanname <> 'plpgsql'
-                        or f.prosrc ~* '\mreturn\M(?!\s+new\M)|\mnew\s*:?=\s*null'
+                        or f.prosrc !~* (
+                            '^\s*begin\s+(new\s*\.\s*\w+\s*:?=\s*[^;]+;\s*)*'
+                            'return\s+new\s*;\s*end\s*;?\s*$'
+                        )
                     )
                 )
             )

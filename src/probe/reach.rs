@@ -4,6 +4,7 @@
 use super::privileges::Privilege;
 use super::trial::Failure;
 use super::{Done, Prober, Statement, Unfound};
+use crate::catalog::Rule;
 use crate::error::Result;
 use crate::matrix::{Command, Evidence, RowClass, Verdict};
 use crate::world::KnownRow;
@@ -74,7 +75,13 @@ impl<'t> Prober<'t, '_, '_> {
     fn note_unfound(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) {
         let relation = self.target.relation;
         let is_update = statement.privilege == Privilege::Update;
-        if !is_update || !relation.is_table() || relation.may_swallow_updates {
+        // Who reads the statement itself can tell one from the other.
+        let mut texts = relation.rules.iter().flat_map(Rule::texts);
+        if !is_update
+            || !relation.is_table()
+            || relation.may_swallow_updates
+            || texts.any(|text| text.contains("current_query"))
+        {
             return;
         }
         let is_blind = statement.command.qualified().is_some();

@@ -11,6 +11,15 @@ use crate::error::{Error, Result};
 /// while a check runs.
 pub(crate) const ROWS_OF_WORLD: &str = "-- leakproof: rows of the world";
 
+fn is_mark(line: &str) -> bool {
+    line.trim_end() == ROWS_OF_WORLD
+}
+
+/// Whether the mark is in a text.
+pub(super) fn has_rows_of_world(text: &str) -> bool {
+    text.lines().any(is_mark)
+}
+
 /// One versioned SQL file.
 #[derive(Debug, Clone)]
 pub struct SqlFile {
@@ -39,7 +48,7 @@ impl SqlFile {
     pub(super) fn without_rows_of_world(self) -> (Self, Option<Self>) {
         let mut start = 0;
         for line in self.sql.split_inclusive('\n') {
-            if line.trim_end() == ROWS_OF_WORLD {
+            if is_mark(line) {
                 let (data, rows) = self.sql.split_at(start);
                 let blank = "\n".repeat(data.matches('\n').count());
                 let rows = Self { sql: format!("{blank}{rows}"), ..self.clone() };

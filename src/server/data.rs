@@ -59,6 +59,8 @@ impl DataSource<'_> {
             if copy_cached(cached, account, data).is_ok() {
                 return Ok(());
             }
+            // What cannot be copied whole is broken, if it is there.
+            self.forget_cached();
             let _ = fs::remove_dir_all(data);
         }
         init_data(self.binaries, account, watcher, data)?;

@@ -1,6 +1,8 @@
 //! Rows that somebody wrote because none could be made: put in when all else is there, then taken for
 //! those of the owners that have none.
 
+use std::io::Write;
+
 use postgres::Client;
 
 use super::attempt::lost;
@@ -75,6 +77,9 @@ impl World {
     }
 }
 
+/// How a statement begins that adds rows, or that says who does.
+const ADDS_ROWS: [&str; 4] = ["insert", "copy", "select", "set"];
+
 fn ask(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
     session::rows(client, sql).map_err(|cause| lost(&cause))
 }
@@ -82,8 +87,23 @@ fn ask(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
 fn put_in(client: &mut Client, file: &SqlFile) -> Result<()> {
     refuse_unguardable(file)?;
     for statement in statement::split(file.sql()) {
-        client.batch_execute(statement.text).map_err(|cause| {
-            let line = statement::line_of(file.sql(), statement.first_word);
+        let line = statement::line_of(file.sql(), statement.first_word);
+        let first = statement::words(statement.text).next().unwrap_or_default();
+        if !ADDS_ROWS.contains(&first.as_str()) {
+            let fact = format!("`{}` cannot be run: line {line}", file.path().display());
+            return Err(Error::new(fact)
+                .cause("among the rows of the world it would change what the files have made")
+                .help(format!("use {} only", ADDS_ROWS.join(", "))));
+        }
+        let done = match statement.data {
+            Some(rows) => client.copy_in(statement.text).and_then(|mut writer| {
+                // A write that fails is told of by the end.
+                let _ = writer.write_all(rows.as_bytes());
+                writer.finish().map(drop)
+            }),
+            None => client.batch_execute(statement.text),
+        };
+        done.map_err(|cause| {
             Error::new(format!("`{}` failed at line {line}", file.path().display()))
                 .cause(session::reason(&cause))
                 .help(

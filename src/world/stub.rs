@@ -39,7 +39,7 @@ impl World {
         for (oid, refused) in self.refused.iter().filter(|(oid, _)| wanted.contains(oid)) {
             let Some(relation) = self.catalog.relation(*oid) else { continue };
             // Writing to a string does not fail.
-            let _ = writeln!(stub, "\n-- {}", relation.title());
+            let _ = writeln!(stub, "\n-- {}", commented(&relation.title()));
             let mut reasons: Vec<&str> = Vec::new();
             for (_, reason) in refused {
                 if !reasons.contains(&reason.as_str()) {
@@ -49,8 +49,8 @@ impl World {
             for reason in reasons {
                 let of_reason = || refused.iter().filter(|(_, other)| other == reason);
                 let owners: Vec<String> = of_reason().map(|(branch, _)| branch.label()).collect();
-                let told = reason.replace('\n', "\n--  ");
-                let _ = writeln!(stub, "-- no row for {}:\n--     {told}", owners.join(", "));
+                let (owners, told) = (commented(&owners.join(", ")), commented(reason));
+                let _ = writeln!(stub, "-- no row for {owners}:\n--     {told}");
                 for (branch, _) in of_reason() {
                     let _ = writeln!(stub, "{};", self.row_to_fill_in(relation, branch));
                 }
@@ -82,4 +82,9 @@ impl World {
             values.join(", ")
         )
     }
+}
+
+/// A text of several lines within a comment.
+fn commented(text: &str) -> String {
+    text.replace("\r\n", "\n").replace(['\n', '\r'], "\n--  ")
 }
