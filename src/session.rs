@@ -3,6 +3,8 @@
 //! The simple protocol is used on purpose: what runs is what a report can show, letter by letter,
 //! and several statements cost one round trip. Values are quoted by `statement::literal`.
 
+use std::io::Write;
+
 use postgres::error::{DbError, ErrorPosition};
 use postgres::{Client, SimpleQueryMessage};
 use serde::de::DeserializeOwned;
@@ -39,6 +41,18 @@ pub(crate) fn run(client: &mut Client, sql: &str) -> Result<Vec<Outcome>, postgr
         }
     }
     Ok(outcomes)
+}
+
+/// Sends the rows that stand in a file after a `copy ... from stdin`, as psql does.
+pub(crate) fn copy_in(
+    client: &mut Client,
+    statement: &str,
+    rows: &str,
+) -> Result<(), postgres::Error> {
+    let mut writer = client.copy_in(statement)?;
+    // A write that fails is told of by the end.
+    let _ = writer.write_all(rows.as_bytes());
+    writer.finish().map(drop)
 }
 
 /// Runs one of our own queries and reads each row, turned into JSON by the server, as a `T`.

@@ -5,8 +5,6 @@
 //! the owner as a superuser for that one statement: what it makes is still his, with his default
 //! privileges. The report says which statements needed it.
 
-use std::io::Write;
-
 use postgres::Client;
 use postgres::error::SqlState;
 
@@ -81,10 +79,7 @@ impl<'a> Session<'a> {
 
     /// Sends the rows that stand in the file, as psql does.
     pub(super) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), postgres::Error> {
-        let mut writer = self.client.copy_in(statement)?;
-        // A write that fails is told of by the end.
-        let _ = writer.write_all(rows.as_bytes());
-        writer.finish().map(drop)
+        session::copy_in(self.client, statement, rows)
     }
 
     fn run_as_owner(

@@ -1,8 +1,6 @@
 //! Rows that somebody wrote because none could be made: put in when all else is there, then taken for
 //! those of the owners that have none.
 
-use std::io::Write;
-
 use postgres::Client;
 
 use super::attempt::lost;
@@ -96,11 +94,7 @@ fn put_in(client: &mut Client, file: &SqlFile) -> Result<()> {
                 .help(format!("use {} only", ADDS_ROWS.join(", "))));
         }
         let done = match statement.data {
-            Some(rows) => client.copy_in(statement.text).and_then(|mut writer| {
-                // A write that fails is told of by the end.
-                let _ = writer.write_all(rows.as_bytes());
-                writer.finish().map(drop)
-            }),
+            Some(rows) => session::copy_in(client, statement.text, rows),
             None => client.batch_execute(statement.text),
         };
         done.map_err(|cause| {
