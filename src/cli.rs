@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
 use leakproof::project::Grants;
 
 /// Proves, by really trying, that no tenant can touch another tenant's rows, and that no migration

@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a run could not be completed (exit code 2).
 ///
 /// `Display` gives up to three lines: the fact, `  cause: ...` and `  help: ...`. It never holds a
-/// password: connection strings pass through [`crate::server::without_password`] first.
+/// password: connection strings pass through [`crate::server::redact::without_password`] first.
 #[derive(Debug)]
 pub struct Error {
     fact: String,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
-use crate::project::NextMigration;
+use crate::project::next::NextMigration;
 
 /// What to make beside the migration.
 #[derive(Debug, Default, Clone, Copy)]

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::scratch::Scratch;
-use crate::server::Server;
+use crate::server::instance::Server;
 use crate::tenancy::{Members, Path, Tenancy};
 
 /// Applies the migrations to a throwaway database on `server` and gives a `leakproof.toml` that says

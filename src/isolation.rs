@@ -8,14 +8,18 @@ use postgres::Client;
 use crate::actor::{Actor, TENANTS, people};
 use crate::catalog::{Catalog, Oid, Relation, RelationKind};
 use crate::error::{Error, Result};
-use crate::matrix::{Cell, Command, Matrix, Verdict};
+use crate::matrix::cell::{Cell, Matrix};
+use crate::matrix::command::Command;
+use crate::matrix::verdict::Verdict;
 use crate::platform::Platform;
-use crate::probe::{ControlSet, Share, Turns, control_oids, probe_relations};
-use crate::project::{Project, SqlFile};
+use crate::probe::controls::{ControlSet, control_oids, names_control};
+use crate::probe::{Share, Turns, probe_relations};
+use crate::project::Project;
+use crate::project::files::SqlFile;
 use crate::session::{self, STEADY, TextRow};
-use crate::statement::literal;
+use crate::sql::quote::literal;
 use crate::tenancy::Tenancy;
-use crate::world::World;
+use crate::world::value::World;
 
 /// Two tenants, their people and a row of each of them in every table, as long as it lives.
 ///
@@ -264,7 +268,11 @@ impl Isolation {
     pub(crate) fn unite(&mut self, shares: Vec<Share>) {
         let (matrix, attempts) = Share::unite(shares, &self.world.actors);
         let controls = ControlSet::judge(&matrix, &self.schemas[0], &self.world.actors);
-        self.probed = Some(Probed { matrix: matrix.without_controls(), controls, attempts });
+        self.probed = Some(Probed {
+            matrix: matrix.of_relations(|relation| !names_control(relation)),
+            controls,
+            attempts,
+        });
     }
 
     /// They show what was there when they were last filled, which was before the world.

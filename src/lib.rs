@@ -68,31 +68,27 @@
 //!   probed beside the project's, so that a broken detector is noticed.
 
 pub mod error;
+pub(crate) mod words;
+mod sql;
 pub mod project;
+mod session;
 pub mod server;
 pub mod platform;
+mod catalog;
 pub mod migrate;
 pub mod preserve;
-mod catalog;
 mod tenancy;
-mod world;
 pub mod actor;
-pub mod audience;
-mod probe;
+mod world;
 pub mod matrix;
+mod probe;
 pub mod finding;
-pub mod compare;
 pub mod report;
+pub mod check;
 pub mod scratch;
 pub mod isolation;
-pub mod round_trip;
-pub mod rehearsal;
-pub mod check;
 pub mod init;
-pub mod progress;
 pub mod frame;
-mod session;
-mod statement;
 
 pub use error::{Error, Result};
 pub use isolation::Isolation;

@@ -8,18 +8,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use cli::{CheckArgs, Cli, Command, Format, InitArgs, NewArgs, ServerArgs};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use leakproof::check::observer::Progress;
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::{Error, Result};
-use leakproof::finding;
 use leakproof::frame::{FrameOptions, make_frames};
 use leakproof::init::inferred_config;
-use leakproof::progress::Progress;
 use leakproof::project::Project;
-use leakproof::report;
 use leakproof::server::{self, Server, ServerOptions};
+use leakproof::{finding, report};
 
 /// The run itself failed.
 const RUN_FAILED: u8 = 2;

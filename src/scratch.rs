@@ -7,8 +7,11 @@ use crate::error::{Error, Result};
 use crate::isolation::Isolation;
 use crate::migrate::{self, Applied, Journey, Look};
 use crate::platform::Platform;
-use crate::project::{Project, SqlFile};
-use crate::server::{Database, Server, ServerOptions};
+use crate::project::Project;
+use crate::project::files::SqlFile;
+use crate::server::database::Database;
+use crate::server::instance::Server;
+use crate::server::options::ServerOptions;
 
 /// A throwaway database as the project's migrations make it. Dropped with this value.
 #[derive(Debug)]

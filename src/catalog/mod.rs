@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::session;
-use crate::statement::{self, has_name, qualified};
+use crate::sql::quote::qualified;
+use crate::sql::statement::{self, has_name};
 
 /// An object id as PostgreSQL gives it; stable within one database.
 pub(crate) type Oid = i64;

@@ -4,8 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::{Finding, Severity, explain};
-use crate::project::Waiver;
+use crate::finding::explain;
+use crate::finding::value::{Finding, Severity};
+use crate::project::config::Waiver;
 
 /// A finding that was declared to be meant.
 #[derive(Debug, Clone, Serialize)]

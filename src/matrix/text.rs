@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Cell, Command, Matrix, RowClass, Verdict};
+use crate::matrix::cell::{Cell, Matrix};
+use crate::matrix::class::{RowClass, class_name, class_of};
+use crate::matrix::command::Command;
+use crate::matrix::verdict::Verdict;
 
 /// Two lines of headings, one word a column.
 const HEADINGS: [[&str; 12]; 2] = [
@@ -48,7 +51,7 @@ pub type Marks = BTreeMap<MarkKey, char>;
 
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for subject in &self.subjects {
+        for subject in self.subjects() {
             let classes = self.classes(&subject.relation);
             let names: Vec<_> = classes.iter().map(|class| class_name(*class)).collect();
             let cells = if names.is_empty() { "no cell".into() } else { names.join(" ") };
@@ -60,7 +63,7 @@ impl fmt::Display for Matrix {
                 let words = headings.map(|word| format!("{word:<CELL_WIDTH$}")).concat();
                 writeln!(f, "  {:NAME_WIDTH$} {}", "", words.trim_end())?;
             }
-            for actor in &self.actors {
+            for actor in self.actors() {
                 self.write_row(f, &subject.relation, actor, &classes)?;
             }
             self.write_notes(f, &subject.relation)?;
@@ -73,7 +76,7 @@ impl fmt::Display for Matrix {
 impl Matrix {
     /// The marks of the text form.
     pub fn marks(&self) -> Marks {
-        let marks = self.cells.iter().map(|cell| {
+        let marks = self.cells().iter().map(|cell| {
             let key = MarkKey {
                 relation: cell.relation.clone(),
                 actor: cell.actor.clone(),
@@ -87,7 +90,7 @@ impl Matrix {
 
     /// The classes that occur in a relation, the whole left out: it has a column of its own.
     fn classes(&self, relation: &str) -> Vec<RowClass> {
-        let occurring = self.cells.iter().filter(|cell| cell.relation == relation);
+        let occurring = self.cells().iter().filter(|cell| cell.relation == relation);
         let mut classes: Vec<_> =
             occurring.map(|cell| cell.class).filter(|class| *class != RowClass::Whole).collect();
         classes.sort();
@@ -122,7 +125,7 @@ impl Matrix {
     /// What the marks `E` and `?` stand for.
     fn write_notes(&self, f: &mut fmt::Formatter<'_>, relation: &str) -> fmt::Result {
         let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for cell in self.cells.iter().filter(|cell| cell.relation == relation) {
+        for cell in self.cells().iter().filter(|cell| cell.relation == relation) {
             let what = match &cell.verdict {
                 Verdict::Broken { sqlstate } => format!("E {sqlstate}"),
                 Verdict::Untested { reason } => format!("? {}", one_line(reason)),
@@ -221,24 +224,6 @@ fn mark(cell: &Cell) -> char {
         Verdict::Broken { .. } => 'E',
         Verdict::Untested { .. } => '?',
     }
-}
-
-const CLASS_NAMES: [(RowClass, &str); 6] = [
-    (RowClass::Own, "own"),
-    (RowClass::Tenant, "tenant"),
-    (RowClass::Other, "other"),
-    (RowClass::Shared, "shared"),
-    (RowClass::Null, "null"),
-    (RowClass::Whole, "all"),
-];
-
-/// The word for a class in reports.
-pub(crate) fn class_name(class: RowClass) -> &'static str {
-    CLASS_NAMES.iter().find(|(known, _)| *known == class).map_or("all", |(_, name)| name)
-}
-
-fn class_of(name: &str) -> Option<RowClass> {
-    CLASS_NAMES.iter().find(|(_, known)| *known == name).map(|(class, _)| *class)
 }
 
 fn one_line(text: &str) -> String {

@@ -8,12 +8,13 @@
 use postgres::Client;
 use postgres::error::SqlState;
 
-use super::Owner;
-use super::roles;
 use crate::error::Result;
+use crate::migrate::roles;
 use crate::platform::extensions::{self, Instead};
+use crate::platform::owner::Owner;
 use crate::session;
-use crate::statement::{self, identifier, literal};
+use crate::sql::quote::{identifier, literal};
+use crate::sql::statement;
 
 /// Where a file was not run letter by letter as it would be on its own server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct Deviations {
 }
 
 /// The session of the owner while the statements of a file run.
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     client: &'a mut Client,
     owner: &'a Owner,
     is_superuser: bool,
@@ -42,7 +43,7 @@ const GO_BACK: &str = "rollback to savepoint leakproof_statement";
 
 impl<'a> Session<'a> {
     /// Becomes the owner until the transaction ends.
-    pub(super) fn begin(client: &'a mut Client, owner: &'a Owner) -> Result<Self> {
+    pub(crate) fn begin(client: &'a mut Client, owner: &'a Owner) -> Result<Self> {
         let become_owner = format!(
             "select 1 from pg_catalog.pg_roles where rolname = {} and rolsuper; \
              set local session authorization {}; set local search_path = {}; {SAVE}",
@@ -57,7 +58,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a statement; `place` says where it stands.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         sql: &str,
         place: impl FnOnce() -> String,
@@ -78,7 +79,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends the rows that stand in the file, as psql does.
-    pub(super) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), postgres::Error> {
+    pub(crate) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), postgres::Error> {
         session::copy_in(self.client, statement, rows)
     }
 

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use postgres::Client;
 
 use crate::error::{Error, Result};
-use crate::server::ROLE_MARK;
+use crate::server::runs::ROLE_MARK;
 use crate::session::{self, TextRow};
-use crate::statement::literal;
+use crate::sql::quote::literal;
 
 /// How it was before a file.
-pub(super) struct Roles {
+pub(crate) struct Roles {
     known: BTreeSet<String>,
     settings: Settings,
 }
@@ -23,7 +23,7 @@ pub(super) struct Roles {
 type Settings = BTreeMap<String, String>;
 
 /// The comment on a role of a migration.
-pub(super) fn mark() -> String {
+pub(crate) fn mark() -> String {
     format!("{ROLE_MARK}; a migration's")
 }
 
@@ -32,7 +32,7 @@ const HERE: &str =
 
 impl Roles {
     /// Takes down how it is, and gives roles the settings that earlier files gave them.
-    pub(super) fn before(client: &mut Client) -> Result<Self> {
+    pub(crate) fn before(client: &mut Client) -> Result<Self> {
         let [known, settings, here] = ask(
             client,
             [
@@ -50,7 +50,7 @@ impl Roles {
     }
 
     /// Marks the roles that came, and moves the settings that changed.
-    pub(super) fn settle(&self, client: &mut Client) -> Result<()> {
+    pub(crate) fn settle(&self, client: &mut Client) -> Result<()> {
         let names = "select oid::text, quote_ident(rolname) from pg_catalog.pg_roles";
         let [roles, now] = ask(client, [names, &settings_query("0")])?;
         let mut changes = Vec::new();

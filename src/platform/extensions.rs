@@ -7,7 +7,8 @@
 use postgres::Client;
 
 use crate::session;
-use crate::statement::{self, identifier, literal};
+use crate::sql::quote::{identifier, literal};
+use crate::sql::statement;
 
 /// Makes the extension of a stub; see there.
 const MAKE: &str = include_str!("stub.sql");

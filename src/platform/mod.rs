@@ -3,14 +3,16 @@
 //! The SQL is beside this file, one topic per file, and runs as the superuser we connect as.
 
 pub(crate) mod extensions;
+pub(crate) mod owner;
 
 use postgres::Client;
 
 use crate::error::{Error, Result};
-use crate::migrate::Owner;
-use crate::project::{Grants, Identity, PlatformKind, Project};
+use crate::platform::owner::Owner;
+use crate::project::Project;
+use crate::project::config::{Grants, Identity, PlatformKind};
 use crate::session;
-use crate::statement::{identifier, literal};
+use crate::sql::quote::{identifier, literal};
 
 /// A platform, chosen by the project's config.
 #[derive(Debug, Clone)]
@@ -246,7 +248,7 @@ fn plain_roles(identity: &Identity) -> String {
         let mark = format!(
             "comment on role {} is {}",
             identifier(role),
-            literal(crate::server::ROLE_MARK)
+            literal(crate::server::runs::ROLE_MARK)
         );
         sql.push_str(&format!(
             "do $leakproof$ begin
@@ -269,7 +271,8 @@ fn plain_roles(identity: &Identity) -> String {
 mod tests {
     use super::*;
     use crate::catalog::definitions;
-    use crate::server::{Server, ServerKind, ServerOptions};
+    use crate::server::instance::Server;
+    use crate::server::options::{ServerKind, ServerOptions};
 
     #[test]
     fn what_is_prepared_is_what_is_installed() {

@@ -10,11 +10,13 @@ use serde::Serialize;
 
 use crate::actor::become_caller_sql;
 use crate::error::{Error, Result};
-use crate::migrate::Owner;
 use crate::platform::Platform;
-use crate::project::{Project, RecordedCall, SqlFile};
+use crate::platform::owner::Owner;
+use crate::project::Project;
+use crate::project::calls::RecordedCall;
+use crate::project::files::SqlFile;
 use crate::session;
-use crate::statement::{identifier, literal};
+use crate::sql::quote::{identifier, literal};
 
 /// How many differing rows a report shows.
 const SHOWN_ROWS: usize = 3;
@@ -143,7 +145,7 @@ fn make_calls(
     if calls.is_empty() {
         return Ok(Vec::new());
     }
-    super::pin_formats(client)?;
+    crate::preserve::steady::pin_formats(client)?;
     let put_sequences_back = sequences(client)?;
     let mut answers = Vec::new();
     for same in calls.chunk_by(|one, next| one.become_sql == next.become_sql) {

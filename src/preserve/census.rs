@@ -7,16 +7,16 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::session::{self, TextRow};
-use crate::statement::{identifier, literal, qualified};
+use crate::sql::quote::{identifier, literal, qualified};
 
 /// A table's columns by attnum, their rows counted and summed.
 #[derive(Clone)]
 pub(crate) struct Census {
-    pub(super) tables: BTreeMap<i64, TableCensus>,
+    pub(crate) tables: BTreeMap<i64, TableCensus>,
 }
 
 #[derive(Clone)]
-pub(super) struct TableCensus {
+pub(crate) struct TableCensus {
     pub oid: i64,
     schema: String,
     table: String,
@@ -31,7 +31,7 @@ pub(super) struct TableCensus {
 }
 
 #[derive(Clone)]
-pub(super) struct ColumnCensus {
+pub(crate) struct ColumnCensus {
     pub name: String,
     pub type_name: String,
     pub sums: Sums,
@@ -40,7 +40,7 @@ pub(super) struct ColumnCensus {
 impl ColumnCensus {
     /// An expression over the row `t` for the value as text. How many zeros a number ends with is
     /// no part of its value.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let name = identifier(&self.name);
         match self.type_name.starts_with("numeric") && !self.type_name.ends_with("[]") {
             true => format!("pg_catalog.trim_scale(t.{name})::text"),
@@ -51,7 +51,7 @@ impl ColumnCensus {
 
 /// What is summed of one column.
 #[derive(Clone, Default, PartialEq, Debug)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     /// How many rows have a value.
     pub values: u64,
     /// The bytes of the longest text form.
@@ -77,14 +77,14 @@ struct ColumnRow {
 
 impl Census {
     /// Counts and sums every column of every table: one query, one pass over each table.
-    pub(super) fn take(client: &mut Client) -> Result<Self> {
+    pub(crate) fn take(client: &mut Client) -> Result<Self> {
         let mut census = Self::uncounted(client, None)?;
         census.count(client, |_| true)?;
         Ok(census)
     }
 
     /// The same for the same rows in whatever order the columns were made.
-    pub(super) fn by_name(mut self, client: &mut Client) -> Result<Self> {
+    pub(crate) fn by_name(mut self, client: &mut Client) -> Result<Self> {
         let mut other = BTreeSet::new();
         for (oid, TableCensus { key, columns, .. }) in &mut self.tables {
             let known = key.clone();
@@ -100,7 +100,7 @@ impl Census {
     /// As [`Self::take`], with the rows of each table named as `before` named them, and tables and
     /// columns that were made anew under a name of before in the place of those. Gives what
     /// [`Self::take`] would give now, too, unless that takes another count.
-    pub(super) fn take_again(client: &mut Client, before: &Self) -> Result<(Self, Option<Self>)> {
+    pub(crate) fn take_again(client: &mut Client, before: &Self) -> Result<(Self, Option<Self>)> {
         if before.tables.is_empty() {
             return Ok((Self { tables: BTreeMap::new() }, None));
         }
@@ -186,7 +186,7 @@ impl Census {
     }
 
     /// Tables with rows, their rows, their columns with values.
-    pub(super) fn size(&self) -> (usize, u64, usize) {
+    pub(crate) fn size(&self) -> (usize, u64, usize) {
         let filled = || self.tables.values().filter(|table| table.rows > 0);
         let columns = filled().flat_map(|table| table.columns.values());
         (
@@ -199,23 +199,23 @@ impl Census {
 
 impl TableCensus {
     /// `schema.table`, as reports show it.
-    pub(super) fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{}.{}", self.schema, self.table)
     }
 
     /// `"schema"."table"`, as statements need it.
-    pub(super) fn sql_name(&self) -> String {
+    pub(crate) fn sql_name(&self) -> String {
         qualified(&self.schema, &self.table)
     }
 
     /// The names of the key's columns that are there.
-    pub(super) fn key_names(&self) -> Vec<&str> {
+    pub(crate) fn key_names(&self) -> Vec<&str> {
         let names = self.key.iter().filter_map(|attnum| self.columns.get(attnum));
         names.map(|column| column.name.as_str()).collect()
     }
 
     /// An expression for a row's key as a JSON object with the given labels, one for each name.
-    pub(super) fn key_expression(&self, labels: &[&str]) -> String {
+    pub(crate) fn key_expression(&self, labels: &[&str]) -> String {
         let labels: Vec<String> = labels.iter().map(|label| literal(label)).collect();
         let columns = self.key.iter().filter_map(|attnum| self.columns.get(attnum));
         let values = columns.map(ColumnCensus::text);
@@ -240,7 +240,7 @@ impl TableCensus {
     }
 
     /// Whether all columns of the key are there and hold what they held.
-    pub(super) fn has_key_of(&self, before: &Self) -> bool {
+    pub(crate) fn has_key_of(&self, before: &Self) -> bool {
         before.key.iter().all(|attnum| {
             let (was, now) = (before.columns.get(attnum), self.columns.get(attnum));
             was.zip(now).is_some_and(|(was, now)| was.sums.plain == now.sums.plain)
@@ -270,13 +270,13 @@ impl TableCensus {
     }
 
     /// `select oid, rows, [values], [longest], [plain], [placed]` of the rows of a condition.
-    pub(super) fn sums_query(&self, oid: i64, condition: &str) -> String {
+    pub(crate) fn sums_query(&self, oid: i64, condition: &str) -> String {
         let columns: Vec<String> = self.columns.values().map(ColumnCensus::text).collect();
         self.sums_query_of(oid, &columns, condition)
     }
 
     /// The same of expressions for text over the row `t`.
-    pub(super) fn sums_query_of(&self, oid: i64, texts: &[String], condition: &str) -> String {
+    pub(crate) fn sums_query_of(&self, oid: i64, texts: &[String], condition: &str) -> String {
         let each = |form: fn(&str) -> String| -> String {
             let forms: Vec<String> = (0..texts.len()).map(|at| form(&format!("v.c{at}"))).collect();
             forms.join(", ")
@@ -308,7 +308,7 @@ impl TableCensus {
     }
 
     /// The same table, with only the row versions that our own transaction has not written.
-    pub(super) fn restricted(&self, client: &mut Client) -> Result<Self> {
+    pub(crate) fn restricted(&self, client: &mut Client) -> Result<Self> {
         let condition =
             "pg_catalog.age(t.xmin) > pg_catalog.age(pg_catalog.pg_current_xact_id()::xid)";
         let answer = query(client, &self.sums_query(self.oid, condition))?;
@@ -329,16 +329,16 @@ fn read_columns(client: &mut Client, known: &str) -> Result<Vec<ColumnRow>> {
 }
 
 /// The 64-bit hash of a text expression; byte by byte, whatever collation it has.
-pub(super) fn hash(text: &str, seed: &str) -> String {
+pub(crate) fn hash(text: &str, seed: &str) -> String {
     format!("pg_catalog.hashtextextended(({text}) collate \"C\", {seed})")
 }
 
-pub(super) fn query(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
+pub(crate) fn query(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
     session::rows(client, sql).map_err(|cause| session::internal("take the census", &cause))
 }
 
 /// The table oid, its rows, and the sums of each column.
-pub(super) fn read_sums(row: &TextRow) -> Result<(i64, u64, Vec<Sums>)> {
+pub(crate) fn read_sums(row: &TextRow) -> Result<(i64, u64, Vec<Sums>)> {
     let odd = || Error::new("the census got an unexpected answer").help("please report this");
     let number = |text: &str| text.parse::<u64>().map_err(|_| odd());
     let [Some(oid), Some(rows), Some(values), Some(longest), Some(plain), Some(placed)] =

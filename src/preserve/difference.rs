@@ -2,16 +2,16 @@
 
 use postgres::Client;
 
-use super::census::{Census, ColumnCensus, TableCensus};
-use super::loss::{Loss, LossKind};
-use super::prints::{self, Differing};
-use super::retype::{self, Reading};
 use crate::error::Result;
-use crate::statement::identifier;
+use crate::preserve::census::{Census, ColumnCensus, TableCensus};
+use crate::preserve::loss::{Loss, LossKind};
+use crate::preserve::prints::{self, Differing};
+use crate::preserve::retype::{self, Reading};
+use crate::sql::quote::identifier;
 
 /// What was lost, and which columns have another type and every value.
 #[derive(Default)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     pub losses: Vec<Loss>,
     /// One sentence each.
     pub retyped: Vec<String>,
@@ -20,7 +20,7 @@ pub(super) struct Difference {
 }
 
 /// Compares two censuses; `zones` are the time zones that the file between them states.
-pub(super) fn differences(
+pub(crate) fn differences(
     client: &mut Client,
     before: &Census,
     after: &Census,

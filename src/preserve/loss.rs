@@ -52,7 +52,7 @@ pub struct Loss {
 
 impl Loss {
     /// Whether `name` (`schema.table` or `schema.table.column`) covers this loss.
-    pub(super) fn is_in(&self, name: &str) -> bool {
+    pub(crate) fn is_in(&self, name: &str) -> bool {
         name == self.table || (self.column.is_some() && name == self.place())
     }
 

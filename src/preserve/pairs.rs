@@ -4,9 +4,9 @@ use postgres::Client;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::project::PreservePair;
+use crate::project::preserve_file::PreservePair;
 use crate::session;
-use crate::statement;
+use crate::sql::statement;
 
 /// How many differing rows a report shows for each side.
 const SHOWN_ROWS: usize = 5;
@@ -46,7 +46,7 @@ impl PairOutcome {
 }
 
 /// Runs the `before` queries; their rows stay in temporary tables until the transaction ends.
-pub(super) fn run_before(client: &mut Client, pairs: &[PreservePair]) -> Result<()> {
+pub(crate) fn run_before(client: &mut Client, pairs: &[PreservePair]) -> Result<()> {
     for (index, pair) in pairs.iter().enumerate() {
         keep_lines(client, pair, "before", pair.before(), index)?;
     }
@@ -54,7 +54,7 @@ pub(super) fn run_before(client: &mut Client, pairs: &[PreservePair]) -> Result<
 }
 
 /// Runs the `after` queries and compares each with what was kept.
-pub(super) fn compare_after(
+pub(crate) fn compare_after(
     client: &mut Client,
     pairs: &[PreservePair],
 ) -> Result<Vec<PairOutcome>> {

@@ -3,8 +3,8 @@
 
 use postgres::Client;
 
-use super::census::{Census, TableCensus, hash, query};
 use crate::error::{Error, Result};
+use crate::preserve::census::{Census, TableCensus, hash, query};
 
 /// Of a table with more rows only sums are taken.
 const MOST_ROWS: u64 = 100_000;
@@ -15,26 +15,26 @@ const SHOWN_ROWS: usize = 3;
 const PRINTS: &str = "pg_temp.leakproof_prints";
 
 /// Which rows of a table are not what they were.
-pub(super) struct RowDifference {
+pub(crate) struct RowDifference {
     pub missing: Differing,
     /// For each column of before, in order; none for one that is not there any more.
     pub changed: Vec<Differing>,
 }
 
 #[derive(Default)]
-pub(super) struct Differing {
+pub(crate) struct Differing {
     pub count: u64,
     /// The keys of the first.
     pub first: Vec<String>,
 }
 
 /// Whether the rows of a table are few enough to be kept one by one.
-pub(super) fn are_kept(table: &TableCensus) -> bool {
+pub(crate) fn are_kept(table: &TableCensus) -> bool {
     (1..=MOST_ROWS).contains(&table.rows)
 }
 
 /// Keeps the rows of all small tables.
-pub(super) fn keep(client: &mut Client, census: &Census) -> Result<()> {
+pub(crate) fn keep(client: &mut Client, census: &Census) -> Result<()> {
     let small = census.tables.iter().filter(|(_, table)| are_kept(table));
     let selects: Vec<String> = small
         .map(|(oid, table)| {
@@ -61,7 +61,7 @@ pub(super) fn keep(client: &mut Client, census: &Census) -> Result<()> {
 /// Compares the kept rows of `before` with those of `now`, by key. `texts` gives an expression for
 /// the text form of each column of before, none for one that is gone; `stamps` one for whether a
 /// trigger has set it anew, which is no change.
-pub(super) fn compare(
+pub(crate) fn compare(
     client: &mut Client,
     before: &TableCensus,
     now: &TableCensus,
@@ -121,7 +121,7 @@ pub(super) fn compare(
 
 /// The names of the times that a trigger on update sets, as far as its function or its arguments have
 /// them. The attnums of a table that was built anew are those of before, and its own are others.
-pub(super) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Result<Vec<String>> {
+pub(crate) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Result<Vec<String>> {
     let sql = format!(
         "select a.attname from pg_catalog.pg_attribute a where a.attrelid = {} \
          and a.atttypid in ('timestamp'::regtype, 'timestamptz'::regtype) and not a.attisdropped \
@@ -136,7 +136,7 @@ pub(super) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Resul
 }
 
 /// How many of the kept rows, each as a whole, are not there any more: for tables without a key.
-pub(super) fn count_missing(
+pub(crate) fn count_missing(
     client: &mut Client,
     before: &TableCensus,
     now: &TableCensus,

@@ -2,13 +2,15 @@
 
 use postgres::Client;
 
-use super::census::{Sums, TableCensus, query, read_sums};
-use super::{own, prints};
 use crate::error::Result;
-use crate::statement::{self, identifier, literal};
+use crate::preserve::census::{Sums, TableCensus, query, read_sums};
+use crate::preserve::prints;
+use crate::preserve::steady::own;
+use crate::sql::quote::{identifier, literal};
+use crate::sql::statement;
 
 /// How the values of a retyped column are read as what they were.
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// An expression over the row `t` that gives the text form of before.
     pub text: String,
     /// The time zone in which it does.
@@ -16,7 +18,7 @@ pub(super) struct Reading {
 }
 
 /// The time zones that a file states: the literals after `time zone`, `timezone`, and the like.
-pub(super) fn stated_zones(file: &str) -> Vec<String> {
+pub(crate) fn stated_zones(file: &str) -> Vec<String> {
     /// As in `set timezone to 'x'` and `timezone('x', at)`.
     const FARTHEST: usize = 2;
     let words: Vec<String> = statement::words(file).collect();
@@ -42,7 +44,7 @@ fn is_literal(word: &str) -> bool {
 ///
 /// # Errors
 /// A lost connection. That a cast fails is no error: it is not the reading.
-pub(super) fn find_reading(
+pub(crate) fn find_reading(
     client: &mut Client,
     before: &TableCensus,
     now: &TableCensus,
@@ -83,11 +85,11 @@ fn readings(column: &str, was: &str, is: &str, zones: &[String]) -> Vec<Reading>
 }
 
 /// Whether it is a type of instants or days, so that a zone tells what it means.
-pub(super) fn is_time(type_name: &str) -> bool {
+pub(crate) fn is_time(type_name: &str) -> bool {
     type_name.starts_with("timestamp") || type_name == "date"
 }
 
-pub(super) fn has_zone(type_name: &str) -> bool {
+pub(crate) fn has_zone(type_name: &str) -> bool {
     type_name.contains("with time zone")
 }
 

@@ -10,10 +10,13 @@ use serde::Serialize;
 use crate::actor::Actor;
 use crate::catalog::{Catalog, Oid, Relation};
 use crate::error::{Error, Result};
-use crate::matrix::{Cell, Command, Matrix, RowClass, Verdict};
+use crate::matrix::cell::{Cell, Matrix};
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::matrix::verdict::Verdict;
 use crate::platform::Platform;
 use crate::session;
-use crate::statement::{identifier, literal, qualified};
+use crate::sql::quote::{identifier, literal, qualified};
 use crate::tenancy::{Root, Tenancy};
 
 const PREFIX: &str = "leakproof_control_";
@@ -23,9 +26,14 @@ pub(crate) fn is_control(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
+/// Whether `schema.name` is that of a control.
+pub(crate) fn names_control(relation: &str) -> bool {
+    relation.split_once('.').is_some_and(|(_, name)| is_control(name))
+}
+
 /// Whether give and take say something about a relation: of the controls only about `open`. They are
 /// updates, whose denial `shut` proves, and `mine` does not look at the tenant.
-pub(super) fn is_moved_in(relation: &Relation) -> bool {
+pub(crate) fn is_moved_in(relation: &Relation) -> bool {
     !is_control(&relation.name) || relation.name.ends_with("open")
 }
 
@@ -119,7 +127,7 @@ impl ControlSet {
                             "`{}` {} on {} rows of `{}` must be {}, and was {}",
                             actor.name(),
                             cell.command.name(),
-                            crate::matrix::class_name(cell.class),
+                            crate::matrix::class::class_name(cell.class),
                             control.name,
                             expected.name(),
                             cell.verdict.sentence()

@@ -3,32 +3,35 @@
 //! Each probe is one statement under a savepoint that is always rolled back. What it did is read
 //! back by ourselves, not believed from the actor's own answer.
 
-mod controls;
-mod privileges;
-mod reach;
-mod read;
-mod transfer;
-mod trial;
-mod write;
+pub(crate) mod controls;
+pub(crate) mod privileges;
+pub(crate) mod reach;
+pub(crate) mod read;
+pub(crate) mod transfer;
+pub(crate) mod trial;
+pub(crate) mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use postgres::Client;
 
-pub use controls::ControlSet;
-pub(crate) use controls::{control_oids, is_control};
-
 use crate::actor::Actor;
 use crate::catalog::{Relation, RelationKind, Rule};
+use crate::check::observer::Progress;
 use crate::error::Result;
-use crate::matrix::{Cell, Command, Evidence, Matrix, RowClass, Subject, Verdict};
-use crate::progress::Progress;
+use crate::matrix::cell::{Cell, Matrix, Subject};
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::matrix::verdict::{Evidence, Verdict};
+use crate::probe::privileges::{Privilege, Privileges};
+use crate::probe::trial::{Answer, Failure, Trial};
 use crate::session::TextRow;
-use crate::statement::identifier;
-use crate::world::{Identity, KnownRow, OwnerNames, PLACE, Reading, World, read_rows, value_sql};
-use privileges::{Privilege, Privileges};
-use trial::{Answer, Failure, Trial};
+use crate::sql::quote::identifier;
+use crate::world::owner_names::OwnerNames;
+use crate::world::rows::{Identity, KnownRow, PLACE, Reading, read_rows};
+use crate::world::seeding::seed::value_sql;
+use crate::world::value::World;
 
 /// Whose turn it is to try everything: in one world, or in several equal ones at the same time.
 pub(crate) struct Turns<'p> {

@@ -11,11 +11,11 @@ use serde::Deserialize;
 use crate::catalog::Oid;
 use crate::error::Result;
 use crate::session;
-use crate::statement::literal;
+use crate::sql::quote::literal;
 
 /// One role's privileges on one relation.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Privileges {
+pub(crate) struct Privileges {
     role: String,
     relation: Oid,
     select: bool,
@@ -37,7 +37,7 @@ struct ColumnPrivileges {
 
 /// A privilege that a command needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Privilege {
+pub(crate) enum Privilege {
     Select,
     Insert,
     Update,
@@ -47,7 +47,7 @@ pub(super) enum Privilege {
 
 impl Privileges {
     /// Reads them for all relations of `schemas` and all `roles`.
-    pub(super) fn read(
+    pub(crate) fn read(
         client: &mut Client,
         schemas: &[String],
         roles: &[&str],
@@ -65,7 +65,7 @@ impl Privileges {
     }
 
     /// Whether the role has the privilege on the relation or on at least one of its columns.
-    pub(super) fn has_any(&self, privilege: Privilege) -> bool {
+    pub(crate) fn has_any(&self, privilege: Privilege) -> bool {
         let on_column = |column: &ColumnPrivileges| match privilege {
             Privilege::Select => column.select,
             Privilege::Insert => column.insert,
@@ -87,7 +87,7 @@ impl Privileges {
     }
 
     /// Whether the role may use the column in that way.
-    pub(super) fn has_column(&self, privilege: Privilege, column: &str) -> bool {
+    pub(crate) fn has_column(&self, privilege: Privilege, column: &str) -> bool {
         let Some(column) = self.columns.get(column) else { return self.has(privilege) };
         match privilege {
             Privilege::Select => column.select,
@@ -98,12 +98,12 @@ impl Privileges {
     }
 
     /// Whether a column can be written at all: one that a view computes cannot.
-    pub(super) fn is_settable(&self, column: &str) -> bool {
+    pub(crate) fn is_settable(&self, column: &str) -> bool {
         self.columns.get(column).is_none_or(|column| column.settable)
     }
 
     /// Whether the relation takes the command at all: a view may not.
-    pub(super) fn is_possible(&self, privilege: Privilege) -> bool {
+    pub(crate) fn is_possible(&self, privilege: Privilege) -> bool {
         // Bits of CmdType: update 2, insert 3, delete 4.
         match privilege {
             Privilege::Select | Privilege::Truncate => true,

@@ -1,13 +1,15 @@
 //! Which rows a writing statement reaches: tried on all of a class at once, and one by one where
 //! that fails.
 
-use super::privileges::Privilege;
-use super::trial::Failure;
-use super::{Done, Prober, Statement, Unfound};
 use crate::catalog::Rule;
 use crate::error::Result;
-use crate::matrix::{Command, Evidence, RowClass, Verdict};
-use crate::world::KnownRow;
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::matrix::verdict::{Evidence, Verdict};
+use crate::probe::privileges::Privilege;
+use crate::probe::trial::Failure;
+use crate::probe::{Done, Prober, Statement, Unfound};
+use crate::world::rows::KnownRow;
 
 /// The SQLSTATE of `raise exception` without one of its own.
 const RAISED: &str = "P0001";
@@ -16,7 +18,7 @@ const RAISED: &str = "P0001";
 const MOST_ALONE: usize = 8;
 
 /// Rows a writing statement may reach, and the class under which the outcome is entered.
-pub(super) struct Aim<'t> {
+pub(crate) struct Aim<'t> {
     pub class: RowClass,
     pub rows: Vec<&'t KnownRow>,
 }
@@ -41,7 +43,7 @@ impl<'t> Prober<'t, '_, '_> {
     /// Runs a writing statement and enters, for each aim, which of its rows were reached.
     ///
     /// Gives false when the privilege is missing, which no row can change.
-    pub(super) fn write(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<bool> {
+    pub(crate) fn write(&mut self, statement: &Statement<'_>, aims: &[Aim<'t>]) -> Result<bool> {
         let of = aims.iter().map(|aim| aim.rows.len()).sum();
         let (stopped_by, seen, is_found) = match self.run(statement, of)? {
             Ok(done) => (done.stopped_by, done.seen, done.reached > 0),
@@ -91,7 +93,7 @@ impl<'t> Prober<'t, '_, '_> {
 
     /// As [`Self::write`], unless it is known already what an update that sets other values would come
     /// to: where one such went through, or where none finds the rows.
-    pub(super) fn write_unless_settled(
+    pub(crate) fn write_unless_settled(
         &mut self,
         statement: &Statement<'_>,
         aim: &Aim<'t>,
@@ -197,7 +199,7 @@ impl<'t> Prober<'t, '_, '_> {
 
     /// Whether reaching a row of the class is worse than the failure of a statement, which it would
     /// hide in the same cell.
-    pub(super) fn outweighs_failure(&self, class: RowClass) -> bool {
+    pub(crate) fn outweighs_failure(&self, class: RowClass) -> bool {
         matches!(class, RowClass::Other | RowClass::Null) || self.trial.actor().left().is_some()
     }
 
@@ -219,7 +221,7 @@ impl<'t> Prober<'t, '_, '_> {
 
     /// Writes blind, then `where`, class by class; stops where the privilege is missing, which stands
     /// for all classes alike.
-    pub(super) fn write_each_and_all(
+    pub(crate) fn write_each_and_all(
         &mut self,
         [qualified, blind]: [Command; 2],
         privilege: Privilege,

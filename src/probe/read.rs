@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::privileges::Privilege;
-use super::{Answer, Prober, Statement};
 use crate::error::Result;
-use crate::matrix::{Command, Evidence, RowClass, Verdict};
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::matrix::verdict::{Evidence, Verdict};
+use crate::probe::privileges::Privilege;
+use crate::probe::{Answer, Prober, Statement};
 use crate::session::TextRow;
-use crate::statement::identifier;
-use crate::world::{Identity, KnownRow, RowOwner};
+use crate::sql::quote::identifier;
+use crate::world::owner_names::RowOwner;
+use crate::world::rows::{Identity, KnownRow};
 
 /// What an actor was shown.
 #[derive(Default)]
@@ -24,7 +27,7 @@ struct Seen<'t> {
 const MOST_ALONE: usize = 40;
 
 impl<'t> Prober<'t, '_, '_> {
-    pub(super) fn read(&mut self) -> Result<()> {
+    pub(crate) fn read(&mut self) -> Result<()> {
         let (list, named) = self.readable_list();
         let sql = format!("select {list} from {} as r", self.target.relation.sql_name());
         let (command, privilege) = (Command::Read, Privilege::Select);

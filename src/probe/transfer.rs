@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::privileges::Privilege;
-use super::reach::Aim;
-use super::{Prober, Statement};
 use crate::error::Result;
-use crate::matrix::{Command, RowClass};
-use crate::statement::identifier;
-use crate::world::{KnownRow, RowOwner, value_sql};
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::probe::privileges::Privilege;
+use crate::probe::reach::Aim;
+use crate::probe::{Prober, Statement};
+use crate::sql::quote::identifier;
+use crate::world::owner_names::RowOwner;
+use crate::world::rows::KnownRow;
+use crate::world::seeding::seed::value_sql;
 
 /// New values of owner columns.
 type Owners = BTreeMap<String, Option<String>>;
@@ -16,7 +19,7 @@ type Owners = BTreeMap<String, Option<String>>;
 impl<'t> Prober<'t, '_, '_> {
     /// Own rows are given to others: of the tenant, of another tenant, to nobody. The cell says to
     /// whom they went.
-    pub(super) fn give(&mut self) -> Result<()> {
+    pub(crate) fn give(&mut self) -> Result<()> {
         let own = self.givable_rows();
         for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
             let others = self.classes.get(&class).cloned().unwrap_or_default();
@@ -69,7 +72,7 @@ impl<'t> Prober<'t, '_, '_> {
     }
 
     /// Others' rows are made the actor's.
-    pub(super) fn take(&mut self) -> Result<()> {
+    pub(crate) fn take(&mut self) -> Result<()> {
         for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
             let others = self.classes.get(&class).cloned().unwrap_or_default();
             for owners in self.claims(&others) {

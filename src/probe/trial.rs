@@ -3,23 +3,23 @@
 use postgres::Client;
 use postgres::error::DbError;
 
-use super::privileges::{Privilege, Privileges};
 use crate::actor::{Actor, BECOME_OURSELVES};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
-use crate::matrix::Verdict;
+use crate::matrix::verdict::Verdict;
+use crate::probe::privileges::{Privilege, Privileges};
 use crate::session::{self, TextRow};
-use crate::statement::{identifier, qualified};
+use crate::sql::quote::{identifier, qualified};
 
 /// A session that is an actor inside a savepoint.
-pub(super) struct Trial<'a> {
+pub(crate) struct Trial<'a> {
     client: &'a mut Client,
     actor: &'a Actor,
 }
 
 /// What the server answered.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// The rows it gave, how many it reached, and what was seen right after it, if asked for.
     Done(Vec<TextRow>, u64, Option<Vec<TextRow>>),
     Failed(Failure),
@@ -27,7 +27,7 @@ pub(super) enum Answer {
 
 /// Why a statement raised.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     pub sqlstate: String,
     message: String,
     /// The server's function that raised; tells apart what shares a SQLSTATE, in any language.
@@ -48,7 +48,7 @@ impl<'a> Trial<'a> {
     ///
     /// # Errors
     /// The actor's role does not exist, or is a superuser or has BYPASSRLS without being meant to.
-    pub(super) fn begin(client: &'a mut Client, actor: &'a Actor) -> Result<Self> {
+    pub(crate) fn begin(client: &'a mut Client, actor: &'a Actor) -> Result<Self> {
         let sql = format!(
             "savepoint actor; set local statement_timeout = '10s'; {}; savepoint probe; \
              select current_user, r.rolsuper, r.rolbypassrls \
@@ -78,12 +78,12 @@ impl<'a> Trial<'a> {
         }
     }
 
-    pub(super) fn actor(&self) -> &'a Actor {
+    pub(crate) fn actor(&self) -> &'a Actor {
         self.actor
     }
 
     /// Puts everything back as it was before [`Self::begin`].
-    pub(super) fn end(self) -> Result<()> {
+    pub(crate) fn end(self) -> Result<()> {
         session::rows(self.client, "rollback to savepoint actor; release savepoint actor")
             .map(drop)
             .map_err(|cause| lost(&cause))
@@ -91,7 +91,7 @@ impl<'a> Trial<'a> {
 
     /// Runs a statement on the untouched world, and `look` as ourselves right after it: in one round
     /// trip, since most of them are such. `look` must be a query that cannot fail.
-    pub(super) fn attempt(&mut self, statement: &str, look: Option<&str>) -> Result<Answer> {
+    pub(crate) fn attempt(&mut self, statement: &str, look: Option<&str>) -> Result<Answer> {
         self.answer(&["rollback to savepoint probe", statement], look)
     }
 
@@ -119,7 +119,7 @@ impl<'a> Trial<'a> {
     }
 
     /// As [`Self::attempt`], after statements of our own. `None` where those fail.
-    pub(super) fn attempt_after(
+    pub(crate) fn attempt_after(
         &mut self,
         ours: &str,
         statement: &str,
@@ -138,7 +138,7 @@ impl<'a> Trial<'a> {
 
     /// As [`Self::attempt_after`], with the constraint that stopped it taken away, too, which is added
     /// to `ours`. `None` where it cannot be taken away.
-    pub(super) fn attempt_without(
+    pub(crate) fn attempt_without(
         &mut self,
         obstacle: &Failure,
         ours: &mut String,
@@ -156,14 +156,14 @@ impl<'a> Trial<'a> {
     }
 
     /// Asks, as ourselves, what the last attempt left behind.
-    pub(super) fn witness(&mut self, query: &str) -> Result<Vec<TextRow>> {
+    pub(crate) fn witness(&mut self, query: &str) -> Result<Vec<TextRow>> {
         let sql = format!("{BECOME_OURSELVES}; {query}");
         session::rows(self.client, &sql)
             .map_err(|cause| session::internal("look at what a probe left", &cause))
     }
 
     /// As [`Self::witness`], in a guise: the statements that say in whose name we ask.
-    pub(super) fn witness_as(&mut self, guise: &str, query: &str) -> Result<Vec<TextRow>> {
+    pub(crate) fn witness_as(&mut self, guise: &str, query: &str) -> Result<Vec<TextRow>> {
         let sql = format!("{BECOME_OURSELVES}; {}{guise}; {query}", self.actor.unclaim_sql());
         session::run(self.client, &sql)
             .map(|mut outcomes| outcomes.pop().map_or(Vec::new(), |(rows, _)| rows))
@@ -233,7 +233,7 @@ impl Failure {
     }
 
     /// Whether a WITH CHECK, or what stands for one, refused a row.
-    pub(super) fn is_of_policy(&self) -> bool {
+    pub(crate) fn is_of_policy(&self) -> bool {
         self.sqlstate == "42501" && self.routine == "ExecWithCheckOptions"
     }
 
@@ -245,7 +245,7 @@ impl Failure {
     /// Whether a constraint failed that keeps data in shape, not owners apart: all but a foreign
     /// key over a row that is written, which may be what ties it to its owner. That another table
     /// refers to the row is luck.
-    pub(super) fn is_beside_access(&self, privilege: Privilege, written: &Relation) -> bool {
+    pub(crate) fn is_beside_access(&self, privilege: Privilege, written: &Relation) -> bool {
         let is_elsewhere = self.constraint.as_ref().is_some_and(|constraint| {
             (&constraint.schema, &constraint.table) != (&written.schema, &written.name)
         });
@@ -267,7 +267,7 @@ impl Failure {
     /// The verdict on a command of which `of` rows were the target.
     ///
     /// `named` are the privileges and columns that the statement needed.
-    pub(super) fn verdict(
+    pub(crate) fn verdict(
         &self,
         privileges: &Privileges,
         is_view: bool,
@@ -307,7 +307,7 @@ impl Failure {
     }
 
     /// The server's words, for evidence.
-    pub(super) fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.message
     }
 }

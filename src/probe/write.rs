@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::privileges::Privilege;
-use super::{Done, Prober, Statement, is_first_of_role};
 use crate::catalog::Column;
 use crate::error::Result;
-use crate::matrix::{Command, Evidence, RowClass, Verdict};
-use crate::statement::{identifier, literal};
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::matrix::verdict::{Evidence, Verdict};
+use crate::probe::privileges::Privilege;
+use crate::probe::{Done, Prober, Statement, is_first_of_role};
+use crate::sql::quote::{identifier, literal};
 use crate::tenancy::Path;
-use crate::world::values::changed_value;
-use crate::world::{Branch, PLACE, RowOwner, Values, Variant, insert_statement};
+use crate::world::owner_names::RowOwner;
+use crate::world::rows::PLACE;
+use crate::world::seeding::seed::{Variant, insert_statement};
+use crate::world::seeding::values::changed_value;
+use crate::world::value::{Branch, Values};
 
 /// A row to insert.
 #[derive(Clone)]
@@ -25,7 +30,7 @@ struct Planned {
 }
 
 impl<'t> Prober<'t, '_, '_> {
-    pub(super) fn insert(&mut self) -> Result<()> {
+    pub(crate) fn insert(&mut self) -> Result<()> {
         if !self.privileges.is_possible(Privilege::Insert) {
             return Ok(());
         }
@@ -228,7 +233,7 @@ impl<'t> Prober<'t, '_, '_> {
         }
     }
 
-    pub(super) fn update(&mut self) -> Result<()> {
+    pub(crate) fn update(&mut self) -> Result<()> {
         if !self.privileges.is_possible(Privilege::Update) {
             return Ok(());
         }
@@ -242,7 +247,7 @@ impl<'t> Prober<'t, '_, '_> {
         self.write_each_and_all(commands, Privilege::Update, &verb, Some((column, &value)))
     }
 
-    pub(super) fn delete(&mut self) -> Result<()> {
+    pub(crate) fn delete(&mut self) -> Result<()> {
         if !self.privileges.is_possible(Privilege::Delete) {
             return Ok(());
         }
@@ -251,7 +256,7 @@ impl<'t> Prober<'t, '_, '_> {
         self.write_each_and_all(commands, Privilege::Delete, &verb, None)
     }
 
-    pub(super) fn truncate(&mut self) -> Result<()> {
+    pub(crate) fn truncate(&mut self) -> Result<()> {
         let relation = self.target.relation;
         let is_tried = relation.has_truncate_trigger
             || is_first_of_role(self.trial.actor(), &self.target.world.actors);

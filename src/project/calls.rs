@@ -7,10 +7,10 @@
 //! select public.get_chat_history('...', 'fractions', 'halves');
 //! ```
 
-use super::SqlFile;
 use crate::error::{Error, Result};
-use crate::migrate::unguardable;
-use crate::statement;
+use crate::project::files::SqlFile;
+use crate::project::guard::unguardable;
+use crate::sql::statement;
 
 /// A question to the API whose answer no later migration may change.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl RecordedCall {
 }
 
 /// Reads the calls of a file, in order; `versions` are those of the migrations.
-pub(super) fn parse(file: &SqlFile, versions: &[i64]) -> Result<Vec<RecordedCall>> {
+pub(crate) fn parse(file: &SqlFile, versions: &[i64]) -> Result<Vec<RecordedCall>> {
     let path = file.path().display().to_string();
     let wrong = |line: usize, why: String| {
         Error::new(format!("`{path}` is not a file of calls: line {line}")).cause(why).help(

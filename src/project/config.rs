@@ -184,7 +184,7 @@ impl Identity {
 
 impl Config {
     /// Reads the file; the defaults if there is none.
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(cause) if cause.kind() == ErrorKind::NotFound && !path.is_symlink() => {

@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
-use crate::migrate::ENDS_TRANSACTION;
-use crate::statement::{Statement, line_of, places_of, split, words};
+use crate::sql::statement::{Statement, line_of, places_of, split, words};
+
+/// The first words of statements that end a transaction and keep what it did.
+pub(crate) const ENDS_TRANSACTION: [&str; 2] = ["commit", "end"];
 
 /// For whom a file was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(crate) enum Dialect {
 
 /// A kind of statement that is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LeftOut {
+pub(crate) enum LeftOut {
     Transaction,
     TakenBack,
     NewValue,
@@ -32,7 +34,7 @@ pub(super) enum LeftOut {
 
 impl LeftOut {
     /// What was left out, and why.
-    pub(super) fn sentence(self) -> &'static str {
+    pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::Transaction => {
                 "`begin`, `commit` and their like are left out, since each file is one transaction"
@@ -54,7 +56,7 @@ impl LeftOut {
 
 /// A text as it can run here.
 #[derive(Debug, Default)]
-pub(super) struct Adapted {
+pub(crate) struct Adapted {
     pub sql: String,
     /// Statements to run before it, each in a transaction of its own; one that fails is in the text
     /// as well.
@@ -64,7 +66,7 @@ pub(super) struct Adapted {
 }
 
 /// Blanks what cannot run here.
-pub(super) fn adapt(file: &str) -> Adapted {
+pub(crate) fn adapt(file: &str) -> Adapted {
     let mut left_out = Vec::new();
     let text = without_psql(file, &mut left_out);
     let mut ranges: Vec<(LeftOut, Range<usize>)> = Vec::new();
@@ -128,7 +130,7 @@ pub(super) fn adapt(file: &str) -> Adapted {
 }
 
 /// Overwrites a part with blanks; lines stay lines.
-pub(super) fn blank(text: &mut String, range: Range<usize>) {
+pub(crate) fn blank(text: &mut String, range: Range<usize>) {
     let blanks: String =
         text[range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
     text.replace_range(range, &blanks);

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use super::Config;
-use super::layout::{self, Layout, listed};
-use super::supabase_config::SupabaseConfig;
 use crate::error::{Error, Result};
+use crate::project::config::Config;
+use crate::project::layout::{self, Layout, listed};
+use crate::project::supabase_config::SupabaseConfig;
 
 /// Where migrations of one's own are looked for before anything else.
 const OWN: &[&str] = &["migrations", "supabase/migrations"];
@@ -39,7 +39,7 @@ const LISTED_CANDIDATES: usize = 12;
 
 /// Where a project is, and how it keeps its migrations.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(crate) struct Found {
     pub root: PathBuf,
     pub config: Config,
     pub folder: PathBuf,
@@ -49,7 +49,7 @@ pub(super) struct Found {
 
 impl Found {
     /// The folder `supabase` that the migrations are in.
-    pub(super) fn supabase(&self) -> Option<PathBuf> {
+    pub(crate) fn supabase(&self) -> Option<PathBuf> {
         layout::is_in_supabase(&self.folder).then(|| enclosing(&self.folder))
     }
 }
@@ -65,7 +65,7 @@ struct Candidate {
 ///
 /// # Errors
 /// No folder of migrations, or several none of which is clearly the one; a config that is wrong.
-pub(super) fn find(path: &Path) -> Result<Found> {
+pub(crate) fn find(path: &Path) -> Result<Found> {
     refuse_no_folder(path)?;
     let config = Config::read(&path.join("leakproof.toml"))?;
     if let Some(configured) = &config.project.migrations {
@@ -83,7 +83,7 @@ pub(super) fn find(path: &Path) -> Result<Found> {
 }
 
 /// The same where a folder without any migration will do.
-pub(super) fn find_to_add(path: &Path) -> Result<Found> {
+pub(crate) fn find_to_add(path: &Path) -> Result<Found> {
     refuse_no_folder(path)?;
     let config = Config::read(&path.join("leakproof.toml"))?;
     let is_own = |folder: &PathBuf| folder.is_dir() && Layout::of(folder).is_none();
@@ -180,12 +180,12 @@ fn supabase_candidate(supabase: &Path) -> Option<Candidate> {
 }
 
 /// The files of a declared schema, in order.
-pub(super) fn declared_files(supabase: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn declared_files(supabase: &Path) -> Result<Vec<PathBuf>> {
     let configured = SupabaseConfig::read(supabase)?.schema_files;
     if !configured.is_empty() {
         return Ok(configured);
     }
-    Ok(super::glob::matching(&supabase.join("schemas"), "**/*.sql"))
+    Ok(crate::project::glob::matching(&supabase.join("schemas"), "**/*.sql"))
 }
 
 /// Looks below the project.

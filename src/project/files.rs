@@ -1,11 +1,10 @@
 //! Versioned SQL files: which names are migrations, which are refused, and how they are read.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::dialect::{Adapted, Dialect};
 use crate::error::{Error, Result};
+use crate::project::dialect::{Adapted, Dialect};
 
 /// The line of a `seed.sql` after which its rows are those of the world's people, who are there only
 /// while a check runs.
@@ -16,7 +15,7 @@ fn is_mark(line: &str) -> bool {
 }
 
 /// Whether the mark is in a text.
-pub(super) fn has_rows_of_world(text: &str) -> bool {
+pub(crate) fn has_rows_of_world(text: &str) -> bool {
     text.lines().any(is_mark)
 }
 
@@ -33,7 +32,7 @@ pub struct SqlFile {
 
 impl SqlFile {
     /// A file of another tool's layout, whose text is what is to be applied.
-    pub(super) fn foreign(path: PathBuf, version: i64, name: String, text: Adapted) -> Self {
+    pub(crate) fn foreign(path: PathBuf, version: i64, name: String, text: Adapted) -> Self {
         let Adapted { sql, ahead, .. } = text;
         Self { path, version, name, dialect: Dialect::Foreign, sql, ahead }
     }
@@ -45,7 +44,7 @@ impl SqlFile {
     }
 
     /// Takes off what comes after [`ROWS_OF_WORLD`], if the line is there; it keeps its line numbers.
-    pub(super) fn without_rows_of_world(self) -> (Self, Option<Self>) {
+    pub(crate) fn without_rows_of_world(self) -> (Self, Option<Self>) {
         let mut start = 0;
         for line in self.sql.split_inclusive('\n') {
             if is_mark(line) {
@@ -60,7 +59,7 @@ impl SqlFile {
     }
 
     #[cfg(test)]
-    pub(super) fn for_test(path: &str, version: i64, sql: &str) -> Self {
+    pub(crate) fn for_test(path: &str, version: i64, sql: &str) -> Self {
         Self {
             path: path.into(),
             version,
@@ -122,20 +121,20 @@ impl Naming {
 }
 
 /// A folder without any migration.
-pub(super) fn holds_none(folder: &Path) -> Error {
+pub(crate) fn holds_none(folder: &Path) -> Error {
     Error::new(format!("`{}` holds no migration", folder.display()))
         .help("add `V1__name.sql`, or `<14 digits>_name.sql` in a Supabase project")
 }
 
 /// Reads all migrations of `folder`, as refinery names them, sorted by version; there may be none.
-pub(super) fn read_migrations_so_far(folder: &Path) -> Result<Vec<SqlFile>> {
+pub(crate) fn read_migrations_so_far(folder: &Path) -> Result<Vec<SqlFile>> {
     let files = read_folder(folder, |digits| digits == 14)?;
     refuse_doubled(&files)?;
     Ok(files)
 }
 
 /// Refuses two files of one version in what is sorted.
-pub(super) fn refuse_doubled(files: &[SqlFile]) -> Result<()> {
+pub(crate) fn refuse_doubled(files: &[SqlFile]) -> Result<()> {
     match files.windows(2).find(|pair| pair[0].version == pair[1].version) {
         Some(pair) => Err(doubled(&pair[0], &pair[1])),
         None => Ok(()),
@@ -145,7 +144,7 @@ pub(super) fn refuse_doubled(files: &[SqlFile]) -> Result<()> {
 /// Reads the files that accompany migrations (`fixtures/`, `preserve/`, `api/`, `rollback/`); none
 /// if there is no such folder. Beside another tool's migrations a version has as many digits as it
 /// has there.
-pub(super) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<SqlFile>> {
+pub(crate) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<SqlFile>> {
     // A link that leads nowhere is not the same as nothing.
     let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
     if fs::symlink_metadata(folder).is_err_and(|cause| is_missing(&cause)) {
@@ -167,7 +166,7 @@ pub(super) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<S
 }
 
 /// Whether a folder has a file of a version that there is.
-pub(super) fn has_version_of(folder: &Path, migrations: &[SqlFile]) -> bool {
+pub(crate) fn has_version_of(folder: &Path, migrations: &[SqlFile]) -> bool {
     let names = entries(folder).unwrap_or_default();
     let mut versions = names.iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?;
@@ -177,7 +176,7 @@ pub(super) fn has_version_of(folder: &Path, migrations: &[SqlFile]) -> bool {
 }
 
 /// Two files claim one version.
-pub(super) fn doubled(first: &SqlFile, second: &SqlFile) -> Error {
+pub(crate) fn doubled(first: &SqlFile, second: &SqlFile) -> Error {
     Error::new(format!(
         "`{}` and `{}` have the same version {}",
         first.path.display(),
@@ -189,7 +188,7 @@ pub(super) fn doubled(first: &SqlFile, second: &SqlFile) -> Error {
 }
 
 /// The paths in a folder, sorted, so that the first error is the same on every machine.
-pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |cause: io::Error| {
         Error::new(format!("cannot read the folder `{}`", folder.display()))
             .cause(cause)
@@ -275,7 +274,7 @@ fn misnamed(path: &Path, why: &str) -> Error {
     )
 }
 
-pub(super) fn read_text(path: &Path) -> Result<String> {
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     let bytes = fs::read(path).map_err(|cause| {
         Error::new(format!("cannot read `{}`", path.display()))
             .cause(cause)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files below `folder` that fit, sorted. A pattern that fits nothing gives none.
-pub(super) fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+pub(crate) fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     let parts: Vec<&str> =
         pattern.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let mut found = Vec::new();

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::dialect::{Adapted, LeftOut, adapt};
-use super::files::{self, SqlFile};
-use super::sections::{self, Sections};
 use crate::error::{Error, Result};
-use crate::statement;
+use crate::project::dialect::{Adapted, LeftOut, adapt};
+use crate::project::files::{self, SqlFile};
+use crate::project::sections::{self, Sections};
+use crate::sql::statement;
 
 /// How many names a note lists.
 const LISTED: usize = 5;
@@ -39,7 +39,7 @@ pub enum Layout {
 
 /// What is applied, what goes back, and what a reader must know of it.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     pub migrations: Vec<SqlFile>,
     pub rollbacks: Vec<SqlFile>,
     pub notes: Vec<String>,
@@ -47,7 +47,7 @@ pub(super) struct Reading {
 
 impl Layout {
     /// The layout of a folder; none if nothing in it is known, or it cannot be read.
-    pub(super) fn of(folder: &Path) -> Option<Self> {
+    pub(crate) fn of(folder: &Path) -> Option<Self> {
         let paths = files::entries(folder).ok()?;
         let names: Vec<&str> = paths.iter().filter_map(|path| name_of(path)).collect();
         let numbered = || names.iter().filter(|name| parse_numbered(name).is_some());
@@ -73,7 +73,7 @@ impl Layout {
     }
 
     /// Whose layout it is, as notes call it; none for those that go without saying.
-    pub(super) fn title(self) -> Option<&'static str> {
+    pub(crate) fn title(self) -> Option<&'static str> {
         match self {
             Self::Refinery | Self::Supabase => None,
             Self::Numbered => Some("numbered files"),
@@ -87,7 +87,7 @@ impl Layout {
 }
 
 /// Reads the migrations of a folder; `schema_files` are those of the declarative layout.
-pub(super) fn read(folder: &Path, layout: Layout, schema_files: &[PathBuf]) -> Result<Reading> {
+pub(crate) fn read(folder: &Path, layout: Layout, schema_files: &[PathBuf]) -> Result<Reading> {
     if layout == Layout::Refinery {
         let migrations = files::read_migrations_so_far(folder)?;
         return Ok(Reading { migrations, ..Reading::default() });
@@ -107,13 +107,13 @@ pub(super) fn read(folder: &Path, layout: Layout, schema_files: &[PathBuf]) -> R
 }
 
 /// Whether it is the folder `migrations` or `schemas` in a folder `supabase`.
-pub(super) fn is_in_supabase(folder: &Path) -> bool {
+pub(crate) fn is_in_supabase(folder: &Path) -> bool {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     whole.parent().is_some_and(|parent| parent.ends_with("supabase"))
 }
 
 /// Which database the tool of a folder is set up for, where it says so and it is not PostgreSQL.
-pub(super) fn other_database(folder: &Path, layout: Layout) -> Option<String> {
+pub(crate) fn other_database(folder: &Path, layout: Layout) -> Option<String> {
     let (database, known): (Option<String>, &[&str]) = match layout {
         Layout::Folders => {
             let lock = fs::read_to_string(folder.join("migration_lock.toml")).ok()?;
@@ -376,7 +376,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads a file of data as psql would be given it; gives what was left out, too.
-pub(super) fn read_seed(path: &Path) -> Result<(SqlFile, Vec<String>)> {
+pub(crate) fn read_seed(path: &Path) -> Result<(SqlFile, Vec<String>)> {
     let mut reader = Reader::new(Path::new(""));
     let text = reader.text(path)?;
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
@@ -396,7 +396,7 @@ fn told_of(left_out: BTreeMap<LeftOut, Vec<String>>) -> Vec<String> {
 }
 
 /// The first few, and how many more there are.
-pub(super) fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
     let shown = shown.join(", ");
     match names.len().saturating_sub(LISTED) {

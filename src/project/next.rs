@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
-use super::{Layout, Naming, discover, layout};
 use crate::error::{Error, Result};
+use crate::project::discover;
+use crate::project::files::Naming;
+use crate::project::layout::{self, Layout};
 
 /// What the next migration is to be called, and where it goes.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ impl NextMigration {
     /// seconds since 1970.
     ///
     /// # Errors
-    /// A config, a folder or a migration that [`super::Project::read`] refuses, but that there may
+    /// A config, a folder or a migration that [`crate::project::Project::read`] refuses, but that there may
     /// be no migration yet; a last version after which there is none.
     pub fn after(path: &Path, now: i64) -> Result<Self> {
         let discover::Found { root, folder, layout, .. } = discover::find_to_add(path)?;

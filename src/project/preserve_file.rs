@@ -9,9 +9,9 @@
 //! select ...;
 //! ```
 
-use super::SqlFile;
 use crate::error::{Error, Result};
-use crate::statement;
+use crate::project::files::SqlFile;
+use crate::sql::statement;
 
 /// A promise that a migration keeps: two queries whose rows must be the same multiset.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ enum Part {
 }
 
 /// Reads the pairs of a file, in order.
-pub(super) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
+pub(crate) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
     let path = file.path().display().to_string();
     let wrong = |line: usize, why: &str| {
         Error::new(format!("`{path}` is not a preserve file: line {line}"))

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use super::dialect::blank;
-use super::files;
 use crate::error::{Error, Result};
+use crate::project::dialect::blank;
+use crate::project::files;
 
 /// The two parts of a file, each as long as the file: what belongs to the other is blank.
-pub(super) struct Sections {
+pub(crate) struct Sections {
     pub up: String,
     pub down: String,
 }
@@ -22,7 +22,7 @@ enum Marker {
 impl Sections {
     /// # Errors
     /// A file that cannot be read, or has no section up.
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = files::read_text(path)?;
         let (mut up, mut down) = (text.clone(), text.clone());
         let (mut at, mut section, mut has_up) = (0, None, false);
@@ -49,7 +49,7 @@ impl Sections {
 }
 
 /// Whether a file is one of these.
-pub(super) fn has_marker(path: &Path) -> bool {
+pub(crate) fn has_marker(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_numbered = name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".sql");
     is_numbered

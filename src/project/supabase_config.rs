@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::glob;
 use crate::error::{Error, Result};
+use crate::project::glob;
 
 /// Schemas that belong to the platform: the API exposes them, and no project keeps its tables there.
 const OF_THE_PLATFORM: &[&str] = &["graphql", "graphql_public", "storage"];
 
 /// What the config says, or the defaults of the Supabase CLI.
 #[derive(Debug, Default)]
-pub(super) struct SupabaseConfig {
+pub(crate) struct SupabaseConfig {
     /// `[api] schemas`, without those of the platform.
     pub schemas: Option<Vec<String>>,
     /// `[db] major_version`
@@ -33,7 +33,7 @@ impl SupabaseConfig {
     ///
     /// # Errors
     /// A file that cannot be read or is no TOML.
-    pub(super) fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("config.toml");
         let table: Table = match fs::read_to_string(&path) {
             Ok(text) => toml::from_str(text.trim_start_matches('\u{feff}')).map_err(|cause| {

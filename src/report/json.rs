@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Outcome, Report};
 use crate::migrate::Applied;
+use crate::report::value::{Outcome, Report};
 
 /// One JSON object, indented, with a line end. Times are left out: the same input gives the same
 /// bytes.

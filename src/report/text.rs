@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Outcome, Report, counted};
 use crate::actor::SERVICE_ROLE;
-use crate::audience::Followed;
-use crate::compare::{Change, ChangeKind, Comparison};
-use crate::finding::{Finding, Severity};
-use crate::matrix::{RowClass, Verdict};
+use crate::check::audience::Followed;
+use crate::check::rehearsal::{Failure, Rehearsal};
+use crate::check::round_trip::RoundTrip;
+use crate::finding::value::{Finding, Severity};
+use crate::matrix::class::RowClass;
+use crate::matrix::compare::{Change, ChangeKind, Comparison};
+use crate::matrix::verdict::Verdict;
 use crate::migrate::Applied;
 use crate::preserve::Preservation;
-use crate::rehearsal::{Failure, Rehearsal};
-use crate::round_trip::RoundTrip;
+use crate::report::value::{Outcome, Report};
+use crate::words::counted;
 
 /// How many changed cells are listed; the accepted file's diff has them all.
 const SHOWN_CHANGES: usize = 40;

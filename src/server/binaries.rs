@@ -1,16 +1,13 @@
 //! Finds the binaries of PostgreSQL on this machine.
 
-use std::env;
-use std::fs;
-use std::io;
-use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs, io, iter};
 
-use super::account::Account;
 use crate::error::{Error, Result};
+use crate::server::account::Account;
 
 /// A folder with `initdb` and `postgres` of one version.
 pub struct Binaries {

@@ -2,22 +2,21 @@
 //! server. The cache only saves time: whatever is wrong with it, `initdb` is run instead.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use postgres::Client;
 use uuid::Uuid;
 
-use super::account::Account;
-use super::binaries::Binaries;
-use super::preparation::{Preparation, State};
-use super::watcher::Watcher;
 use crate::error::{Error, Result};
+use crate::server::account::Account;
+use crate::server::binaries::Binaries;
+use crate::server::preparation::{Preparation, State};
+use crate::server::watcher::Watcher;
 
 /// What decides how a fresh data directory looks. Small WAL segments, since each copy has one.
 const INITDB_OPTIONS: [&str; 6] = [

@@ -1,15 +1,17 @@
 //! Scratch databases, and the templates that they are cloned from.
 
-use std::fmt;
-use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
 use postgres::{Client, NoTls};
 
-use super::{Server, cause_of};
 use crate::error::{Error, Result};
+use crate::server::connection::cause_of;
+use crate::server::instance::{Server, Template, lock};
+use crate::server::options::ServerKind;
 
 /// A scratch database. Dropping it drops the database, with whoever is still connected to it.
 pub struct Database {
@@ -18,21 +20,8 @@ pub struct Database {
     name: String,
 }
 
-/// A database that is only there to be cloned. It lives as long as its server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    name: String,
-}
-
-impl Template {
-    /// The name of the database that is cloned.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
 impl Database {
-    pub(super) fn new(server: Arc<Server>, name: String) -> Self {
+    pub(crate) fn new(server: Arc<Server>, name: String) -> Self {
         Self { server, name }
     }
 
@@ -67,13 +56,13 @@ impl Database {
     }
 
     /// Makes it a template, to be cloned.
-    pub(super) fn into_template(mut self, admin: &mut Client) -> Template {
+    pub(crate) fn into_template(mut self, admin: &mut Client) -> Template {
         self.wait_until_left(admin);
         Template { name: mem::take(&mut self.name) }
     }
 
     /// Waits until nobody is connected any more, since `create database` would wait much longer.
-    pub(super) fn wait_until_left(&self, admin: &mut Client) {
+    pub(crate) fn wait_until_left(&self, admin: &mut Client) {
         let started = Instant::now();
         let query = "select count(*) from pg_catalog.pg_stat_activity where datname = $1";
         while started.elapsed() < Duration::from_secs(5) {
@@ -97,5 +86,105 @@ impl Drop for Database {
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Database").field(&self.name).finish()
+    }
+}
+
+impl Server {
+    /// Makes an empty scratch database: from `template0`, UTF8, locale C. The first one on a private
+    /// server is its own `postgres`, which is just that and costs nothing.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn create_database(self: &Arc<Self>) -> Result<Database> {
+        if self.preparation.is_none()
+            && let Some(name) = lock(&self.fresh).take()
+        {
+            return Ok(Database::new(Arc::clone(self), name.to_owned()));
+        }
+        let provider = if self.version_num >= 150_000 { " locale_provider libc" } else { "" };
+        self.create(&format!("template template0 encoding 'UTF8' locale 'C'{provider}"))
+    }
+
+    /// The first database of a private server, if it was made with these statements and nobody has it
+    /// yet.
+    pub(crate) fn take_prepared(self: &Arc<Self>, prepared: &str) -> Option<Database> {
+        self.preparation.as_ref().filter(|known| known.is_of(prepared))?;
+        let name = lock(&self.fresh).take();
+        name.map(|name| Database::new(Arc::clone(self), name.to_owned()))
+    }
+
+    /// The template with this key, built at its first use: `build` gets a superuser connection to
+    /// an empty scratch database. Once per key and server; others wait. If `build` fails nothing is
+    /// left, and the next caller builds again.
+    ///
+    /// # Errors
+    /// That of `build`, or when the server refuses.
+    pub fn template(
+        self: &Arc<Self>,
+        key: &str,
+        build: impl FnOnce(&mut Client) -> Result<()>,
+    ) -> Result<Template> {
+        let slot = Arc::clone(lock(&self.templates).entry(key.to_owned()).or_default());
+        let mut slot = lock(&slot);
+        if let Some(template) = &*slot {
+            return Ok(template.clone());
+        }
+        let database = self.create_database()?;
+        build(&mut database.connect()?)?;
+        let template = self.with_admin(|admin| Ok(database.into_template(admin)))?;
+        Ok(slot.insert(template).clone())
+    }
+
+    /// Makes a scratch database that is a copy of the template, with its `alter database ... set`.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn clone_template(self: &Arc<Self>, template: &Template) -> Result<Database> {
+        self.create_like(template.name())
+    }
+
+    fn copy_database(self: &Arc<Self>, database: &Database) -> Result<Database> {
+        self.with_admin(|admin| {
+            database.wait_until_left(admin);
+            Ok(())
+        })?;
+        self.create_like(database.name())
+    }
+
+    /// A copy of another database, with its `alter database ... set`.
+    fn create_like(self: &Arc<Self>, model: &str) -> Result<Database> {
+        // Files are copied faster than pages, after a checkpoint, which is ours to ask for on a server
+        // of our own.
+        let strategy = if self.kind == ServerKind::Url { "" } else { " strategy file_copy" };
+        let database = self.create(&format!("template {model}{strategy}"))?;
+        // `create database` leaves these behind.
+        let copy_settings = "insert into pg_catalog.pg_db_role_setting
+            select new.oid, setting.setrole, setting.setconfig
+            from pg_catalog.pg_db_role_setting setting
+            join pg_catalog.pg_database old on old.oid = setting.setdatabase
+            cross join pg_catalog.pg_database new
+            where old.datname = $1 and new.datname = $2";
+        let names: [&(dyn postgres::types::ToSql + Sync); 2] = [&model, &database.name()];
+        self.with_admin(|admin| admin.execute(copy_settings, &names)).map_err(|error| {
+            error.help("this is a bug in leakproof, or the server is not a plain PostgreSQL")
+        })?;
+        Ok(database)
+    }
+
+    fn create(self: &Arc<Self>, like: &str) -> Result<Database> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let name = format!("{}{number}", self.prefix);
+        let statement = format!("create database {name} {like}");
+        self.with_admin(|admin| admin.batch_execute(&statement))?;
+        Ok(Database::new(Arc::clone(self), name))
+    }
+
+    /// Best effort: what is left goes away with the server, or at the end of the run.
+    fn drop_database(self: &Arc<Self>, name: &str) {
+        // The last one on a private server goes away with it.
+        if self.kind == ServerKind::Url || Arc::strong_count(self) > 1 {
+            let statement = format!("drop database if exists {name} with (force)");
+            let _ = self.with_admin(|admin| admin.batch_execute(&statement));
+        }
     }
 }

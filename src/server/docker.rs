@@ -11,13 +11,13 @@ use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::SyncRunner;
 use testcontainers::{Container, GenericImage, ImageExt, TestcontainersError};
 
-use super::local::{MAINTENANCE, SETTINGS};
-use super::random::random_password;
-use super::{
-    APPLICATION_NAME, DEFAULT_DOCKER_IMAGE, Server, ServerKind, ServerOptions, cause_of,
-    without_password,
-};
 use crate::error::{Error, Result};
+use crate::server::connection::{APPLICATION_NAME, cause_of};
+use crate::server::instance::Server;
+use crate::server::local::{MAINTENANCE, SETTINGS};
+use crate::server::options::{DEFAULT_DOCKER_IMAGE, ServerKind, ServerOptions};
+use crate::server::random::random_password;
+use crate::server::redact::without_password;
 
 const PORT: u16 = 5432;
 

@@ -1,24 +1,25 @@
 //! A private server from the binaries of this machine: on a unix socket in a temporary folder that
 //! nobody else may enter, without durability, gone with us.
 
-use std::env;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use nix::sys::statvfs::statvfs;
 use postgres::{Client, Config, NoTls};
 
-use super::account::{Account, find_account};
-use super::binaries::find_binaries;
-use super::data::DataSource;
-use super::preparation::{Preparation, State};
-use super::watcher::Watcher;
-use super::{APPLICATION_NAME, Server, ServerKind, cause_of};
 use crate::error::{Error, Result};
+use crate::server::account::{Account, find_account};
+use crate::server::binaries::find_binaries;
+use crate::server::connection::{APPLICATION_NAME, cause_of};
+use crate::server::data::DataSource;
+use crate::server::instance::Server;
+use crate::server::options::ServerKind;
+use crate::server::preparation::{Preparation, State};
+use crate::server::watcher::Watcher;
 
 /// Durability is off, since nothing outlives us; the rest is for a quick start and for results that
 /// do not depend on the machine. `wal_level` is what Supabase has, and no slower.

@@ -1,12 +1,11 @@
 //! Which server is wanted: the kinds, and what the environment says about them. Starts nothing.
 
-use std::env;
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::{env, fmt};
 
-use super::without_password;
 use crate::error::{Error, Result};
+use crate::server::redact::without_password;
 
 /// The image used when none is named.
 pub const DEFAULT_DOCKER_IMAGE: &str = "postgres:17";
@@ -64,7 +63,7 @@ pub struct ServerOptions {
     /// The image for `docker`; [`DEFAULT_DOCKER_IMAGE`] if none.
     pub docker_image: Option<String>,
     /// The leakproof executable. With it, `url` cleans up even after we were killed (see
-    /// [`reap`](super::reap)); without it, the next run does.
+    /// [`reap`](crate::server::reaper::reap)); without it, the next run does.
     pub reaper: Option<PathBuf>,
 }
 

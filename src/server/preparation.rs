@@ -9,10 +9,10 @@ use std::process::Stdio;
 use postgres::Client;
 use uuid::Uuid;
 
-use super::FIRST_DATABASE;
-use super::account::Account;
-use super::binaries::Binaries;
-use super::watcher::Watcher;
+use crate::server::account::Account;
+use crate::server::binaries::Binaries;
+use crate::server::connection::FIRST_DATABASE;
+use crate::server::watcher::Watcher;
 
 /// Without a server, what is made would get the oids that are the system's own: they are used up first.
 const SKIP_NUMBERS: &str = "do $$ begin
@@ -121,7 +121,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::server::{Server, ServerKind, ServerOptions};
+    use crate::server::instance::Server;
+    use crate::server::options::{ServerKind, ServerOptions};
 
     #[test]
     fn the_mark_tells_how_far_it_is() {

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::SigSet;
 use nix::unistd::setsid;
 
-use super::cause_of;
-use super::url::{connect_maintenance, end_sessions, is_live, leave};
 use crate::error::{Error, Result};
+use crate::server::connection::cause_of;
+use crate::server::runs::{connect_maintenance, end_sessions, is_live, leave};
 
 const READY: &str = "ready\n";
 const DONE: &str = "done\n";
@@ -67,7 +67,7 @@ impl Drop for Reaper {
 
 /// The hidden command `leakproof reap`: reads a connection string and the number of a run from
 /// standard input, waits for its end, then drops what that run left on the server. To be called
-/// before [`exit_on_signals`](super::exit_on_signals): no signal but SIGKILL may end it.
+/// before [`exit_on_signals`](crate::server::signals::exit_on_signals): no signal but SIGKILL may end it.
 ///
 /// # Errors
 /// When it was not started by leakproof, or the server could not be reached for ten seconds; then

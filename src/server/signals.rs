@@ -1,8 +1,7 @@
 //! Ends the process on a signal, quietly and at once. Cleans nothing up: what watches over our
 //! servers does, as after any other death.
 
-use std::process;
-use std::thread;
+use std::{process, thread};
 
 use nix::sys::signal::{SigSet, Signal};
 
@@ -13,7 +12,7 @@ use crate::error::{Error, Result};
 /// what they block. Only for the executable: a library has no say in this.
 ///
 /// A local server is gone about 50 ms after the process, a container after two seconds, a scratch
-/// database on a given server as soon as the reaper is done (see [`super::ServerOptions::reaper`]).
+/// database on a given server as soon as the reaper is done (see [`crate::server::options::ServerOptions::reaper`]).
 ///
 /// # Errors
 /// When the system refuses, which it has no reason to.

@@ -11,8 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::account::Account;
 use crate::error::{Error, Result};
+use crate::server::account::Account;
 
 /// A running watcher. Dropping it stops the server, removes the folder, and waits for both.
 pub struct Watcher {

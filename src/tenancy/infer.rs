@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
 use crate::platform;
-use crate::project::MembersConfig;
-use crate::statement::{self, has_name};
-
-use super::{Implied, Root, shortest_path};
+use crate::project::config::MembersConfig;
+use crate::sql::statement::{self, has_name};
+use crate::tenancy::{Implied, Root, shortest_path};
 
 /// Names of columns that say whose a row is, the most telling first.
 const USER_COLUMNS: [&str; 10] = [
@@ -53,7 +52,7 @@ const HIGHEST: [&str; 4] = ["owner", "admin", "administrator", "manager"];
 
 /// A tenant table and what makes somebody a member.
 #[derive(Debug)]
-pub(super) struct Inferred {
+pub(crate) struct Inferred {
     pub tenant: Root,
     pub members: MembersConfig,
     /// Column values of the membership of who runs the tenant, if there is such a thing.
@@ -63,7 +62,7 @@ pub(super) struct Inferred {
 
 /// References to the users from tables that no foreign key leads there from: by what their policies
 /// compare with who asks, or else by the name of a column. It must have the type of the key.
-pub(super) fn user_references(catalog: &Catalog, users: &Root, asker: &Asker) -> Vec<Implied> {
+pub(crate) fn user_references(catalog: &Catalog, users: &Root, asker: &Asker) -> Vec<Implied> {
     let Some(key) = users.key(catalog) else { return Vec::new() };
     let mut implied = Vec::new();
     for relation in tables(catalog, users) {
@@ -89,7 +88,7 @@ pub(super) fn user_references(catalog: &Catalog, users: &Root, asker: &Asker) ->
 }
 
 /// How policies name who asks.
-pub(super) enum Asker {
+pub(crate) enum Asker {
     /// `auth.uid()`, or the claim `sub` of the token.
     Supabase,
     /// A setting such as `app.user_id`.
@@ -135,7 +134,7 @@ fn own_column(relation: &Relation, name: &str) -> Option<String> {
 
 /// The table whose key policies compare with a claim of the token, where nothing ties users to it:
 /// then the token alone says who is a member.
-pub(super) fn claimed_tenant(catalog: &Catalog) -> Option<Root> {
+pub(crate) fn claimed_tenant(catalog: &Catalog) -> Option<Root> {
     let claimed = claimed_columns(catalog);
     let target = |(relation, column, _): &(&Relation, String, Vec<String>)| {
         let holds = |f: &&ForeignKey| f.columns == [column.clone()];
@@ -153,7 +152,7 @@ pub(super) fn claimed_tenant(catalog: &Catalog) -> Option<Root> {
 }
 
 /// The claims that policies compare with columns that hold a tenant's key.
-pub(super) fn tenant_claims(catalog: &Catalog, tenant: &Root) -> Vec<Vec<String>> {
+pub(crate) fn tenant_claims(catalog: &Catalog, tenant: &Root) -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = Vec::new();
     for (relation, column, claim) in claimed_columns(catalog) {
         let is_key = relation.oid == tenant.relation && column == tenant.column;
@@ -287,7 +286,7 @@ fn tables<'a>(catalog: &'a Catalog, users: &'a Root) -> impl Iterator<Item = &'a
 }
 
 /// Whether a relation is a table of the project's own, and not that of the users.
-pub(super) fn is_of_project(relation: &Relation, users: &Root) -> bool {
+pub(crate) fn is_of_project(relation: &Relation, users: &Root) -> bool {
     relation.oid != users.relation
         && relation.is_table()
         && !platform::owns_schema(&relation.schema)
@@ -297,7 +296,7 @@ pub(super) fn is_of_project(relation: &Relation, users: &Root) -> bool {
 ///
 /// A membership has one row for each user and tenant, or one for each user; and policies of other
 /// tables ask it, or its name says what it is and so does the tenant's.
-pub(super) fn infer_members(catalog: &Catalog, users: &Root) -> Option<Inferred> {
+pub(crate) fn infer_members(catalog: &Catalog, users: &Root) -> Option<Inferred> {
     let candidates = tables(catalog, users).flat_map(|table| candidates_in(catalog, users, table));
     // The first among equals.
     let best = candidates.reduce(|best, next| if next.score > best.score { next } else { best })?;
@@ -450,7 +449,7 @@ fn standing(members: &Relation) -> (BTreeMap<String, String>, BTreeMap<String, S
             members.checks.iter().filter(|check| check.columns == [column.name.clone()]);
         let labels = match &column.labels {
             Some(labels) => labels.clone(),
-            None => of_checks.flat_map(|c| crate::world::values::strings(&c.definition)).collect(),
+            None => of_checks.flat_map(|c| crate::tenancy::keys::strings(&c.definition)).collect(),
         };
         let find = |wanted: &[&str]| {
             let mut wanted = wanted.iter();

@@ -11,8 +11,8 @@ use std::thread;
 
 use leakproof::Scratch;
 use leakproof::check::{CheckOptions, check};
-use leakproof::compare::Comparison;
 use leakproof::error::Result;
+use leakproof::matrix::compare::Comparison;
 use leakproof::platform::Platform;
 use leakproof::project::{Caller, Project, RecordedCall};
 use leakproof::report::{Outcome, Report, to_text};

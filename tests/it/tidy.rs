@@ -7,7 +7,7 @@ use crate::support::root;
 
 /// Modules that must never see a database connection.
 const PURE: &[&str] =
-    &["project", "tenancy", "matrix", "finding", "compare", "report", "statement", "error"];
+    &["project", "tenancy", "matrix", "finding", "report", "sql", "words", "error"];
 
 #[test]
 fn pure_modules_see_no_client() {
@@ -37,8 +37,10 @@ fn only_main_prints_or_exits() {
 
 #[test]
 fn only_migrations_commit() {
-    let files: Vec<_> =
-        files("src", "rs").into_iter().filter(|path| !path.ends_with("migrate.rs")).collect();
+    // Who refuses the words has to name them.
+    let may = ["migrate/mod.rs", "project/guard.rs", "project/dialect.rs"];
+    let is_other = |path: &PathBuf| !may.iter().any(|allowed| path.ends_with(allowed));
+    let files: Vec<_> = files("src", "rs").into_iter().filter(is_other).collect();
     expect_none(&files, |line| {
         let line = line.to_lowercase();
         line.contains("\"commit") || line.contains("; commit") || line.contains(".commit()")

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use leakproof::compare::Comparison;
+use leakproof::matrix::compare::Comparison;
 use leakproof::report::{Outcome, Report};
 
 use crate::support::{Copy, assert_snapshot, check_project, in_parallel};

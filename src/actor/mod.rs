@@ -1,0 +1,370 @@
+//! The people of the world, and how one of them asks: database role, session user and token.
+//!
+//! What a request looks like follows PostgREST (`Query/PreQuery.hs`) and supabase/auth
+//! (`internal/tokens/service.go`). Nothing here judges what an actor may do.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::project::Project;
+use crate::project::calls::Caller;
+use crate::project::config::ActorConfig;
+use crate::sql::quote::{identifier, literal};
+use crate::tenancy::Tenancy;
+use crate::tenancy::keys::owner_key;
+
+/// The names of the world's tenants.
+pub(crate) const TENANTS: [&str; 2] = ["A", "B"];
+
+/// Somebody who asks.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    name: String,
+    role: String,
+    user: Option<String>,
+    member_of: Vec<String>,
+    left: Option<String>,
+    membership: BTreeMap<String, String>,
+    is_service: bool,
+    request: Vec<(String, String)>,
+    session_user: Option<String>,
+}
+
+impl Actor {
+    /// A user of the data itself, with his id, his first tenant and more claims of his token; or a
+    /// visitor. None where the platform knows no visitor.
+    ///
+    /// # Errors
+    /// Claims that are not JSON.
+    pub(crate) fn of_data(
+        platform: &Platform,
+        user: Option<(&str, Option<String>, &Map<String, Value>)>,
+    ) -> Result<Option<Self>> {
+        let role = match user {
+            Some(_) => Some(platform.person_role()),
+            None => platform.visitor_role(),
+        };
+        let Some(role) = role else { return Ok(None) };
+        let none = Map::new();
+        let (user, claimed_tenant, claims) = match user {
+            Some((id, tenant, claims)) => (Some(id), tenant, claims),
+            None => (None, None, &none),
+        };
+        let name = user.unwrap_or("visitor");
+        Self::with_token(platform, &Token { name, role, user, claimed_tenant }, claims).map(Some)
+    }
+
+    /// Who asks with a token, and with more claims in it; a member of nothing as far as we know.
+    fn with_token(
+        platform: &Platform,
+        token: &Token<'_>,
+        claims: &Map<String, Value>,
+    ) -> Result<Self> {
+        Ok(Self {
+            name: token.name.to_owned(),
+            role: token.role.to_owned(),
+            user: token.user.map(str::to_owned),
+            member_of: Vec::new(),
+            left: None,
+            membership: BTreeMap::new(),
+            is_service: false,
+            request: token.request_on(platform, claims)?,
+            session_user: platform.session_user().map(str::to_owned),
+        })
+    }
+
+    /// The name in reports, such as `alice`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The database role.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// Whether row security is bypassed on purpose.
+    pub fn is_service(&self) -> bool {
+        self.is_service
+    }
+
+    /// The id in the users table, if the actor is somebody.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The names of the tenants the actor is a member of while probes run.
+    pub(crate) fn member_of(&self) -> &[String] {
+        &self.member_of
+    }
+
+    /// The tenant the actor was a member of, and whose claims the token still carries.
+    pub(crate) fn left(&self) -> Option<&str> {
+        self.left.as_deref()
+    }
+
+    /// Column values of the actor's membership rows that differ from an ordinary member's.
+    pub(crate) fn membership(&self) -> &BTreeMap<String, String> {
+        &self.membership
+    }
+
+    /// Statements that turn the session into this actor until the transaction, or the savepoint
+    /// around them, ends.
+    pub(crate) fn become_sql(&self) -> String {
+        let mut sql = String::new();
+        if let Some(session_user) = &self.session_user {
+            sql.push_str(&format!(
+                "set local session authorization {}; ",
+                identifier(session_user)
+            ));
+        }
+        let request = self.request.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        sql.push_str(&set_sql(request));
+        sql.push_str(&format!("set local role {}", identifier(&self.role)));
+        sql
+    }
+
+    /// Statements that say who asks without becoming the actor: for triggers, defaults and views
+    /// that want to know, while we stay ourselves.
+    pub(crate) fn claim_sql(&self) -> String {
+        set_sql(self.claims().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// Statements that take [`Self::claim_sql`] back.
+    pub(crate) fn unclaim_sql(&self) -> String {
+        set_sql(self.claims().map(|(name, _)| (name.as_str(), "")))
+    }
+
+    fn claims(&self) -> impl Iterator<Item = &(String, String)> {
+        self.request.iter().filter(|(name, _)| name != "search_path")
+    }
+}
+
+/// As [`Actor::become_sql`], for who makes a recorded call; the owner of the migrations is none.
+///
+/// # Errors
+/// A platform that has no such role.
+pub(crate) fn become_caller_sql(platform: &Platform, caller: &Caller) -> Result<Option<String>> {
+    let (role, user) = match caller {
+        Caller::Owner => return Ok(None),
+        Caller::User(id) => (Some(platform.person_role()), Some(id.as_str())),
+        Caller::Nobody => (platform.visitor_role(), None),
+        Caller::Service => (platform.service_role(), None),
+    };
+    let role = role.ok_or_else(|| {
+        Error::new("a recorded call is made as `service_role`, and there is none")
+            .help("name the role of back-end jobs as `service_role` under `[identity]`")
+    })?;
+    let token = Token { name: "caller", role, user, claimed_tenant: None };
+    Ok(Some(Actor::with_token(platform, &token, &Map::new())?.become_sql()))
+}
+
+fn set_sql<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let each: Vec<String> = settings
+        .map(|(name, value)| {
+            format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value))
+        })
+        .collect();
+    if each.is_empty() { String::new() } else { format!("select {}; ", each.join(", ")) }
+}
+
+/// The statement that turns the session back into ourselves inside the same transaction.
+pub(crate) const BECOME_OURSELVES: &str =
+    "set local session authorization default; set local role none; set local row_security = on";
+
+/// Everybody who asks: the built-in people and those of the config, in the order of reports.
+///
+/// # Errors
+/// An actor of the config with a role that does not exist is found later, when first needed.
+pub(crate) fn people(
+    project: &Project,
+    platform: &Platform,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+) -> Result<Vec<Actor>> {
+    let configured = &project.config().actors;
+    let none = ActorConfig::default();
+    let mut people = Vec::new();
+    for builtin in BUILT_IN {
+        let config = configured.get(builtin.name).unwrap_or(&none);
+        people.extend(cast(builtin, config, platform, catalog, tenancy)?);
+    }
+    for (name, config) in configured {
+        if BUILT_IN.iter().any(|builtin| builtin.name == name) {
+            continue;
+        }
+        let person = BuiltIn { name, member_of: &[], left: None, kind: Kind::Person };
+        people.extend(cast(&person, config, platform, catalog, tenancy)?);
+    }
+    // Where nobody has said who the members are, somebody who runs a tenant is needed, too.
+    let highest = tenancy.members.as_ref().map(|members| &members.highest);
+    if let Some(highest) = highest.filter(|highest| !highest.is_empty()) {
+        let admin = BuiltIn { name: ADMIN, member_of: &["A"], left: None, kind: Kind::Person };
+        let config = ActorConfig { membership: highest.clone(), ..ActorConfig::default() };
+        if !configured.contains_key(admin.name) {
+            people.extend(cast(&admin, &config, platform, catalog, tenancy)?);
+        }
+    }
+    // Whoever bypasses row security comes last, away from those who must not.
+    people.sort_by_key(Actor::is_service);
+    Ok(people)
+}
+
+/// Who runs tenant A, where it was inferred that somebody does.
+pub(crate) const ADMIN: &str = "admin";
+
+/// Who bypasses row security on Supabase.
+pub(crate) const SERVICE_ROLE: &str = "service_role";
+
+#[derive(PartialEq)]
+enum Kind {
+    Visitor,
+    Person,
+    Service,
+}
+
+struct BuiltIn<'a> {
+    name: &'a str,
+    member_of: &'a [&'a str],
+    left: Option<&'a str>,
+    kind: Kind,
+}
+
+const BUILT_IN: &[BuiltIn<'_>] = &[
+    BuiltIn { name: "anon", member_of: &[], left: None, kind: Kind::Visitor },
+    BuiltIn { name: "alice", member_of: &["A"], left: None, kind: Kind::Person },
+    BuiltIn { name: "amir", member_of: &["A"], left: None, kind: Kind::Person },
+    BuiltIn { name: "bob", member_of: &["B"], left: None, kind: Kind::Person },
+    BuiltIn { name: "outsider", member_of: &[], left: None, kind: Kind::Person },
+    BuiltIn { name: "both", member_of: &["A", "B"], left: None, kind: Kind::Person },
+    BuiltIn { name: "removed", member_of: &[], left: Some("A"), kind: Kind::Person },
+    BuiltIn { name: SERVICE_ROLE, member_of: &[], left: None, kind: Kind::Service },
+];
+
+fn cast(
+    person: &BuiltIn<'_>,
+    config: &ActorConfig,
+    platform: &Platform,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+) -> Result<Option<Actor>> {
+    let standing = match person.kind {
+        Kind::Visitor => platform.visitor_role(),
+        Kind::Person => Some(platform.person_role()),
+        Kind::Service => platform.service_role(),
+    };
+    let Some(role) = config.role.as_deref().or(standing) else { return Ok(None) };
+    let is_person = person.kind == Kind::Person;
+    let user = is_person.then(|| owner_key(catalog, &tenancy.users, "user", person.name));
+    let user = user.transpose()?;
+    let member_of: Vec<String> = match &config.member_of {
+        Some(tenants) => tenants.clone(),
+        None => person.member_of.iter().map(|tenant| (*tenant).to_owned()).collect(),
+    };
+    let member_of = if tenancy.tenant.is_some() { member_of } else { Vec::new() };
+    // Where the token alone says who is a member, nobody has left as long as it says so.
+    let left = person.left.filter(|_| tenancy.members.is_some());
+    let claimed = member_of.first().map(String::as_str).or(left);
+    let claimed_tenant = match (&tenancy.tenant, claimed) {
+        (Some(root), Some(name)) => Some(owner_key(catalog, root, "tenant", name)?),
+        _ => None,
+    };
+    let mut claims = Value::Object(Map::new());
+    for claim in tenancy.claims.iter().filter(|_| claimed_tenant.is_some()) {
+        let value =
+            claim.iter().rev().fold(json!(claimed_tenant), |value, key| json!({ key: value }));
+        merge(&mut claims, &value);
+    }
+    merge(&mut claims, &Value::Object(config.claims.clone()));
+    let claims = claims.as_object().cloned().unwrap_or_default();
+    let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };
+    Ok(Some(Actor {
+        member_of,
+        left: left.filter(|_| tenancy.tenant.is_some()).map(str::to_owned),
+        membership: config.membership.clone(),
+        is_service: person.kind == Kind::Service,
+        ..Actor::with_token(platform, &token, &claims)?
+    }))
+}
+
+/// What a request carries about who asks.
+struct Token<'a> {
+    name: &'a str,
+    role: &'a str,
+    user: Option<&'a str>,
+    claimed_tenant: Option<String>,
+}
+
+impl Token<'_> {
+    /// The settings that the back end makes of a request, or PostgREST.
+    fn request_on(
+        &self,
+        platform: &Platform,
+        more: &Map<String, Value>,
+    ) -> Result<Vec<(String, String)>> {
+        let Some(identity) = platform.identity() else { return self.request(more) };
+        let mut settings = vec![(identity.user.clone(), self.user.unwrap_or_default().to_owned())];
+        if let Some(tenant) = &identity.tenant {
+            settings.push((tenant.clone(), self.claimed_tenant.clone().unwrap_or_default()));
+        }
+        Ok(settings)
+    }
+
+    /// The settings PostgREST makes of a request with this token.
+    fn request(&self, more: &Map<String, Value>) -> Result<Vec<(String, String)>> {
+        let mut claims = self.claims();
+        merge(&mut claims, &Value::Object(more.clone()));
+        let claims = serde_json::to_string(&claims).map_err(|cause| {
+            Error::new(format!("the claims of `{}` are not JSON", self.name)).cause(cause)
+        })?;
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Ok(vec![
+            setting("search_path", "\"public\", \"extensions\""),
+            setting("request.jwt.claims", &claims),
+            setting("request.method", "POST"),
+            setting("request.path", "/"),
+            setting("request.headers", "{}"),
+            setting("request.cookies", "{}"),
+        ])
+    }
+
+    fn claims(&self) -> Value {
+        let Some(user) = self.user else { return json!({ "role": self.role }) };
+        let mut app_metadata = json!({ "provider": "email", "providers": ["email"] });
+        if let Some(tenant) = &self.claimed_tenant {
+            app_metadata["tenant_id"] = json!(tenant);
+        }
+        json!({
+            "iss": "https://leakproof.test/auth/v1",
+            "sub": user,
+            "aud": "authenticated",
+            "exp": 4_102_444_800_u64,
+            "iat": 1_704_067_200_u64,
+            "email": format!("{}@leakproof.test", self.name),
+            "phone": "",
+            "app_metadata": app_metadata,
+            "user_metadata": {},
+            "role": self.role,
+            "aal": "aal1",
+            "amr": [{ "method": "password", "timestamp": 1_704_067_200_u64 }],
+            "session_id": "00000000-0000-4000-8000-000000000000",
+            "is_anonymous": false,
+        })
+    }
+}
+
+/// Lays `more` over `claims`, object by object.
+fn merge(claims: &mut Value, more: &Value) {
+    match (claims, more) {
+        (Value::Object(claims), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(claims.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (claims, more) => *claims = more.clone(),
+    }
+}

@@ -1,0 +1,93 @@
+//! The texts of a row by which it is recognised in another table. Pure.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Shorter texts are found everywhere.
+const SHORTEST: usize = 8;
+
+/// How deep a text that is itself JSON is taken apart.
+const DEEPEST: usize = 3;
+
+/// Gives `seen` each text in a row, written as JSON, that could tell it from others: the strings in
+/// it at any depth, but for names of fields, short ones and times.
+///
+/// Reads letter by letter instead of parsing: a document may be as deep as it likes.
+pub(crate) fn each_mark(row: &str, seen: &mut dyn FnMut(&str)) {
+    walk(row, 0, seen);
+}
+
+/// The same for the same text, in one process.
+pub(crate) fn mark_id(mark: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    mark.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn walk(json: &str, depth: usize, seen: &mut dyn FnMut(&str)) {
+    let mut rest = json;
+    while let Some(start) = rest.find('"') {
+        let Some(length) = string_length(&rest[start..]) else { return };
+        let (raw, after) = rest[start..].split_at(length);
+        rest = after;
+        if rest.trim_start().starts_with(':') {
+            continue;
+        }
+        let inner = &raw[1..raw.len() - 1];
+        let decoded = inner.contains('\\').then(|| serde_json::from_str::<String>(raw));
+        // A lone surrogate is no text, but the same letters mark it.
+        let text = match &decoded {
+            Some(Ok(text)) => text,
+            _ => inner,
+        };
+        let is_json = text.starts_with(['[', '{']);
+        if is_json && depth < DEEPEST {
+            walk(text, depth + 1, seen);
+        } else if text.chars().nth(SHORTEST - 1).is_some() && !is_time(text) {
+            seen(text);
+        }
+    }
+}
+
+/// How many bytes a string literal at the start of `json` has, quotes included.
+fn string_length(json: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    for (at, byte) in json.bytes().enumerate().skip(1) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `2024-01-01...`, as many rows may have it.
+fn is_time(text: &str) -> bool {
+    let form = text.bytes().take(10).map(|byte| if byte.is_ascii_digit() { b'9' } else { byte });
+    form.eq(*b"9999-99-99")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(row: &str) -> Vec<String> {
+        let mut marks = Vec::new();
+        each_mark(row, &mut |mark| marks.push(mark.to_owned()));
+        marks
+    }
+
+    #[test]
+    fn texts_at_any_depth() {
+        assert_eq!(marks(r#"{"some_field": "some value", "n": 123456789}"#), ["some value"]);
+        assert_eq!(marks(r#"{"a": [{"b" : "in a list"}, "short", []]}"#), ["in a list"]);
+        assert_eq!(marks(r#"{"a": "a \"quoted\" w\u00f6rd\\"}"#), ["a \"quoted\" wörd\\"]);
+        assert_eq!(marks(r#"{"a": "[{\"b\": \"as a text\"}]"}"#), ["as a text"]);
+        assert_eq!(marks(r#"{"a": "2024-01-01T10:00:00+00:00"}"#), [""; 0]);
+        assert_eq!(marks(r#"{"a": "lone \ud800 surrogate"}"#), ["lone \\ud800 surrogate"]);
+        assert_eq!(marks(r#"{"a": "unclosed"#), [""; 0]);
+        let deep = format!("{}\"at the bottom\"{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(marks(&deep), ["at the bottom"]);
+    }
+}

@@ -1,0 +1,452 @@
+//! Who saw which values, followed across all migrations: a table that is unpacked from a protected
+//! one, a copy of it, or a policy that is gone for one version must not show anybody more.
+//!
+//! The people of the data itself ask, the users that the fixtures made and a visitor, after each
+//! version. A value is recognised by its text, wherever it surfaces: through renames, in another
+//! table, inside a document or taken out of one. Only texts that were in one row of a relation are
+//! followed, so that words that many rows share say nothing.
+
+pub(crate) mod marks;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use postgres::Client;
+use serde::{Deserialize, Serialize};
+
+use crate::actor::Actor;
+use crate::check::audience::marks::{each_mark, mark_id};
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::project::Project;
+use crate::project::files::SqlFile;
+use crate::session::{self, STEADY, TextRow};
+use crate::sql::quote::{identifier, literal, qualified};
+
+/// How many users of the data are asked.
+const MOST_USERS: usize = 32;
+
+/// Somebody of the data sees values that others saw and he did not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Widening {
+    /// `V6 policies`.
+    pub migration: String,
+    /// Where the values are seen now, as `schema.name`.
+    pub relation: String,
+    /// Who sees them.
+    pub reader: String,
+    /// How many values.
+    pub values: usize,
+    /// The first of them, in the order of the relation's rows.
+    pub example: String,
+    /// Who saw that one before.
+    pub audience: Vec<String>,
+    /// The statement.
+    pub statement: String,
+}
+
+/// What came of following.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Followed {
+    /// How many users of the data were asked.
+    pub users: usize,
+    /// How many there are.
+    pub of: usize,
+    /// How many values somebody saw and were followed.
+    pub values: usize,
+    /// What is seen by more people than before, in the order of the versions.
+    pub widenings: Vec<Widening>,
+    /// What could not be read, and why.
+    pub unread: Vec<String>,
+}
+
+/// Follows the values of one database while it is migrated.
+pub(crate) struct Audience<'p> {
+    project: &'p Project,
+    platform: Platform,
+    schemas: Vec<String>,
+    readers: Vec<Reader>,
+    /// Whose who saw a value when anybody last did: a bit for each reader.
+    known: HashMap<u64, u64>,
+    followed: Followed,
+}
+
+struct Reader {
+    name: String,
+    actor: Actor,
+}
+
+/// One relation as one role may read it.
+#[derive(Deserialize)]
+struct Readable {
+    role: String,
+    relation: i64,
+    schema: String,
+    name: String,
+    /// Whether everybody of a role sees the same.
+    is_open: bool,
+    columns: Vec<String>,
+}
+
+impl Readable {
+    fn statement(&self) -> String {
+        let columns: Vec<String> = self.columns.iter().map(|name| identifier(name)).collect();
+        format!("select {} from {}", columns.join(", "), qualified(&self.schema, &self.name))
+    }
+}
+
+/// A user as the data has it.
+#[derive(Deserialize)]
+struct UserRow {
+    id: String,
+    tenant: Option<String>,
+    #[serde(default)]
+    claims: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The texts of the rows of one relation, as somebody sees them.
+type Marks = Vec<String>;
+
+impl<'p> Audience<'p> {
+    pub(crate) fn of(project: &'p Project, platform: Platform) -> Self {
+        Self {
+            project,
+            schemas: project.schemas(),
+            platform,
+            readers: Vec::new(),
+            known: HashMap::new(),
+            followed: Followed::default(),
+        }
+    }
+
+    /// Asks everybody what he sees now, right after `version`.
+    ///
+    /// # Errors
+    /// A lost connection, or a role that is missing.
+    pub(crate) fn look(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
+        own(client, &format!("begin; {STEADY}"))?;
+        self.meet(client)?;
+        let outcome = if self.readers.len() > 1 { self.ask_all(client, version) } else { Ok(()) };
+        own(client, "rollback")?;
+        outcome
+    }
+
+    /// As [`Self::look`], after rows have come: who sees more for their sake is no finding.
+    pub(crate) fn look_anew(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
+        let known = self.followed.widenings.len();
+        self.look(client, version)?;
+        self.followed.widenings.truncate(known);
+        Ok(())
+    }
+
+    pub(crate) fn into_followed(self) -> Followed {
+        let (users, values) = (self.readers.len().saturating_sub(1), self.known.len());
+        Followed { users, values, ..self.followed }
+    }
+
+    /// Adds the users that came with this version, and a visitor before the first of them.
+    fn meet(&mut self, client: &mut Client) -> Result<()> {
+        let Some(table) = self.users_table(client)? else { return Ok(()) };
+        let tenants = self.tenants_query(client)?;
+        let claims = match self.platform.has_users() {
+            true => {
+                "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(\
+                 'email', u.email, 'app_metadata', u.raw_app_meta_data))"
+            }
+            false => "'{}'::jsonb",
+        };
+        let sql = format!(
+            "select u.{key}::text as id, m.tenant, {claims} as claims \
+             from {name} as u left join ({tenants}) as m on m.id = u.{key}::text \
+             order by u.{key}::text collate \"C\"",
+            key = identifier(&table.key),
+            name = table.sql_name
+        );
+        let users: Vec<UserRow> = session::values(client, &sql)?;
+        self.followed.of = self.followed.of.max(users.len());
+        for user in users {
+            let is_known = self.readers.iter().any(|reader| reader.name == user.id);
+            if is_known || self.readers.len() > MOST_USERS {
+                continue;
+            }
+            if self.readers.is_empty() {
+                let actor = Actor::of_data(&self.platform, None)?;
+                self.readers.extend(actor.map(|actor| Reader { name: "a visitor".into(), actor }));
+            }
+            let actor =
+                Actor::of_data(&self.platform, Some((&user.id, user.tenant, &user.claims)))?;
+            self.readers.extend(actor.map(|actor| Reader { name: user.id, actor }));
+        }
+        Ok(())
+    }
+
+    fn users_table(&self, client: &mut Client) -> Result<Option<Keyed>> {
+        let default = self.platform.has_users().then_some("auth.users");
+        match self.project.config().tenancy.users.as_deref().or(default) {
+            Some(name) => keyed(client, name),
+            None => Ok(None),
+        }
+    }
+
+    /// A query for each user's first tenant.
+    fn tenants_query(&self, client: &mut Client) -> Result<String> {
+        let nobody = "select null::text as id, null::text as tenant".to_owned();
+        let Some(members) = &self.project.config().tenancy.members else { return Ok(nobody) };
+        let query = format!(
+            "select {user}::text as id, min({tenant}::text) as tenant from {} group by {user}",
+            sql_name(&members.table),
+            user = identifier(&members.user),
+            tenant = identifier(&members.tenant),
+        );
+        // The table may not be there yet, or have other columns.
+        let is_there = tolerate(client, &format!("select 1 from ({query}) q limit 0"))?.is_ok();
+        Ok(if is_there { query } else { nobody })
+    }
+
+    fn ask_all(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
+        let readable = self.readable(client)?;
+        let owners = self.owner_keys(client)?;
+        let telling = telling_marks(client, &readable)?;
+        let (mut widenings, mut unread) = (Vec::new(), Vec::new());
+        let (mut now, mut others): (HashMap<u64, u64>, HashMap<u64, u64>) = Default::default();
+        let mut open: HashMap<(&str, i64), Marks> = HashMap::new();
+        for (at, reader) in self.readers.iter().enumerate() {
+            let role = reader.actor.role();
+            let mine: Vec<&Readable> = readable.iter().filter(|r| r.role == role).collect();
+            let (shared, asked): (Vec<_>, Vec<_>) =
+                mine.into_iter().partition(|r| open.contains_key(&(role, r.relation)));
+            let mut seen: Vec<(&Readable, Marks)> = Vec::new();
+            for (relation, marks) in ask(client, reader, &asked)? {
+                match marks {
+                    Ok(marks) => seen.push((relation, marks)),
+                    Err(cause) => unread.push(format!(
+                        "{}: {} could not read {}.{}: {cause}",
+                        told(version),
+                        reader.name,
+                        relation.schema,
+                        relation.name
+                    )),
+                }
+            }
+            for relation in shared {
+                let marks = open.get(&(role, relation.relation)).cloned().unwrap_or_default();
+                seen.push((relation, marks));
+            }
+            for (relation, marks) in seen {
+                widenings.extend(self.newly_seen(version, (at, relation), &marks, &owners));
+                for mark in &marks {
+                    let id = mark_id(mark);
+                    let seen = if telling.contains(&id) { &mut now } else { &mut others };
+                    if !owners.contains(mark) {
+                        *seen.entry(id).or_default() |= 1 << at;
+                    }
+                }
+                if relation.is_open {
+                    open.insert((role, relation.relation), marks);
+                }
+            }
+        }
+        self.known.extend(now);
+        // What no longer tells whose it is was told of once.
+        for (id, bits) in others {
+            self.known.entry(id).and_modify(|known| *known |= bits);
+        }
+        self.followed.widenings.extend(widenings);
+        self.followed.unread.extend(unread);
+        Ok(())
+    }
+
+    /// What a reader sees of a relation that others saw before, but not he.
+    fn newly_seen(
+        &self,
+        version: &SqlFile,
+        (at, relation): (usize, &Readable),
+        marks: &Marks,
+        owners: &HashSet<String>,
+    ) -> Option<Widening> {
+        let mut values: HashSet<u64> = HashSet::new();
+        let mut first = None;
+        for mark in marks {
+            let id = mark_id(mark);
+            let known = self.known.get(&id).copied().unwrap_or_default();
+            if known != 0 && known & (1 << at) == 0 && !owners.contains(mark) && values.insert(id) {
+                first.get_or_insert((mark, known));
+            }
+        }
+        let (example, known) = first?;
+        let names = self.readers.iter().enumerate().filter(|(at, _)| known & (1 << at) != 0);
+        Some(Widening {
+            migration: told(version),
+            relation: format!("{}.{}", relation.schema, relation.name),
+            reader: self.readers[at].name.clone(),
+            values: values.len(),
+            example: example.clone(),
+            audience: names.map(|(_, reader)| reader.name.clone()).collect(),
+            statement: relation.statement(),
+        })
+    }
+
+    fn readable(&self, client: &mut Client) -> Result<Vec<Readable>> {
+        let mut roles: Vec<&str> = self.readers.iter().map(|reader| reader.actor.role()).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        let missing = format!(
+            "select name from pg_catalog.unnest(array[{}]::text[]) as r (name) \
+             where pg_catalog.to_regrole(pg_catalog.quote_ident(name)) is null",
+            roles.iter().map(|role| literal(role)).collect::<Vec<_>>().join(", ")
+        );
+        let missing = rows(client, &missing)?.into_iter().flatten().flatten().collect::<Vec<_>>();
+        // A migration may make it later.
+        roles.retain(|role| !missing.iter().any(|name| name == role));
+        own(
+            client,
+            &format!(
+                "select set_config('leakproof.schemas', {}, true), \
+                 set_config('leakproof.roles', {}, true)",
+                literal(&self.schemas.join("\n")),
+                literal(&roles.join("\n"))
+            ),
+        )?;
+        session::values(client, include_str!("readable.sql"))
+    }
+
+    /// The keys of users and tenants: they name owners, they are not what owners have.
+    fn owner_keys(&self, client: &mut Client) -> Result<HashSet<String>> {
+        let mut keys = HashSet::new();
+        let tenants = self.project.config().tenancy.tenant.as_deref();
+        let tenants = tenants.map(|name| keyed(client, name)).transpose()?.flatten();
+        for table in self.users_table(client)?.into_iter().chain(tenants) {
+            let key = identifier(&table.key);
+            let found = rows(client, &format!("select {key}::text from {}", table.sql_name))?;
+            keys.extend(found.into_iter().flatten().flatten());
+        }
+        Ok(keys)
+    }
+}
+
+/// A table and its key of one column.
+struct Keyed {
+    sql_name: String,
+    key: String,
+}
+
+fn sql_name(name: &str) -> String {
+    let (schema, table) = name.split_once('.').unwrap_or(("public", name));
+    qualified(schema, table)
+}
+
+/// The table of that name and its primary key, if it is there and has one of one column.
+fn keyed(client: &mut Client, name: &str) -> Result<Option<Keyed>> {
+    let sql_name = sql_name(name);
+    let key = format!(
+        "select a.attname from pg_catalog.pg_index i \
+         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] \
+         where i.indrelid = pg_catalog.to_regclass({}) and i.indisprimary and i.indnatts = 1",
+        literal(&sql_name)
+    );
+    let key = rows(client, &key)?.into_iter().flatten().flatten().next();
+    Ok(key.map(|key| Keyed { sql_name, key }))
+}
+
+fn told(version: &SqlFile) -> String {
+    format!("V{} {}", version.version(), version.name())
+}
+
+/// The texts that are in only one row of some relation, whoever sees it.
+fn telling_marks(client: &mut Client, readable: &[Readable]) -> Result<HashSet<u64>> {
+    let relations: BTreeMap<i64, String> = readable
+        .iter()
+        .map(|r| (r.relation, format!("select * from {}", qualified(&r.schema, &r.name))))
+        .collect();
+    let mut telling = HashSet::new();
+    for statement in relations.values() {
+        // A view of its own may raise for us; then others do not tell by it.
+        let Ok(found) = tolerate(client, &format!("select {}", json_of(statement)))? else {
+            continue;
+        };
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        for row in found.into_iter().flatten().flatten() {
+            let mut in_row = HashSet::new();
+            each_mark(&row, &mut |mark| {
+                in_row.insert(mark_id(mark));
+            });
+            for id in in_row {
+                *counts.entry(id).or_default() += 1;
+            }
+        }
+        telling.extend(counts.into_iter().filter(|(_, rows)| *rows == 1).map(|(id, _)| id));
+    }
+    Ok(telling)
+}
+
+/// What follows `select`.
+fn json_of(statement: &str) -> String {
+    format!("pg_catalog.row_to_json(q)::text from ({statement}) as q")
+}
+
+/// The marks of a relation, or why it could not be read.
+type Answer = Result<Marks, String>;
+
+/// What a reader sees of each relation: all at once, or one by one where one fails.
+fn ask<'r>(
+    client: &mut Client,
+    reader: &Reader,
+    relations: &[&'r Readable],
+) -> Result<Vec<(&'r Readable, Answer)>> {
+    let become_reader =
+        format!("set local statement_timeout = '10s'; {}", reader.actor.become_sql());
+    let statements: Vec<String> = relations
+        .iter()
+        .enumerate()
+        .map(|(at, relation)| format!("select {at}, {}", json_of(&relation.statement())))
+        .collect();
+    if let Ok(found) = tolerate(client, &format!("{become_reader}; {}", statements.join("; ")))? {
+        let marks = marks_of(found, relations.len());
+        return Ok(relations.iter().copied().zip(marks.into_iter().map(Ok)).collect());
+    }
+    let mut answers = Vec::new();
+    for relation in relations {
+        let statement = format!("select 0, {}", json_of(&relation.statement()));
+        let answer = tolerate(client, &format!("{become_reader}; {statement}"))?;
+        let answer = answer.map(|found| marks_of(found, 1).into_iter().flatten().collect());
+        answers.push((*relation, answer));
+    }
+    Ok(answers)
+}
+
+/// The marks of so many statements; each row begins with the place of its own. What becoming a
+/// reader answers has no such place, and is of nobody.
+fn marks_of(found: Vec<TextRow>, statements: usize) -> Vec<Marks> {
+    let mut marks: Vec<Marks> = vec![Vec::new(); statements];
+    for row in found {
+        let [Some(at), Some(line)] = row.as_slice() else { continue };
+        let at = at.parse::<usize>().ok();
+        if let Some(marks) = at.and_then(|at| marks.get_mut(at)) {
+            each_mark(line, &mut |mark| marks.push(mark.to_owned()));
+        }
+    }
+    marks
+}
+
+/// Runs statements and takes them back; gives the rows, or what the server says to them.
+fn tolerate(client: &mut Client, sql: &str) -> Result<Result<Vec<TextRow>, String>> {
+    own(client, "savepoint look")?;
+    let answer = session::rows(client, sql);
+    own(client, "rollback to savepoint look; release savepoint look")?;
+    match answer {
+        Ok(rows) => Ok(Ok(rows)),
+        Err(cause) if cause.as_db_error().is_some() => Ok(Err(session::reason(&cause))),
+        Err(cause) => Err(lost(&cause)),
+    }
+}
+
+fn rows(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
+    session::rows(client, sql).map_err(|cause| lost(&cause))
+}
+
+fn own(client: &mut Client, sql: &str) -> Result<()> {
+    client.batch_execute(sql).map_err(|cause| lost(&cause))
+}
+
+fn lost(cause: &postgres::Error) -> Error {
+    session::internal("ask who sees what after a migration", cause)
+}

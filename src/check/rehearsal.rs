@@ -1,0 +1,220 @@
+//! The files that are new, once more, in a database with generated rows: what a file does to rows
+//! shows only where there are some, and who has no fixtures has none.
+//!
+//! It is a database of its own, so that nothing of it is in what the actors are probed on, and a file
+//! that fails on rows which it would never meet stops nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use postgres::Client;
+
+use crate::actor::people;
+use crate::catalog::{Catalog, Oid, Relation};
+use crate::check::audience::{Audience, Widening};
+use crate::error::{Error, Result};
+use crate::migrate::{Applied, in_transaction};
+use crate::platform::Platform;
+use crate::project::Project;
+use crate::project::files::SqlFile;
+use crate::scratch::Scratch;
+use crate::server::instance::Server;
+use crate::session;
+use crate::sql::statement;
+use crate::tenancy::Tenancy;
+use crate::world::value::World;
+
+/// What the new files did to generated rows.
+#[derive(Debug, Default)]
+pub struct Rehearsal {
+    /// The versions that met rows, and what they did to them.
+    pub applied: Vec<Applied>,
+    /// How many rows there were in the end.
+    pub rows: usize,
+    /// Files that cannot be applied where there are rows.
+    pub failed: Vec<Failure>,
+    /// Where no rows could be generated, what could not be read, and why.
+    pub notes: Vec<String>,
+    /// Who sees more after a file than before.
+    pub widenings: Vec<Widening>,
+}
+
+impl Rehearsal {
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// A file that fails on generated rows.
+#[derive(Debug)]
+pub struct Failure {
+    /// The number before the name.
+    pub version: i64,
+    /// The words after the version.
+    pub name: String,
+    /// What the server says.
+    pub error: Error,
+    /// The table of which any row makes it fail: it gets a column that may not be NULL and has no
+    /// default.
+    pub by_any_row_of: Option<String>,
+}
+
+/// Applies the files up to `from` without rows, then lets each later one meet rows of every owner in
+/// every table that is there.
+///
+/// # Errors
+/// A server that is lost, or a file that fails without rows, too.
+pub(crate) fn rehearse(
+    project: &Project,
+    platform: &Platform,
+    server: &Arc<Server>,
+    from: i64,
+) -> Result<Rehearsal> {
+    let mut rehearsal = Rehearsal::default();
+    let mut from = from;
+    // Once more after each file that fails on rows, which it does not meet then.
+    while let Some(failed_at) = rehearse_from(project, platform, server, from, &mut rehearsal)? {
+        from = failed_at;
+    }
+    Ok(rehearsal)
+}
+
+/// Gives the version that failed on rows, if one did.
+fn rehearse_from(
+    project: &Project,
+    platform: &Platform,
+    server: &Arc<Server>,
+    from: i64,
+    rehearsal: &mut Rehearsal,
+) -> Result<Option<i64>> {
+    let later = project.migrations().iter().filter(|file| file.version() > from);
+    let later: Vec<&SqlFile> = later.collect();
+    if later.is_empty() {
+        return Ok(None);
+    }
+    let mut scratch = Scratch::empty(project, platform.clone(), server)?;
+    scratch.rehearse_to(from, &mut |_, _, _| Ok(()))?;
+    let mut client = scratch.connect()?;
+    let mut filled = Filled::default();
+    let mut audience = Audience::of(project, platform.clone());
+    let known_before = scratch.applied().len();
+    let mut failed_at = None;
+    for file in later {
+        filled.fill(&mut client, (project, platform), file, rehearsal)?;
+        audience.look_anew(&mut client, file)?;
+        let mut look = |client: &mut Client, file: &SqlFile, _: &mut _| audience.look(client, file);
+        if let Err(error) = scratch.rehearse_to(file.version(), &mut look) {
+            if client.is_closed() {
+                return Err(error);
+            }
+            let (version, name) = (file.version(), file.name().to_owned());
+            let by_any_row_of = filled.table_that_lacks_a_value(file, &error);
+            rehearsal.failed.push(Failure { version, name, error, by_any_row_of });
+            failed_at = Some(version);
+            break;
+        }
+    }
+    rehearsal.rows = rehearsal.rows.max(filled.rows);
+    rehearsal.applied.extend(scratch.applied().iter().skip(known_before).cloned());
+    let followed = audience.into_followed();
+    rehearsal.widenings.extend(followed.widenings);
+    followed.unread.into_iter().for_each(|unread| rehearsal.note(unread));
+    Ok(failed_at)
+}
+
+/// `V3 add_title`
+fn title(file: &SqlFile) -> String {
+    format!("V{} {}", file.version(), file.name())
+}
+
+/// The tables that have rows, as they were when they got them.
+#[derive(Default)]
+struct Filled {
+    tables: BTreeSet<Oid>,
+    rows: usize,
+    catalog: Arc<Catalog>,
+}
+
+impl Filled {
+    /// Puts rows into the tables that have come, and says so where none can be had.
+    fn fill(
+        &mut self,
+        client: &mut Client,
+        (project, platform): (&Project, &Platform),
+        file: &SqlFile,
+        rehearsal: &mut Rehearsal,
+    ) -> Result<()> {
+        let seeded = in_transaction(client, |client| self.seed(client, project, platform));
+        match seeded {
+            Ok(empty) => {
+                for (table, reason) in empty {
+                    let title = title(file);
+                    let reason = reason.lines().next().unwrap_or_default();
+                    rehearsal.note(format!("no rows in {table} before {title}: {reason}"));
+                }
+            }
+            Err(error) if client.is_closed() => return Err(error),
+            Err(error) => {
+                rehearsal.note(format!("no rows before {}: {}", title(file), error.fact()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the new tables that have no row, and why.
+    fn seed(
+        &mut self,
+        client: &mut Client,
+        project: &Project,
+        platform: &Platform,
+    ) -> Result<Vec<(String, String)>> {
+        client
+            .batch_execute(session::STEADY)
+            .map_err(|cause| session::internal("generate rows", &cause))?;
+        let mut catalog = Catalog::read(client)?;
+        let tenancy = Tenancy::find(project, &mut catalog)?;
+        let actors = people(project, platform, &catalog, &tenancy)?;
+        let catalog = Arc::new(catalog);
+        self.catalog = Arc::clone(&catalog);
+        let is_new = |relation: &&Relation| {
+            relation.is_table()
+                && tenancy.is_of_project(relation)
+                && !self.tables.contains(&relation.oid)
+        };
+        let new: Vec<Oid> = catalog.relations().filter(is_new).map(|r| r.oid).collect();
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let platform = platform.clone();
+        let world =
+            World::seed(client, Arc::clone(&catalog), tenancy, platform, actors, &new, &[])?;
+        self.rows += world.seeded.values().map(Vec::len).sum::<usize>();
+        let reason = |oid: &Oid| {
+            let title = catalog.relation(*oid)?.title();
+            Some((title, world.unseeded.get(oid)?.clone()))
+        };
+        let empty = new.iter().filter(|oid| !world.seeded.contains_key(oid)).filter_map(reason);
+        let empty = empty.collect();
+        self.tables.extend(new);
+        Ok(empty)
+    }
+
+    /// The table with rows that an error is about, if it says that a column may not be NULL which was
+    /// not there when the rows came. The server quotes both names, in whatever language.
+    fn table_that_lacks_a_value(&self, file: &SqlFile, error: &Error) -> Option<String> {
+        let text = error.to_string();
+        let quoted: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
+        let [column, table, ..] = quoted.as_slice() else { return None };
+        let is_it = |relation: &&Relation| {
+            self.tables.contains(&relation.oid)
+                && relation.name == *table
+                && relation.column(column).is_none()
+        };
+        let mut statements = statement::split(file.sql()).into_iter();
+        let is_certain = text.contains("(SQLSTATE 23502)")
+            && statements.any(|one| statement::adds_without_value(one.text, column));
+        self.catalog.relations().filter(|_| is_certain).find(is_it).map(Relation::title)
+    }
+}

@@ -1,0 +1,204 @@
+//! There, back and there again: each rollback file must lead to what was before its version, and
+//! the migrations must lead to the same end from there.
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+use serde::Serialize;
+
+use crate::catalog::{Definitions, definitions};
+use crate::error::{Error, Result};
+use crate::migrate::Applied;
+use crate::preserve;
+use crate::preserve::census::Census;
+use crate::project::Project;
+use crate::project::files::SqlFile;
+use crate::scratch::Scratch;
+
+/// What came of a round trip.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RoundTrip {
+    /// The versions that were taken back, the latest first.
+    pub back: Vec<i64>,
+    /// Where the trip turned round: at a version without a way back, or else at the first.
+    pub turned_at: i64,
+    /// Whether it was not the first.
+    pub is_cut_short: bool,
+    /// The versions after which rows could not be compared, since fixtures came later.
+    pub without_data: Vec<i64>,
+    /// What was not as before.
+    pub differences: Vec<Difference>,
+    /// What the migrations did to the data on the second way there.
+    #[serde(skip)]
+    pub again: Vec<Applied>,
+}
+
+/// What one step left otherwise than it was.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// The rollback file, or the version that was reached again.
+    pub on: String,
+    /// `the way back from V4`.
+    pub when: String,
+    /// One line each: `gone: ...`, `new: ...`, `was: ...`, `is: ...`, or why it fails.
+    pub lines: Vec<String>,
+    /// Whether a statement failed, so that there is nothing to compare.
+    pub has_failed: bool,
+}
+
+/// A database as a version left it.
+struct State {
+    version: i64,
+    definitions: Definitions,
+    contents: BTreeMap<String, String>,
+}
+
+/// The states that the first way there passed through.
+#[derive(Default)]
+pub(crate) struct Passed {
+    states: Vec<State>,
+}
+
+impl Passed {
+    /// Notes what is there after a version and its fixture.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) fn look(
+        &mut self,
+        client: &mut Client,
+        version: &SqlFile,
+        census: &mut Option<Census>,
+    ) -> Result<()> {
+        self.states.push(State::read(client, version.version(), census)?);
+        Ok(())
+    }
+
+    /// Goes back from the last version as far as there are rollback files, and there again.
+    ///
+    /// # Errors
+    /// The last version has no rollback file, or the server is lost.
+    pub(crate) fn travel(self, project: &Project, scratch: &mut Scratch<'_>) -> Result<RoundTrip> {
+        let mut trip = RoundTrip::default();
+        let [.., _, last] = self.states.as_slice() else { return Ok(trip) };
+        if project.rollback(last.version).is_none() {
+            return Err(Error::new(format!("version {} has no way back", last.version))
+                .help(format!("add `rollback/V{}__<name>.sql`", last.version)));
+        }
+        let mut client = scratch.connect()?;
+        // Back to the first version at most: its fixtures are the data of the trip.
+        let mut at = self.states.len() - 1;
+        while at > 0 && project.rollback(self.states[at].version).is_some() {
+            if !self.step_back(project, scratch, &mut client, at, &mut trip)? {
+                (trip.turned_at, trip.is_cut_short) = (self.states[at].version, true);
+                return Ok(trip);
+            }
+            at -= 1;
+        }
+        (trip.turned_at, trip.is_cut_short) = (self.states[at].version, at > 0);
+        let known = scratch.applied().len();
+        let outcome = scratch.migrate_again(&mut client);
+        trip.again = scratch.applied()[known..].to_vec();
+        let again = State::read(&mut client, last.version, &mut None)?;
+        let on = format!("V{}", last.version);
+        match outcome {
+            Ok(()) => {
+                let has_all_rows = project.seeds().is_empty();
+                trip.compare(on, "the way there again", last, &again, has_all_rows);
+            }
+            Err(failure) => trip.note_failure(on, "the way there again", &failure),
+        }
+        Ok(trip)
+    }
+
+    /// Takes back one version. Gives false where its file fails, so that there is no going on.
+    fn step_back(
+        &self,
+        project: &Project,
+        scratch: &Scratch<'_>,
+        client: &mut Client,
+        at: usize,
+        trip: &mut RoundTrip,
+    ) -> Result<bool> {
+        let (version, before) = (self.states[at].version, &self.states[at - 1]);
+        let outcome = scratch.roll_back_on(client, before.version);
+        // A lost server fails here, too, and is no fault of the file.
+        let now = State::read(client, before.version, &mut None)?;
+        if let Err(failure) = outcome {
+            trip.note_failure(place(project, version), &back_from(version), &failure);
+            return Ok(false);
+        }
+        trip.back.push(version);
+        let has_fixture = |state: &State| project.fixture(state.version).is_some();
+        // Seeds come after the last version.
+        let has_all_rows = project.seeds().is_empty() && !self.states[at..].iter().any(has_fixture);
+        if !has_all_rows {
+            trip.without_data.push(version);
+        }
+        trip.compare(place(project, version), &back_from(version), before, &now, has_all_rows);
+        Ok(true)
+    }
+}
+
+fn back_from(version: i64) -> String {
+    format!("the way back from V{version}")
+}
+
+fn place(project: &Project, version: i64) -> String {
+    let file = project.rollback(version).map(|file| file.path().display().to_string());
+    file.unwrap_or_else(|| format!("V{version}"))
+}
+
+impl State {
+    fn read(client: &mut Client, version: i64, census: &mut Option<Census>) -> Result<Self> {
+        let (definitions, contents) = (definitions(client)?, preserve::contents(client, census)?);
+        Ok(Self { version, definitions, contents })
+    }
+}
+
+impl RoundTrip {
+    fn note_failure(&mut self, on: String, when: &str, failure: &Error) {
+        let lines =
+            failure.to_string().lines().map(|line| format!("fails: {}", line.trim())).collect();
+        self.differences.push(Difference { on, when: when.to_owned(), lines, has_failed: true });
+    }
+
+    fn compare(&mut self, on: String, when: &str, was: &State, is: &State, with_data: bool) {
+        let name = |(kind, title): &(String, String)| format!("{kind} {title}");
+        let mut lines = differing(&was.definitions, &is.definitions, name);
+        if with_data {
+            lines
+                .extend(differing(&was.contents, &is.contents, |title| format!("rows of {title}")));
+        }
+        if !lines.is_empty() {
+            self.differences.push(Difference {
+                on,
+                when: when.to_owned(),
+                lines,
+                has_failed: false,
+            });
+        }
+    }
+}
+
+/// What one has and the other lacks, and what both have otherwise.
+fn differing<K: Ord>(
+    was: &BTreeMap<K, String>,
+    is: &BTreeMap<K, String>,
+    name: impl Fn(&K) -> String,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (key, before) in was {
+        match is.get(key) {
+            None => lines.push(format!("gone: {}: {before}", name(key))),
+            Some(now) if now != before => {
+                lines.push(format!("was: {}: {before}", name(key)));
+                lines.push(format!("is: {}: {now}", name(key)));
+            }
+            Some(_) => {}
+        }
+    }
+    let new = is.iter().filter(|(key, _)| !was.contains_key(*key));
+    lines.extend(new.map(|(key, now)| format!("new: {}: {now}", name(key))));
+    lines
+}

@@ -1,0 +1,109 @@
+//! The cells: one actor, one command, one class of rows of one relation, and all of them, in order.
+
+use serde::Serialize;
+
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::matrix::verdict::{Evidence, Verdict};
+
+/// One actor, one command, one class of rows of one relation.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cell {
+    /// `schema.name`
+    pub relation: String,
+    /// The actor's name.
+    pub actor: String,
+    /// What was tried.
+    pub command: Command,
+    /// On whose rows.
+    pub class: RowClass,
+    /// What happened.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// How that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// A relation as the matrix shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Subject {
+    /// `schema.name`
+    pub relation: String,
+    /// `table`, `view`, ...
+    pub kind: &'static str,
+    /// Why it holds no seeded row, if it holds none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseeded: Option<String>,
+    /// Whether its rows belong to users and to no tenant.
+    #[serde(skip)]
+    pub(crate) is_of_users_only: bool,
+}
+
+/// All cells, in the order of relation, actor, command and class.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Matrix {
+    subjects: Vec<Subject>,
+    actors: Vec<String>,
+    cells: Vec<Cell>,
+}
+
+impl Matrix {
+    /// Puts the parts in order; actors stay as given.
+    pub(crate) fn new(
+        mut subjects: Vec<Subject>,
+        actors: Vec<String>,
+        mut cells: Vec<Cell>,
+    ) -> Self {
+        subjects.sort_by(|a, b| a.relation.cmp(&b.relation));
+        let place = |actor: &String| actors.iter().position(|known| known == actor);
+        cells.sort_by(|a, b| {
+            let key = |cell: &Cell| (place(&cell.actor), cell.command, cell.class);
+            a.relation.cmp(&b.relation).then_with(|| key(a).cmp(&key(b)))
+        });
+        Self { subjects, actors, cells }
+    }
+
+    /// The relations, by name.
+    pub fn subjects(&self) -> &[Subject] {
+        &self.subjects
+    }
+
+    /// The actors in the order of the rows.
+    pub fn actors(&self) -> &[String] {
+        &self.actors
+    }
+
+    /// The cells, in order.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// Whether anything was tried at all.
+    pub fn is_tried(&self) -> bool {
+        self.cells.iter().any(|cell| !matches!(cell.verdict, Verdict::Untested { .. }))
+    }
+
+    /// The same with some of the relations only.
+    pub(crate) fn of_relations(mut self, is_wanted: impl Fn(&str) -> bool) -> Self {
+        self.subjects.retain(|subject| is_wanted(&subject.relation));
+        self.cells.retain(|cell| is_wanted(&cell.relation));
+        self
+    }
+
+    /// The cells of one relation, which lie side by side.
+    pub(crate) fn of(&self, relation: &str) -> &[Cell] {
+        let start = self.cells.partition_point(|cell| cell.relation.as_str() < relation);
+        let end = self.cells.partition_point(|cell| cell.relation.as_str() <= relation);
+        &self.cells[start..end]
+    }
+
+    /// The cells of one relation and actor.
+    pub(crate) fn row<'a>(
+        &'a self,
+        relation: &'a str,
+        actor: &'a str,
+    ) -> impl Iterator<Item = &'a Cell> {
+        self.of(relation).iter().filter(move |cell| cell.actor == actor)
+    }
+}

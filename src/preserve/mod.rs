@@ -1,0 +1,130 @@
+//! Census, preserve queries and recorded calls: shows that a migration lost nothing.
+//!
+//! The census needs no words from anybody: it counts and sums every column by catalog identity
+//! (table oid, attnum), which renames keep. A preserve pair vouches for a planned change of shape. A
+//! recorded call is a question to the API whose answer stays the same. All of them run inside the
+//! migration's own transaction and write nothing that outlives it.
+
+pub(crate) mod calls;
+pub(crate) mod census;
+pub(crate) mod difference;
+pub(crate) mod loss;
+pub(crate) mod pairs;
+pub(crate) mod prints;
+pub(crate) mod retype;
+pub(crate) mod steady;
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::preserve::census::{Census, Sums};
+use crate::preserve::difference::Difference;
+use crate::preserve::steady::{own, pin_formats};
+use crate::project::preserve_file::PreservePair;
+
+pub use crate::preserve::calls::{AnswerDifference, CallOutcome};
+pub use crate::preserve::loss::{Loss, LossKind};
+pub use crate::preserve::pairs::{LineDifference, PairOutcome};
+
+/// What was seen of the data across one migration.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Preservation {
+    /// Tables that had rows before.
+    pub tables: usize,
+    /// Rows in those tables.
+    pub rows: u64,
+    /// Columns that had values before and were compared.
+    pub columns: usize,
+    /// What is gone or changed and no pair covers.
+    pub losses: Vec<Loss>,
+    /// What is gone or changed as planned: covered by a pair.
+    pub covered: Vec<Loss>,
+    /// Columns with another type and every value, one sentence each.
+    pub retyped: Vec<String>,
+    /// Columns of times that a trigger of theirs has set to now, and nothing else has changed.
+    pub stamped: Vec<String>,
+    /// The pairs and how they came out.
+    pub pairs: Vec<PairOutcome>,
+    /// The recorded calls and how they came out.
+    pub calls: Vec<CallOutcome>,
+}
+
+impl Preservation {
+    /// Whether nothing was lost: no uncovered loss, every pair agrees, every call answers as before.
+    pub fn holds(&self) -> bool {
+        self.losses.is_empty()
+            && self.pairs.iter().all(PairOutcome::holds)
+            && self.calls.iter().all(CallOutcome::holds)
+    }
+}
+
+/// What was there before a migration.
+pub(crate) struct Before {
+    census: Census,
+}
+
+/// Takes the census and runs the `before` queries, in the migration's transaction. What [`after`]
+/// counted last is taken as `known`, if nobody has written since.
+pub(crate) fn before(
+    client: &mut Client,
+    pairs: &[PreservePair],
+    known: Option<Census>,
+) -> Result<Before> {
+    pin_formats(client)?;
+    pairs::run_before(client, pairs)?;
+    let census = known.map_or_else(|| Census::take(client), Ok)?;
+    prints::keep(client, &census)?;
+    Ok(Before { census })
+}
+
+/// Takes the census again, runs the `after` queries and compares. `file` is the migration's text.
+/// Gives what there is now, too, if it was counted.
+pub(crate) fn after(
+    client: &mut Client,
+    file: &str,
+    pairs: &[PreservePair],
+    before: &Before,
+) -> Result<(Preservation, Option<Census>)> {
+    pin_formats(client)?;
+    let outcomes = pairs::compare_after(client, pairs)?;
+    let (after, now) = Census::take_again(client, &before.census)?;
+    let zones = retype::stated_zones(file);
+    let Difference { losses, retyped, stamped } =
+        difference::differences(client, &before.census, &after, &zones)?;
+    let (covered, losses) = losses.into_iter().partition(|loss| {
+        let is_vouched = |pair: &PreservePair| pair.covers().iter().any(|name| loss.is_in(name));
+        pairs.iter().any(is_vouched)
+    });
+    let (tables, rows, columns) = before.census.size();
+    let (pairs, calls) = (outcomes, Vec::new());
+    Ok((
+        Preservation { tables, rows, columns, losses, covered, retyped, stamped, pairs, calls },
+        now,
+    ))
+}
+
+/// What a database holds, by names: a line for each table and for each column with values. Leaves a
+/// census of it where there is none.
+pub(crate) fn contents(
+    client: &mut Client,
+    census: &mut Option<Census>,
+) -> Result<BTreeMap<String, String>> {
+    own(client, "begin")?;
+    pin_formats(client)?;
+    let known = census.take().map_or_else(|| Census::take(client), Ok)?;
+    let census = census.insert(known).clone().by_name(client)?;
+    own(client, "rollback")?;
+    let mut contents = BTreeMap::new();
+    for table in census.tables.values().filter(|table| table.rows > 0) {
+        contents.insert(table.title(), format!("{} rows", table.rows));
+        for column in table.columns.values().filter(|column| column.sums.values > 0) {
+            let Sums { values, plain, placed, .. } = &column.sums;
+            let sums = format!("{values} values, checksums {plain} and {placed}");
+            contents.insert(format!("{}.{}", table.title(), column.name), sums);
+        }
+    }
+    Ok(contents)
+}

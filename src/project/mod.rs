@@ -1,0 +1,298 @@
+//! Reads a project folder into a [`Project`] value and accounts for every file in it.
+//!
+//! Touches the file system, never a database. What is misnamed, doubled or unreadable is refused
+//! here, with the file named, so that nothing further on can skip a migration in silence.
+
+pub(crate) mod calls;
+pub(crate) mod config;
+pub(crate) mod dialect;
+pub(crate) mod discover;
+pub(crate) mod files;
+pub(crate) mod glob;
+pub(crate) mod guard;
+pub(crate) mod layout;
+pub(crate) mod next;
+pub(crate) mod preserve_file;
+pub(crate) mod sections;
+pub(crate) mod supabase_config;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::Result;
+use crate::project::supabase_config::SupabaseConfig;
+
+pub use crate::project::calls::{Caller, RecordedCall};
+pub use crate::project::config::{
+    ActorConfig, Config, Grants, Identity, MembersConfig, OwnerConfig, PlatformKind, TenancyConfig,
+    Waiver,
+};
+pub use crate::project::files::{Naming, SqlFile};
+pub use crate::project::layout::Layout;
+pub use crate::project::next::NextMigration;
+pub use crate::project::preserve_file::PreservePair;
+
+/// A folder with migrations and what belongs to them, read and accounted for.
+#[derive(Debug)]
+pub struct Project {
+    root: PathBuf,
+    name: String,
+    config: Config,
+    migrations: Vec<SqlFile>,
+    fixtures: BTreeMap<i64, SqlFile>,
+    rollbacks: BTreeMap<i64, SqlFile>,
+    preserve: BTreeMap<i64, Vec<PreservePair>>,
+    calls: Vec<RecordedCall>,
+    seeds: Vec<Seed>,
+    supabase: SupabaseConfig,
+    notes: Vec<String>,
+}
+
+/// A file of data that is loaded after the last migration.
+#[derive(Debug)]
+pub struct Seed {
+    file: SqlFile,
+    /// What comes after [`files::ROWS_OF_WORLD`].
+    rows_of_world: Option<SqlFile>,
+    is_own: bool,
+}
+
+impl Seed {
+    /// The file.
+    pub fn file(&self) -> &SqlFile {
+        &self.file
+    }
+
+    /// Whether it was written for leakproof, so that it has to load: `seed.sql` beside
+    /// `leakproof.toml` and migrations of our own layout. Others are made for somebody's local
+    /// application.
+    pub fn is_own(&self) -> bool {
+        self.is_own
+    }
+}
+
+impl Project {
+    /// Reads the project in `path`: a folder of one's own, one above it where it is the only one, or
+    /// the folder of its migrations.
+    ///
+    /// # Errors
+    /// No migrations, or more than one folder of them. A folder or file that cannot be read, two
+    /// files of one version, a file that is not UTF-8, a config with unknown keys, a fixture,
+    /// preserve, api or rollback file of a version that no migration has, or of another form. In
+    /// refinery's layout, and beside any migrations, a file whose name is not that of a migration.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let found = discover::find(path.as_ref())?;
+        let supabase_folder = found.supabase();
+        let supabase = match &supabase_folder {
+            Some(folder) => SupabaseConfig::read(folder)?,
+            None => SupabaseConfig::default(),
+        };
+        let declared = match (&supabase_folder, found.layout) {
+            (Some(folder), Layout::Declarative) => discover::declared_files(folder)?,
+            _ => Vec::new(),
+        };
+        let discover::Found { root, config, folder, layout, mut notes } = found;
+        let reading = layout::read(&folder, layout, &declared)?;
+        let migrations = reading.migrations;
+        if migrations.is_empty() {
+            return Err(files::holds_none(&folder));
+        }
+        if let Some(title) = layout.title() {
+            notes.push(format!("`{}` is read as {title}", folder.display()));
+        }
+        notes.extend(reading.notes);
+        // Elsewhere a folder of that name may be something else.
+        let is_ours = layout == Layout::Refinery || root.join("leakproof.toml").is_file();
+        let beside = |kind: &str| {
+            let folder = root.join(kind);
+            match is_ours || files::has_version_of(&folder, &migrations) {
+                true => files::read_beside(&folder, &migrations),
+                false => Ok(Vec::new()),
+            }
+        };
+        let fixtures = one_per_version(beside("fixtures")?)?;
+        let mut rollbacks = reading.rollbacks;
+        rollbacks.extend(beside("rollback")?);
+        let rollbacks = one_per_version(rollbacks)?;
+        let mut preserve: BTreeMap<i64, Vec<PreservePair>> = BTreeMap::new();
+        for file in beside("preserve")? {
+            preserve.entry(file.version()).or_default().extend(preserve_file::parse(&file)?);
+        }
+        let versions: Vec<i64> = migrations.iter().map(SqlFile::version).collect();
+        let mut calls = Vec::new();
+        for file in beside("api")? {
+            calls.extend(calls::parse(&file, &versions)?);
+        }
+        let seeds = read_seeds(&root, layout, &supabase, &mut notes)?;
+        let name = match &config.project.name {
+            Some(name) => name.clone(),
+            None => folder_name(&root),
+        };
+        Ok(Self {
+            root,
+            name,
+            config,
+            migrations,
+            fixtures,
+            rollbacks,
+            preserve,
+            calls,
+            seeds,
+            supabase,
+            notes,
+        })
+    }
+
+    /// The name in the config, else that of the folder.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder as it was given.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What `leakproof.toml` says, or the defaults.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The schemas that the API exposes: what `leakproof.toml` says, else what Supabase's config
+    /// says, else `public`.
+    pub(crate) fn schemas(&self) -> Vec<String> {
+        let named = self.config.project.schemas.as_ref().or(self.supabase.schemas.as_ref());
+        named.cloned().unwrap_or_else(|| vec!["public".into()])
+    }
+
+    /// Whether `leakproof.toml` names them, so that each has to be there.
+    pub(crate) fn names_schemas(&self) -> bool {
+        self.config.project.schemas.is_some()
+    }
+
+    /// The major version of PostgreSQL that Supabase's config says the project has.
+    pub(crate) fn major_version(&self) -> Option<u32> {
+        self.supabase.major_version
+    }
+
+    /// What a reader of the report must know of how the project was read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The files of data to load after the last migration, in order.
+    pub fn seeds(&self) -> &[Seed] {
+        &self.seeds
+    }
+
+    /// The rows of the world's own people that somebody wrote, where leakproof could make none.
+    pub fn rows_of_world(&self) -> impl Iterator<Item = &SqlFile> {
+        self.seeds.iter().filter_map(|seed| seed.rows_of_world.as_ref())
+    }
+
+    /// The migrations in the order of their versions.
+    pub fn migrations(&self) -> &[SqlFile] {
+        &self.migrations
+    }
+
+    /// The data to load right after a version, if there is any.
+    pub fn fixture(&self, version: i64) -> Option<&SqlFile> {
+        self.fixtures.get(&version)
+    }
+
+    /// The way back from a version to the one before it, if there is one.
+    pub fn rollback(&self, version: i64) -> Option<&SqlFile> {
+        self.rollbacks.get(&version)
+    }
+
+    /// The before/after pairs of a version.
+    pub fn preserve(&self, version: i64) -> &[PreservePair] {
+        self.preserve.get(&version).map_or(&[], Vec::as_slice)
+    }
+
+    /// The recorded calls whose answers the migration to a version must leave as they are.
+    pub fn calls(&self, version: i64) -> Vec<&RecordedCall> {
+        self.calls.iter().filter(|call| call.is_compared_across(version)).collect()
+    }
+
+    /// The recorded calls that are compared across no migration, since none comes after them yet.
+    pub fn calls_ahead(&self) -> usize {
+        let last = self.migrations.last().map_or(0, SqlFile::version);
+        self.calls.iter().filter(|call| call.version() >= last).count()
+    }
+
+    /// Where the accepted matrix is, as configured, else `access.snap` in the project folder.
+    pub fn accepted_path(&self) -> PathBuf {
+        match &self.config.project.accepted {
+            Some(path) => without_detours(&self.root.join(path)),
+            None => self.root.join("access.snap"),
+        }
+    }
+}
+
+fn folder_name(root: &Path) -> String {
+    let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    whole.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// `a/b/../c` as `a/c`, for people to read.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for component in path.components() {
+        let ends_in_name = matches!(short.components().next_back(), Some(Component::Normal(_)));
+        // Behind a symbolic link, `..` is another folder than it looks.
+        if component == Component::ParentDir && ends_in_name && !short.is_symlink() {
+            short.pop();
+        } else {
+            short.push(component);
+        }
+    }
+    short
+}
+
+/// The files of Supabase's config, and `seed.sql` in the project folder.
+fn read_seeds(
+    root: &Path,
+    layout: Layout,
+    supabase: &SupabaseConfig,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Seed>> {
+    let own = root.join("seed.sql");
+    let has_config = root.join("leakproof.toml").is_file();
+    let is_own = has_config && layout == Layout::Refinery;
+    let mut paths: Vec<(PathBuf, bool)> =
+        supabase.seeds.iter().map(|path| (path.clone(), false)).collect();
+    // Rows of the world are nobody else's.
+    let is_for_us = || fs::read_to_string(&own).is_ok_and(|text| files::has_rows_of_world(&text));
+    if own.is_file() && (has_config || paths.is_empty() || is_for_us()) {
+        paths.push((own, is_own));
+    }
+    for pattern in &supabase.missing_seeds {
+        notes.push(format!("no file fits `{pattern}` under `sql_paths` in `supabase/config.toml`"));
+    }
+    let mut seeds = Vec::new();
+    for (path, is_own) in paths {
+        match layout::read_seed(&path) {
+            Ok((file, told)) => {
+                notes.extend(told);
+                let (file, rows_of_world) = file.without_rows_of_world();
+                seeds.push(Seed { file, rows_of_world, is_own });
+            }
+            Err(error) if is_own => return Err(error),
+            Err(error) => notes.push(format!("{} (no data of it is loaded)", error.fact())),
+        }
+    }
+    Ok(seeds)
+}
+
+fn one_per_version(files: Vec<SqlFile>) -> Result<BTreeMap<i64, SqlFile>> {
+    let mut by_version: BTreeMap<i64, SqlFile> = BTreeMap::new();
+    for file in files {
+        if let Some(first) = by_version.get(&file.version()) {
+            return Err(files::doubled(first, &file));
+        }
+        by_version.insert(file.version(), file);
+    }
+    Ok(by_version)
+}

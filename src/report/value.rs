@@ -1,0 +1,120 @@
+//! All that a check found, as a value, and the outcome.
+
+use std::time::Duration;
+
+use crate::check::audience::Followed;
+use crate::check::rehearsal::Rehearsal;
+use crate::check::round_trip::RoundTrip;
+use crate::error::Error;
+use crate::finding::value::Finding;
+use crate::finding::waiver::Waived;
+use crate::matrix::cell::Matrix;
+use crate::matrix::compare::Comparison;
+use crate::migrate::Applied;
+use crate::probe::controls::ControlSet;
+
+/// All that a check found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The project's name.
+    pub project: String,
+    /// Its folder as given.
+    pub path: String,
+    /// The server that was used.
+    pub server: String,
+    /// The platform.
+    pub platform: String,
+    /// What a reader must know to judge the rest.
+    pub notes: Vec<String>,
+    /// The migrations, and what they did to the data.
+    pub applied: Vec<Applied>,
+    /// With `--keep-going`: why files could not be applied. All else is true of the others only.
+    pub failed: Vec<Error>,
+    /// Why the run ended early, where it did after something was lost: no access was checked then.
+    pub stopped: Option<Error>,
+    /// How many tenants the world has.
+    pub tenants: usize,
+    /// How many actors asked.
+    pub people: usize,
+    /// How many rows were seeded.
+    pub seeded_rows: usize,
+    /// How many statements the probes took.
+    pub attempts: usize,
+    /// A `seed.sql` to fill in, where some owner has no row in a table.
+    pub seed_stub: Option<String>,
+    /// The positive controls.
+    pub controls: ControlSet,
+    /// Who could do what.
+    pub matrix: Matrix,
+    /// Against what was accepted; none if the run ended early.
+    pub comparison: Option<Comparison>,
+    /// With `--accept`: how it was before.
+    pub accepted_now: Option<Comparison>,
+    /// What leaks, and what was lost.
+    pub findings: Vec<Finding>,
+    /// Findings that are declared to be meant.
+    pub waived: Vec<Waived>,
+    /// Who saw which values of the data after each migration.
+    pub followed: Followed,
+    /// What the files that are new did to generated rows, where there are no fixtures.
+    pub rehearsal: Option<Rehearsal>,
+    /// With `--round-trip`: there, back and there again.
+    pub round_trip: Option<RoundTrip>,
+    /// How long each step took.
+    pub timings: Vec<(&'static str, Duration)>,
+}
+
+/// The outcome, one per exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0: as accepted, nothing found, nothing lost.
+    Passed,
+    /// 1: access changed, a finding, or something lost.
+    Failed,
+    /// 2: nothing of that, but not all files could be applied.
+    Incomplete,
+    /// 3: nothing was probed, or a positive control failed.
+    Untrusted,
+}
+
+impl Outcome {
+    /// The process exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Incomplete => 2,
+            Self::Untrusted => 3,
+        }
+    }
+}
+
+impl Report {
+    /// Whether access was compared and found as accepted.
+    pub fn is_as_accepted(&self) -> bool {
+        self.comparison.as_ref().is_some_and(Comparison::is_as_accepted)
+    }
+
+    /// Whether access was compared and found otherwise.
+    fn has_changed(&self) -> bool {
+        let is_compared = matches!(self.comparison, Some(Comparison::Compared { .. }));
+        is_compared && !self.is_as_accepted()
+    }
+
+    /// The outcome; an untrusted detector outweighs what it says.
+    pub fn outcome(&self) -> Outcome {
+        if self.stopped.is_some() {
+            Outcome::Failed
+        } else if !self.controls.failed.is_empty() || !self.matrix.is_tried() {
+            Outcome::Untrusted
+        } else if !self.findings.is_empty() || self.has_changed() {
+            Outcome::Failed
+        } else if !self.failed.is_empty() {
+            Outcome::Incomplete
+        } else if self.is_as_accepted() {
+            Outcome::Passed
+        } else {
+            Outcome::Failed
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A server that runs or is used, and the connections to it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use postgres::{Client, Config, NoTls};
+
+use crate::error::{Error, Result};
+use crate::server::connection::{FIRST_DATABASE, cause_of};
+use crate::server::options::ServerKind;
+use crate::server::preparation::Preparation;
+
+/// A database that is only there to be cloned. It lives as long as its server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub(in crate::server) name: String,
+}
+
+impl Template {
+    /// The name of the database that is cloned.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// The first version with `drop database ... with (force)`, as `server_version_num` gives it.
+pub(crate) const OLDEST_VERSION: i32 = 130_000;
+
+/// A server that runs, or is used, until the last `Arc` of it is dropped.
+pub struct Server {
+    pub(in crate::server) kind: ServerKind,
+    pub(in crate::server) version: String,
+    pub(in crate::server) version_num: i32,
+    pub(in crate::server) place: String,
+    pub(in crate::server) config: Config,
+    pub(in crate::server) prefix: String,
+    pub(in crate::server) count: AtomicU32,
+    /// The database that a private server comes with, until it is handed out: an empty one, unless the
+    /// server was made with what is to be in it.
+    pub(in crate::server) fresh: Mutex<Option<&'static str>>,
+    /// What is in it.
+    pub(in crate::server) preparation: Option<Preparation>,
+    /// Connections to the maintenance database that nobody is using.
+    pub(in crate::server) idle: Mutex<Vec<Client>>,
+    pub(in crate::server) templates: Mutex<HashMap<String, Arc<Mutex<Option<Template>>>>>,
+    /// What runs the server, or stands for us on it: gone when this is dropped, after all else.
+    pub(in crate::server) _source: Box<dyn Send + Sync>,
+}
+
+impl Server {
+    /// Where it comes from.
+    pub fn kind(&self) -> ServerKind {
+        self.kind
+    }
+
+    /// Its version, as in `15.18`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its kind, version and place in one line, without any password.
+    pub fn describe(&self) -> String {
+        format!("{}, PostgreSQL {} ({})", self.kind, self.version, self.place)
+    }
+
+    /// The major version of PostgreSQL.
+    pub fn major_version(&self) -> u32 {
+        u32::try_from(self.version_num / 10_000).unwrap_or(0)
+    }
+
+    pub(in crate::server) fn new(
+        kind: ServerKind,
+        place: String,
+        prefix: String,
+        config: Config,
+        client: Client,
+        source: Box<dyn Send + Sync>,
+    ) -> Result<Self> {
+        let mut server = Self {
+            kind,
+            version: String::new(),
+            version_num: 0,
+            place,
+            config,
+            prefix,
+            count: AtomicU32::new(0),
+            fresh: Mutex::new((kind != ServerKind::Url).then_some(FIRST_DATABASE)),
+            preparation: None,
+            idle: Mutex::new(vec![client]),
+            templates: Mutex::default(),
+            _source: source,
+        };
+        let query =
+            "select current_setting('server_version'), current_setting('server_version_num')::int";
+        let row = server.with_admin(|admin| admin.query_one(query, &[]))?;
+        let version: String = row.get(0);
+        server.version = version.split(' ').next().unwrap_or_default().to_owned();
+        server.version_num = row.get(1);
+        if server.version_num < OLDEST_VERSION {
+            return Err(Error::new(format!("cannot use {}", server.describe()))
+                .help("use PostgreSQL 13 or later"));
+        }
+        Ok(server)
+    }
+
+    pub(in crate::server) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Lends out a connection to the maintenance database. Several threads get one each.
+    pub(in crate::server) fn with_admin<T>(
+        &self,
+        run: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let failed = |cause: postgres::Error| {
+            Error::new(format!("the server {} refused a scratch database", self.place))
+                .cause(cause_of(&cause))
+        };
+        let idle = lock(&self.idle).pop().filter(|admin| !admin.is_closed());
+        let mut admin = match idle {
+            Some(admin) => admin,
+            None => self.config.connect(NoTls).map_err(failed)?,
+        };
+        let result = run(&mut admin).map_err(failed)?;
+        lock(&self.idle).push(admin);
+        Ok(result)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Before the source goes, which stops the server or drops the databases.
+        lock(&self.idle).clear();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Server").field(&self.describe()).finish()
+    }
+}
+
+/// A panic of another holder does not make what we guard invalid.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,4 @@
+//! SQL as text and as values. Pure.
+
+pub(crate) mod quote;
+pub(crate) mod statement;

@@ -1,0 +1,135 @@
+//! Quoting: names and values as a person would write them.
+
+pub(crate) use postgres_protocol::escape::{escape_identifier, escape_literal};
+
+/// `"schema"."name"`, quoted only where it must be.
+pub(crate) fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", identifier(schema), identifier(name))
+}
+
+/// An identifier as a person would write it: quoted only where it must be.
+pub(crate) fn identifier(name: &str) -> String {
+    let plain = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !name.as_bytes()[0].is_ascii_digit()
+        && !RESERVED.contains(&name);
+    if plain { name.to_owned() } else { escape_identifier(name) }
+}
+
+/// A string literal as a person would write it.
+pub(crate) fn literal(value: &str) -> String {
+    escape_literal(value).trim_start().to_owned()
+}
+
+/// Key words that PostgreSQL does not take as a column or table name unless quoted (appendix C).
+pub(crate) const RESERVED: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "notnull",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+/// The condition that a column holds a value, or NULL.
+pub(crate) fn equals(name: &str, value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("{} = {}", identifier(name), literal(value)),
+        None => format!("{} is null", identifier(name)),
+    }
+}

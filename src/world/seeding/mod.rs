@@ -1,0 +1,89 @@
+//! The workshop that makes the rows of the world, inside the caller's transaction.
+
+pub(crate) mod attempt;
+pub(crate) mod insert;
+pub(crate) mod own_rows;
+pub(crate) mod parents;
+pub(crate) mod pattern;
+pub(crate) mod pool;
+pub(crate) mod repair;
+pub(crate) mod seed;
+pub(crate) mod solve;
+pub(crate) mod stub;
+pub(crate) mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use postgres::Client;
+
+use crate::actor::Actor;
+use crate::catalog::{Catalog, Oid, Relation};
+use crate::error::Result;
+use crate::platform::Platform;
+use crate::project::files::SqlFile;
+use crate::tenancy::Tenancy;
+use crate::world::owner_names::OwnerNames;
+use crate::world::value::World;
+
+impl World {
+    /// Seeds all of `wanted` and what they refer to, owners first, then puts in the rows that somebody
+    /// wrote for what could not be made, and ends the membership of those who left.
+    ///
+    /// # Errors
+    /// A lost connection, or a row of `own_rows` that is refused; what else the database refuses is
+    /// remembered in `unseeded`.
+    pub(crate) fn seed(
+        client: &mut Client,
+        catalog: Arc<Catalog>,
+        tenancy: Tenancy,
+        platform: Platform,
+        actors: Vec<Actor>,
+        wanted: &[Oid],
+        own_rows: &[&SqlFile],
+    ) -> Result<Self> {
+        let mut world = Self {
+            catalog: Arc::clone(&catalog),
+            tenancy,
+            platform,
+            actors,
+            seeded: BTreeMap::new(),
+            unseeded: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            learned: BTreeMap::new(),
+            promised: BTreeMap::new(),
+            is_waiting: false,
+            coming: BTreeSet::new(),
+            names: OwnerNames::default(),
+        };
+        world.names = OwnerNames::of(&catalog, &world.tenancy, &world.actors)?;
+        attempt::prepare(client)?;
+        let order = world.seeding_order(wanted);
+        world.coming = order.iter().copied().collect();
+        let tables: Vec<&Relation> =
+            order.iter().filter_map(|oid| catalog.relation(*oid)).collect();
+        world.learn_types(client, &tables)?;
+        for relation in &tables {
+            world.seed_relation(client, relation)?;
+            world.coming.remove(&relation.oid);
+            world.keep_promises(client, relation)?;
+        }
+        world.close_cycles(client, &tables)?;
+        world.take_own_rows(client, own_rows, &tables)?;
+        world.forget_overcome();
+        attempt::clear(client)?;
+        world.end_memberships(client)?;
+        world.names.joined = world.names.read_joined(client, &catalog, &world.tenancy)?;
+        world.settle(client)?;
+        Ok(world)
+    }
+
+    /// The owners first, then what is wanted and what it refers to.
+    fn seeding_order(&self, wanted: &[Oid]) -> Vec<Oid> {
+        let roots = [self.tenancy.tenant.as_ref(), Some(&self.tenancy.users)];
+        let roots = roots.into_iter().flatten().map(|root| root.relation);
+        let members = self.tenancy.members.as_ref().map(|members| members.relation);
+        let all = roots.chain(members).chain(wanted.iter().copied());
+        parents::in_reference_order(&self.catalog, all)
+    }
+}

@@ -1,0 +1,113 @@
+//! Rows that somebody wrote because none could be made: put in when all else is there, then taken for
+//! those of the owners that have none.
+
+use postgres::Client;
+
+use crate::catalog::Relation;
+use crate::error::{Error, Result};
+use crate::project::files::SqlFile;
+use crate::project::guard::refuse_unguardable;
+use crate::session::{self, STEADY, TextRow};
+use crate::sql::quote::literal;
+use crate::sql::statement;
+use crate::world::rows::PLACE;
+use crate::world::seeding::attempt::lost;
+use crate::world::seeding::insert::whole_row;
+use crate::world::seeding::seed::Variant;
+use crate::world::value::{Branch, World};
+
+impl World {
+    /// Puts them in, and tries once more to make what is still missing: it may refer to them.
+    ///
+    /// # Errors
+    /// A statement that fails, with its file and line, or one that would end the transaction.
+    pub(crate) fn take_own_rows(
+        &mut self,
+        client: &mut Client,
+        files: &[&SqlFile],
+        tables: &[&Relation],
+    ) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        for file in files {
+            put_in(client, file)?;
+        }
+        // What the files have set is not to be what the people find.
+        let put_back = format!("reset session authorization; reset role; reset all; {STEADY}");
+        ask(client, &put_back)?;
+        for relation in tables {
+            self.unseeded.remove(&relation.oid);
+            for (branch, _) in self.refused.remove(&relation.oid).unwrap_or_default() {
+                if !self.take_row(client, relation, &branch)? {
+                    self.seed_first(client, relation, &branch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the first row of a branch that is there; tells whether there is one.
+    fn take_row(
+        &mut self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+    ) -> Result<bool> {
+        let tenant = branch.tenant.as_deref().map(|name| self.tenant_key(name)).transpose()?;
+        let user = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        let owner = [tenant, user.and_then(|actor| actor.user()).map(str::to_owned)];
+        let query = self.tenancy.owners_query(&self.catalog, relation, &[]);
+        let query = query.replacen("select ", &format!("select {PLACE}, "), 1);
+        let rows = ask(client, &query)?;
+        let place = rows.iter().find(|row| row[1..] == owner).and_then(|row| row[0].as_deref());
+        let Some(place) = place else { return Ok(false) };
+        let row = format!(
+            "select {} from {} as r where {PLACE} = {}",
+            whole_row(relation),
+            relation.sql_name(),
+            literal(place)
+        );
+        let Some(text) = ask(client, &row)?.into_iter().flatten().flatten().next() else {
+            return Ok(false);
+        };
+        let stored = serde_json::from_str(&text)
+            .map_err(|cause| Error::new("the server's answer has a wrong form").cause(cause))?;
+        self.remember(relation, branch, Variant::Full, stored);
+        Ok(true)
+    }
+}
+
+/// How a statement begins that adds rows, or that says who does.
+const ADDS_ROWS: [&str; 4] = ["insert", "copy", "select", "set"];
+
+fn ask(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
+    session::rows(client, sql).map_err(|cause| lost(&cause))
+}
+
+fn put_in(client: &mut Client, file: &SqlFile) -> Result<()> {
+    refuse_unguardable(file)?;
+    for statement in statement::split(file.sql()) {
+        let line = statement::line_of(file.sql(), statement.first_word);
+        let first = statement::words(statement.text).next().unwrap_or_default();
+        if !ADDS_ROWS.contains(&first.as_str()) {
+            let fact = format!("`{}` cannot be run: line {line}", file.path().display());
+            return Err(Error::new(fact)
+                .cause("among the rows of the world it would change what the files have made")
+                .help(format!("use {} only", ADDS_ROWS.join(", "))));
+        }
+        let done = match statement.data {
+            Some(rows) => session::copy_in(client, statement.text, rows),
+            None => client.batch_execute(statement.text),
+        };
+        done.map_err(|cause| {
+            Error::new(format!("`{}` failed at line {line}", file.path().display()))
+                .cause(session::reason(&cause))
+                .help(
+                    "the rows of the world are put in after all that leakproof could make; without \
+                     this file the report has a new one to fill in",
+                )
+        })?;
+    }
+    Ok(())
+}

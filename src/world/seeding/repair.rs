@@ -1,0 +1,630 @@
+//! One row by all means: what the database says of an attempt decides which values are tried next.
+
+use std::collections::BTreeSet;
+
+use postgres::Client;
+
+use crate::catalog::{Catalog, Column, Relation};
+use crate::error::Result;
+use crate::sql::quote::identifier;
+use crate::sql::statement::has_name;
+use crate::tenancy::Root;
+use crate::tenancy::keys::key_value;
+use crate::world::seeding::attempt::Refusal;
+use crate::world::seeding::pool::{For, is_broad, number, pool};
+use crate::world::seeding::seed::Variant;
+use crate::world::seeding::solve::{Candidate, Choice, Condition, Order, Solution, solve};
+use crate::world::seeding::values;
+use crate::world::value::{Branch, Values, World};
+
+/// How often what the database said leads to another try.
+const MOST_ROUNDS: usize = 12;
+
+/// How many rows are tried as long as they meet with something new.
+const FEW: usize = 3;
+
+/// How often other values are sought for what must be unique.
+const MOST_MIXES: u64 = 3;
+
+/// How many parents deep a row is made for the sake of another.
+const DEEPEST: usize = 4;
+
+/// How many rows of another table a reference is tried with.
+const MOST_PARENTS: usize = 12;
+
+/// How many single changes are tried where the database does not say what is wrong.
+const MOST_CHANGES: usize = 80;
+
+/// What is known of the refusals of one row.
+#[derive(Default)]
+struct Search {
+    /// Columns that may have to change.
+    columns: BTreeSet<String>,
+    /// Those that must differ from other rows.
+    unlike: BTreeSet<String>,
+    /// The same by what keeps them apart.
+    arbiters: Vec<Vec<String>>,
+    /// Those that a trigger or default leaves NULL, and must not.
+    filled: BTreeSet<String>,
+    /// Those whose value another row decides.
+    fixed: BTreeSet<String>,
+    /// What refused, each once.
+    seen: BTreeSet<String>,
+    /// Whether a check is among it.
+    is_checked: bool,
+    /// Whether only the checks that refused are looked at, not all of the table.
+    is_narrow: bool,
+    /// Whether more than the likeliest rows are tried.
+    is_wide: bool,
+    /// Whether the partitions' bounds are among it.
+    is_bound: bool,
+    mixes: u64,
+}
+
+impl World {
+    /// Inserts the first row of a branch, with `fixed` values whatever else is chosen.
+    ///
+    /// # Errors
+    /// Only a lost connection; the inner error is the database's reason.
+    pub(crate) fn insert(
+        &mut self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+        fixed: &Values,
+        depth: usize,
+    ) -> Result<Result<(), String>> {
+        let mut planned = self.planned(relation, branch, fixed);
+        for _ in 0..relation.foreign_keys.len() {
+            if planned.is_ok() || !self.make_parent(client, relation, branch, depth)? {
+                break;
+            }
+            planned = self.planned(relation, branch, fixed);
+        }
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut said =
+            match self.try_rows(client, relation, branch, std::slice::from_ref(&planned))? {
+                Ok(_) => return Ok(Ok(())),
+                Err(said) => said,
+            };
+        let first = said.first().cloned().flatten();
+        let mut reason = match (&first, said.last().cloned().flatten()) {
+            // What is said in the name of its user is nearer to the point.
+            (_, Some(last)) => last.reason(),
+            (Some(first), None) => first.reason(),
+            (None, None) => "a trigger swallowed the row".into(),
+        };
+        let fixed_columns = fixed.keys().cloned().collect();
+        let mut search = Search { fixed: fixed_columns, ..Search::default() };
+        for _ in 0..MOST_ROUNDS {
+            let mut is_new = false;
+            for refusal in said.iter().flatten() {
+                if self.note(relation, refusal, &mut search) {
+                    is_new = true;
+                    // Where no way around this one is found, it is what is in the way.
+                    reason = refusal.reason();
+                }
+            }
+            let is_unique = !search.unlike.is_empty();
+            if !is_new {
+                if !search.is_wide {
+                    search.is_wide = true;
+                } else if is_unique && search.mixes < MOST_MIXES {
+                    search.mixes += 1;
+                } else {
+                    break;
+                }
+            }
+            let mut rows = self.alternatives(client, relation, branch, &planned, &search)?;
+            if rows.is_empty() && search.is_checked && !search.is_narrow {
+                // Another check may be what cannot be met; each by itself says which.
+                search.is_narrow = true;
+                rows = self.alternatives(client, relation, branch, &planned, &search)?;
+            }
+            if rows.is_empty() && is_new && is_unique {
+                search.mixes += 1;
+                continue;
+            }
+            if rows.is_empty() {
+                break;
+            }
+            if !search.is_wide && !is_unique {
+                rows.truncate(FEW);
+            }
+            let plain: Vec<Values> = rows.iter().map(|(values, _)| values.clone()).collect();
+            match self.try_rows(client, relation, branch, &plain)? {
+                Ok(at) => {
+                    if !is_unique {
+                        self.learn(relation, &rows[at].1);
+                    }
+                    return Ok(Ok(()));
+                }
+                Err(refusals) => said = refusals,
+            }
+        }
+        if self.find_made(client, relation, branch, &planned, &said)? {
+            return Ok(Ok(()));
+        }
+        if !search.unlike.is_empty()
+            && self.insert_below_new_parents(client, relation, branch, (&planned, fixed), depth)?
+        {
+            return Ok(Ok(()));
+        }
+        let changes = self.single_changes(client, relation, branch, &planned)?;
+        if !changes.is_empty() && self.try_rows(client, relation, branch, &changes)?.is_ok() {
+            return Ok(Ok(()));
+        }
+        // It may be answered well only at the end of the transaction.
+        if relation.is_deferrable && !self.is_waiting {
+            self.is_waiting = true;
+            if self.try_rows(client, relation, branch, &[planned])?.is_ok() {
+                return Ok(Ok(()));
+            }
+            self.is_waiting = false;
+        }
+        Ok(Err(reason))
+    }
+
+    fn planned(
+        &self,
+        relation: &Relation,
+        branch: &Branch,
+        fixed: &Values,
+    ) -> Result<Values, String> {
+        let mut planned = self.values(relation, branch, Variant::Full)?;
+        planned.extend(fixed.clone());
+        Ok(planned)
+    }
+
+    /// Takes note of what refused; tells whether that is new.
+    fn note(&self, relation: &Relation, refusal: &Refusal, search: &mut Search) -> bool {
+        let is_of_it = refusal.table.is_empty() || self.is_part_of(refusal, relation);
+        if !is_of_it {
+            return false;
+        }
+        let name = format!("{} {} {}", refusal.sqlstate, refusal.constraint, refusal.column);
+        if !search.seen.insert(name) {
+            return false;
+        }
+        let check = relation.checks.iter().find(|check| check.name == refusal.constraint);
+        match (refusal.sqlstate.as_str(), check) {
+            ("23514", Some(check)) => {
+                search.columns.extend(check.columns.clone());
+                search.is_checked = true;
+            }
+            ("23514", None) if relation.bounds.is_some() => search.is_bound = true,
+            ("23505" | "23P01", _) => {
+                let columns = arbiter_columns(&self.catalog, relation, refusal);
+                search.columns.extend(columns.clone());
+                search.unlike.extend(columns.clone());
+                search.arbiters.push(columns);
+            }
+            ("23502", _) if !refusal.column.is_empty() => {
+                search.columns.insert(refusal.column.clone());
+                search.filled.insert(refusal.column.clone());
+            }
+            ("23503", _) => {
+                let of_it = relation.foreign_keys.iter().filter(|f| f.columns.len() == 1);
+                search.columns.extend(of_it.flat_map(|f| f.columns.clone()));
+            }
+            // An expression that raises for some values does not say whose it is.
+            (state, _) if state.starts_with("22") => {
+                let checked = relation.checks.iter().flat_map(|check| check.columns.clone());
+                search.columns.extend(checked);
+                let generated = relation.columns.iter().filter(|column| column.is_generated);
+                search.columns.extend(generated.map(|column| column.name.clone()));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether a refusal is of the relation itself, or of a partition of it.
+    fn is_part_of(&self, refusal: &Refusal, relation: &Relation) -> bool {
+        let is_itself = refusal.table == relation.name && refusal.schema == relation.schema;
+        is_itself || relation.bounds.is_some()
+    }
+
+    /// Rows that satisfy all that is known, the likeliest first, and what was chosen for each.
+    fn alternatives(
+        &self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+        planned: &Values,
+        search: &Search,
+    ) -> Result<Vec<(Values, Solution)>> {
+        let (columns, mut conditions) = closure(relation, search);
+        let owners = self.tenancy.owner_columns(relation.oid);
+        let owners: Vec<String> =
+            owners.into_iter().filter(|name| columns.contains(name)).collect();
+        if !owners.is_empty() && *branch != Branch::default() {
+            let list: Vec<String> = owners.iter().map(|name| identifier(name)).collect();
+            let sql = format!("pg_catalog.num_nonnulls({}) > 0", list.join(", "));
+            conditions.push(Condition { sql, columns: owners });
+        }
+        // What must differ from other rows is varied together.
+        let arbiters = search.arbiters.iter().cloned();
+        conditions.extend(arbiters.map(|columns| Condition { sql: String::new(), columns }));
+        let is_generated = |column: &&Column| column.is_generated;
+        let choices: Vec<Choice> = relation
+            .columns
+            .iter()
+            .filter(|column| columns.contains(&column.name) && !is_generated(column))
+            .map(|column| self.choice(relation, column, branch, planned, search))
+            .collect();
+        let order = match search.mixes {
+            _ if !search.unlike.is_empty() => {
+                let seed = self.row_seed(relation, branch);
+                Order::Mixed(number(&format!("{seed} {}", search.mixes)) % 1_000_003)
+            }
+            _ => Order::Likely,
+        };
+        let solutions = solve(client, relation, choices, &conditions, order)?;
+        let rows = solutions.into_iter().map(|solution| {
+            let mut values = planned.clone();
+            for (column, candidate) in &solution {
+                match candidate {
+                    Candidate::Current(_) => {}
+                    Candidate::Place(_, value) | Candidate::Value(value) => {
+                        values.insert(column.clone(), Some(value.clone()));
+                    }
+                    Candidate::Null => {
+                        values.insert(column.clone(), None);
+                    }
+                }
+            }
+            (values, solution)
+        });
+        Ok(rows.collect())
+    }
+
+    /// What may come into a column of a row.
+    fn choice(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        branch: &Branch,
+        planned: &Values,
+        search: &Search,
+    ) -> Choice {
+        let name = &column.name;
+        let current = planned.get(name).cloned();
+        let is_owner = self.tenancy.owner_columns(relation.oid).contains(name);
+        let is_root_key = self.is_root_key(relation, name);
+        let references: Vec<_> =
+            relation.foreign_keys.iter().filter(|f| f.columns.contains(name)).collect();
+        let is_unlike = search.unlike.contains(name);
+        let is_key = relation.key().is_some_and(|key| key.contains(name));
+        let mut candidates = Vec::new();
+        // Of what must differ the present value is known to be taken; that of an owner is all.
+        let is_fixed = search.fixed.contains(name);
+        let is_pinned = is_owner || is_fixed || is_root_key || !column.identity.is_empty();
+        let must_be_filled = search.filled.contains(name);
+        if !(must_be_filled && matches!(current, None | Some(None))) {
+            candidates.push(Candidate::Current(current.clone()));
+        }
+        match references.as_slice() {
+            _ if is_root_key || is_fixed || !column.identity.is_empty() => {}
+            [] if !is_pinned && (!is_key || is_unlike || self.is_checked(relation, name)) => {
+                let (owner, seed) = (branch.label(), self.row_seed(relation, branch));
+                let pool = pool(relation, column, For { owner: &owner, seed: &seed });
+                let places = pool.into_iter().enumerate();
+                let fits = |(_, value): &(usize, String)| !is_unlike || !is_broad(value);
+                let places = places.filter(fits);
+                candidates.extend(places.map(|(place, value)| Candidate::Place(place, value)));
+                if must_be_filled && let Some(value) = values::plain_value(column, &seed) {
+                    candidates.push(Candidate::Value(value));
+                }
+            }
+            [one] if !is_owner && one.columns.len() == 1 => {
+                let target = &one.target_columns[0];
+                let rows = self.seeded.get(&one.target).map_or(&[][..], Vec::as_slice);
+                let keys = rows.iter().filter_map(|row| row.values.get(target).cloned().flatten());
+                candidates.extend(keys.rev().take(MOST_PARENTS).map(Candidate::Value));
+                if one.target == relation.oid
+                    && let Some(own) = planned.get(target).cloned().flatten()
+                {
+                    candidates.push(Candidate::Value(own));
+                }
+            }
+            _ => {}
+        }
+        if !column.not_null && !must_be_filled && !is_root_key && !is_fixed {
+            candidates.push(Candidate::Null);
+        }
+        Choice { column: name.clone(), candidates }
+    }
+
+    fn is_checked(&self, relation: &Relation, column: &String) -> bool {
+        relation.checks.iter().any(|check| check.columns.contains(column))
+            || relation.bounds.as_ref().is_some_and(|bounds| has_name(bounds, column))
+    }
+
+    fn is_root_key(&self, relation: &Relation, column: &str) -> bool {
+        let is_it = |root: &Root| root.relation == relation.oid && root.column == column;
+        is_it(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_it)
+    }
+
+    /// Remembers which places did.
+    fn learn(&mut self, relation: &Relation, solution: &Solution) {
+        for (column, candidate) in solution {
+            if let Candidate::Place(place, _) = candidate {
+                self.learned.insert((relation.oid, column.clone()), *place);
+            }
+        }
+    }
+
+    /// Makes the row that a foreign key needs; tells whether it is there now.
+    fn make_parent(
+        &mut self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+        depth: usize,
+    ) -> Result<bool> {
+        let Some((foreign_key, fixed)) = self.missing_parent(relation, branch) else {
+            return Ok(false);
+        };
+        let target = foreign_key.target;
+        self.make_spare(client, target, branch, fixed, depth)
+    }
+
+    /// One more row of a table, for others to refer to.
+    fn make_spare(
+        &mut self,
+        client: &mut Client,
+        target: i64,
+        branch: &Branch,
+        fixed: Values,
+        depth: usize,
+    ) -> Result<bool> {
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let Some(target) = catalog.relation(target) else { return Ok(false) };
+        let is_root = |root: &Root| root.relation == target.oid;
+        let is_owner =
+            is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root);
+        // One whose table is still to come would be made before what it needs itself.
+        if is_owner || depth >= DEEPEST || self.coming.contains(&target.oid) {
+            return Ok(false);
+        }
+        let branch = self.branch_in(target, branch);
+        let count = self.seeded.get(&target.oid).map_or(0, Vec::len);
+        let mut fixed = fixed;
+        let key = target.key().unwrap_or_default().iter();
+        for name in key.filter(|name| !target.foreign_keys.iter().any(|f| f.columns.contains(name)))
+        {
+            let column = target.column(name);
+            let column =
+                column.filter(|c| c.identity.is_empty() && !c.has_default || c.base_type == "uuid");
+            let seed = format!("{} spare {count}", self.row_seed(target, &branch));
+            if let Some(value) = column.and_then(|column| key_value(column, &seed)) {
+                fixed.entry(name.clone()).or_insert(Some(value));
+            }
+        }
+        let made = self.insert(client, target, &branch, &fixed, depth + 1)?;
+        Ok(made.is_ok())
+    }
+
+    /// A row that is there although nothing was inserted: made by a trigger, or put elsewhere.
+    fn find_made(
+        &mut self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+        planned: &Values,
+        said: &[Option<Refusal>],
+    ) -> Result<bool> {
+        let mut keys: Vec<Vec<String>> = Vec::new();
+        for refusal in said {
+            match refusal {
+                Some(refusal) if refusal.sqlstate == "23505" => {
+                    let arbiter = relation.arbiters.iter().find(|a| a.name == refusal.constraint);
+                    keys.extend(arbiter.filter(|a| a.is_plain).map(|a| a.columns.clone()));
+                }
+                None => keys.extend(relation.key().map(<[String]>::to_vec)),
+                _ => {}
+            }
+        }
+        keys.dedup();
+        for key in keys {
+            if self.adopt(client, relation, branch, planned, &key)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where a reference must be unique and all rows are taken: one more of those.
+    fn insert_below_new_parents(
+        &mut self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+        (planned, fixed): (&Values, &Values),
+        depth: usize,
+    ) -> Result<bool> {
+        let owners = self.tenancy.owner_columns(relation.oid);
+        for foreign_key in &relation.foreign_keys {
+            let is_owner = foreign_key.columns.iter().any(|name| owners.contains(name));
+            let own_columns: Vec<&String> =
+                foreign_key.columns.iter().filter(|name| !owners.contains(name)).collect();
+            if foreign_key.target == relation.oid || own_columns.is_empty() {
+                continue;
+            }
+            let owner_is_further = is_owner && self.is_direct(relation, &foreign_key.columns);
+            if owner_is_further {
+                continue;
+            }
+            if foreign_key.columns.iter().any(|name| fixed.contains_key(name)) {
+                continue;
+            }
+            let of_owner: Values = foreign_key
+                .columns
+                .iter()
+                .zip(&foreign_key.target_columns)
+                .filter(|(own, _)| owners.contains(own))
+                .map(|(own, other)| (other.clone(), planned.get(own).cloned().flatten()))
+                .collect();
+            let before = self.seeded.get(&foreign_key.target).cloned().unwrap_or_default();
+            if !self.make_spare(client, foreign_key.target, branch, of_owner, depth)? {
+                continue;
+            }
+            let rows = self.seeded.get(&foreign_key.target).map_or(&[][..], Vec::as_slice);
+            let new = rows.iter().find(|row| !before.iter().any(|old| old.values == row.values));
+            let Some(new) = new.map(|row| row.values.clone()) else { continue };
+            let pairs = foreign_key.columns.iter().zip(&foreign_key.target_columns);
+            let mut values: Values = pairs
+                .map(|(own, other)| (own.clone(), new.get(other).cloned().flatten()))
+                .collect();
+            for (name, value) in fixed {
+                values.entry(name.clone()).or_insert(value.clone());
+            }
+            if self.insert(client, relation, branch, &values, depth + 1)?.is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether these columns name an owner themselves.
+    fn is_direct(&self, relation: &Relation, columns: &[String]) -> bool {
+        let ownership = self.tenancy.ownership(relation.oid);
+        [&ownership.tenant, &ownership.user]
+            .into_iter()
+            .flatten()
+            .any(|path| path.edges.len() == 1 && path.first_columns() == columns)
+    }
+
+    /// Rows that differ from the planned one in one thing, for triggers that do not say what they
+    /// want: defaults, NULLs, and each value that matters in each column.
+    fn single_changes(
+        &self,
+        client: &mut Client,
+        relation: &Relation,
+        branch: &Branch,
+        planned: &Values,
+    ) -> Result<Vec<Values>> {
+        let owners = self.tenancy.owner_columns(relation.oid);
+        let is_free = |name: &String| {
+            !owners.contains(name)
+                && !self.is_root_key(relation, name)
+                && !relation.key().is_some_and(|key| key.contains(name))
+        };
+        let has_default = |name: &String| relation.column(name).is_some_and(|c| c.has_default);
+        let may_be_null = |name: &String| relation.column(name).is_some_and(|c| !c.not_null);
+        let mut default = planned.clone();
+        default.retain(|name, _| !(is_free(name) && has_default(name)));
+        let mut bare = planned.clone();
+        for (name, value) in &mut bare {
+            if is_free(name) && may_be_null(name) {
+                *value = None;
+            }
+        }
+        let mut least = planned.clone();
+        least.retain(|name, _| !(is_free(name) && (has_default(name) || may_be_null(name))));
+        let mut rows = vec![default, bare, least];
+        let search = Search::default();
+        for column in relation.columns.iter().filter(|c| is_free(&c.name) && !c.is_generated) {
+            let choice = self.choice(relation, column, branch, planned, &search);
+            let solutions = solve(client, relation, vec![choice], &[], Order::Likely)?;
+            for candidate in
+                solutions.into_iter().take(12).flatten().map(|(_, candidate)| candidate)
+            {
+                let value = match candidate {
+                    Candidate::Place(_, value) | Candidate::Value(value) => Some(value),
+                    Candidate::Null => None,
+                    Candidate::Current(_) => continue,
+                };
+                rows.push(planned.clone());
+                if let Some(row) = rows.last_mut() {
+                    row.insert(column.name.clone(), value);
+                }
+            }
+        }
+        rows.retain(|row| row != planned);
+        rows.dedup();
+        rows.truncate(MOST_CHANGES);
+        Ok(rows)
+    }
+}
+
+/// The columns that have to be chosen together, and what they must satisfy.
+fn closure(relation: &Relation, search: &Search) -> (BTreeSet<String>, Vec<Condition>) {
+    let mut columns = search.columns.clone();
+    if search.is_checked && !search.is_narrow {
+        let conditions = relation.checks.iter().filter(|check| check.expression.is_some());
+        columns.extend(conditions.flat_map(|check| check.columns.clone()));
+    }
+    let all: Vec<&Column> = relation.columns.iter().collect();
+    let in_bounds = |bounds: &str| -> Vec<String> {
+        let named = all.iter().filter(|column| has_name(bounds, &column.name));
+        named.map(|column| column.name.clone()).collect()
+    };
+    let bounds = relation.bounds.as_deref();
+    if let Some(bounds) = bounds.filter(|_| search.is_bound) {
+        columns.extend(in_bounds(bounds));
+    }
+    loop {
+        let before = columns.len();
+        for check in relation.checks.iter().filter(|check| check.expression.is_some()) {
+            if check.columns.iter().any(|name| columns.contains(name)) {
+                columns.extend(check.columns.clone());
+            }
+        }
+        for column in &relation.columns {
+            if let Some(generation) = &column.generation {
+                let sources: Vec<String> = in_bounds(generation);
+                let is_touched = columns.contains(&column.name)
+                    || sources.iter().any(|name| columns.contains(name))
+                        && relation.checks.iter().any(|check| check.columns.contains(&column.name));
+                if is_touched {
+                    columns.insert(column.name.clone());
+                    columns.extend(sources);
+                }
+            }
+        }
+        if let Some(bounds) = bounds
+            && in_bounds(bounds).iter().any(|name| columns.contains(name))
+        {
+            columns.extend(in_bounds(bounds));
+        }
+        if columns.len() == before {
+            break;
+        }
+    }
+    // A generated column is chosen by what it is generated from.
+    let with_sources = |named: Vec<String>| -> Vec<String> {
+        let generations = relation.columns.iter().filter(|column| named.contains(&column.name));
+        let generations = generations.filter_map(|column| column.generation.as_deref());
+        let sources: Vec<String> = generations.flat_map(in_bounds).collect();
+        named.into_iter().chain(sources).collect()
+    };
+    let mut conditions: Vec<Condition> = relation
+        .checks
+        .iter()
+        .filter(|check| check.columns.iter().any(|name| columns.contains(name)))
+        .filter_map(|check| {
+            let columns = with_sources(check.columns.clone());
+            Some(Condition { sql: check.expression.clone()?, columns })
+        })
+        .collect();
+    if let Some(bounds) = bounds
+        && in_bounds(bounds).iter().any(|name| columns.contains(name))
+    {
+        let columns = with_sources(in_bounds(bounds));
+        conditions.push(Condition { sql: bounds.to_owned(), columns });
+    }
+    (columns, conditions)
+}
+
+/// The columns of the constraint or index that refused, which a partition has under another name.
+fn arbiter_columns(catalog: &Catalog, relation: &Relation, refusal: &Refusal) -> Vec<String> {
+    let title = format!("{}.{}", refusal.schema, refusal.table);
+    let owner = catalog.by_name(&title).unwrap_or(relation);
+    let arbiter = owner.arbiters.iter().find(|arbiter| arbiter.name == refusal.constraint);
+    arbiter.map_or(Vec::new(), |arbiter| arbiter.columns.clone())
+}

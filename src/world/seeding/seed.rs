@@ -1,0 +1,299 @@
+//! The values of one row: from its branch, its parents and the types of its columns.
+
+use postgres::Client;
+
+use crate::catalog::{Column, Relation};
+use crate::error::{Error, Result};
+use crate::session;
+use crate::sql::quote::{identifier, literal};
+use crate::tenancy::Root;
+use crate::tenancy::keys::{key_value, owner_key};
+use crate::world::seeding::pool::{For, pool};
+use crate::world::seeding::values;
+use crate::world::value::{Branch, Values, World};
+
+/// Which row of a branch: what is nullable is filled in one and NULL in the other, and a further one
+/// takes each value that a policy or check tells apart, so that a condition on such a column is
+/// met by a row. The last two are for probes that insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    Full,
+    Bare,
+    /// With the n-th of the values that matter in each column that has such values.
+    Varied(usize),
+    Probe,
+    /// As [`Self::Probe`], with NULL where a column may be.
+    BareProbe,
+    /// As [`Self::Probe`], with the n-th of the values that matter.
+    VariedProbe(usize),
+}
+
+impl Variant {
+    fn name(self) -> String {
+        match self {
+            Self::Full => "full".into(),
+            Self::Bare => "bare".into(),
+            Self::Varied(at) => format!("varied {at}"),
+            Self::Probe | Self::BareProbe | Self::VariedProbe(_) => "probe".into(),
+        }
+    }
+
+    pub(crate) fn is_bare(self) -> bool {
+        matches!(self, Self::Bare | Self::BareProbe)
+    }
+
+    pub(crate) fn place(self) -> Option<usize> {
+        match self {
+            Self::Varied(at) | Self::VariedProbe(at) => Some(at),
+            _ => None,
+        }
+    }
+}
+
+/// How many varied rows a branch has at most.
+const MOST_VARIED: usize = 6;
+
+impl World {
+    /// How many rows it takes until each value that matters has been in one.
+    pub(crate) fn variety(&self, relation: &Relation) -> usize {
+        let is_root = |root: &Root| root.relation == relation.oid;
+        if is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root) {
+            return 0;
+        }
+        let counts = relation.columns.iter().map(|c| values::telling_values(relation, c).len());
+        counts.max().unwrap_or(0).min(MOST_VARIED)
+    }
+
+    /// The values of a row: owners and parents first, then what the types suggest.
+    ///
+    /// # Errors
+    /// The reason, where a column must have a value and none is known.
+    pub(crate) fn values(
+        &self,
+        relation: &Relation,
+        branch: &Branch,
+        variant: Variant,
+    ) -> Result<Values, String> {
+        let mut values = Values::new();
+        self.set_own_key(relation, branch, variant, &mut values)?;
+        let owner_columns = self.tenancy.owner_columns(relation.oid);
+        for foreign_key in &relation.foreign_keys {
+            let is_owner = foreign_key.columns.iter().any(|name| owner_columns.contains(name));
+            self.set_reference(relation, foreign_key, branch, variant, is_owner, &mut values)?;
+        }
+        if let (Variant::Full, Some(promised)) =
+            (variant, self.promised.get(&(relation.oid, branch.clone())))
+        {
+            values.extend(promised.clone());
+        }
+        for (column, value) in self.fixed_columns(relation, branch) {
+            values.insert(column, Some(value));
+        }
+        for column in &relation.columns {
+            if values.contains_key(&column.name)
+                || column.is_generated
+                || !column.identity.is_empty()
+                || (self.is_platform_table(relation) && (!column.not_null || column.has_default))
+            {
+                continue;
+            }
+            if let Some(value) = self.value(relation, column, branch, variant)? {
+                values.insert(column.name.clone(), value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// What is known of the full row of a branch where not all is: keys, and where references lead.
+    pub(crate) fn known_values(&self, relation: &Relation, branch: &Branch) -> Values {
+        let mut values = Values::new();
+        let owners = self.tenancy.owner_columns(relation.oid);
+        // What it is that is not known the database has said.
+        let _ = self.set_own_key(relation, branch, Variant::Full, &mut values);
+        for key in &relation.foreign_keys {
+            let is_owner = key.columns.iter().any(|name| owners.contains(name));
+            let _ = self.set_reference(relation, key, branch, Variant::Full, is_owner, &mut values);
+        }
+        let fixed = self.fixed_columns(relation, branch).into_iter();
+        values.extend(fixed.map(|(column, value)| (column, Some(value))));
+        values
+    }
+
+    /// The owners' tables: the key that the actors and their tokens know. Other tables: a key from
+    /// the names of table and branch.
+    fn set_own_key(
+        &self,
+        relation: &Relation,
+        branch: &Branch,
+        variant: Variant,
+        values: &mut Values,
+    ) -> Result<(), String> {
+        let is_root = |root: &Root| root.relation == relation.oid;
+        let root = match &self.tenancy.tenant {
+            Some(root) if is_root(root) => Some((root, "tenant", &branch.tenant)),
+            _ if is_root(&self.tenancy.users) => Some((&self.tenancy.users, "user", &branch.user)),
+            _ => None,
+        };
+        if let Some((root, what, Some(name))) = root {
+            let name = match variant {
+                Variant::Full => name.clone(),
+                // There is one tenant A; others of the table belong to nobody in the world.
+                Variant::Bare | Variant::Varied(_) => return Err("an owner has one row".into()),
+                _ => format!("{name} probe"),
+            };
+            let key = owner_key(&self.catalog, root, what, &name);
+            values.insert(root.column.clone(), Some(key.map_err(|error| error.to_string())?));
+            return Ok(());
+        }
+        let Some(key) = relation.key() else { return Ok(()) };
+        let referring =
+            |name: &String| relation.foreign_keys.iter().any(|f| f.columns.contains(name));
+        for name in key.iter().filter(|name| !referring(name)) {
+            let Some(column) = relation.column(name) else { continue };
+            let is_learned = self.learned.contains_key(&(relation.oid, name.clone()));
+            let is_filled_in = is_learned
+                || column.is_generated
+                || !column.identity.is_empty()
+                || (column.has_default && column.base_type != "uuid");
+            if is_filled_in {
+                continue;
+            }
+            if let Some(value) = key_value(column, &seed_of(relation, branch, variant)) {
+                values.insert(name.clone(), Some(value));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the config or the platform says about columns of memberships and users.
+    fn fixed_columns(&self, relation: &Relation, branch: &Branch) -> Vec<(String, String)> {
+        let mut fixed = Vec::new();
+        let actor = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        if let Some(members) = self.tenancy.members.as_ref().filter(|m| m.relation == relation.oid)
+        {
+            let mut columns = members.config.values.clone();
+            columns.extend(actor.into_iter().flat_map(|actor| actor.membership().clone()));
+            fixed.extend(columns);
+        }
+        if let (true, Some(name)) = (self.is_platform_table(relation), &branch.user) {
+            let columns = self.platform.user_columns(name);
+            fixed.extend(columns.into_iter().map(|(column, value)| (column.into(), value)));
+        }
+        fixed
+    }
+
+    pub(crate) fn is_platform_table(&self, relation: &Relation) -> bool {
+        self.platform.has_users() && relation.schema == "auth"
+    }
+
+    /// A value for a column that no key, owner or parent decides; `Ok(None)` leaves the default.
+    fn value(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        branch: &Branch,
+        variant: Variant,
+    ) -> Result<Option<Option<String>>, String> {
+        if variant.is_bare() && !column.not_null {
+            return Ok(Some(None));
+        }
+        if let Some(at) = variant.place() {
+            let telling = values::telling_values(relation, column);
+            if !telling.is_empty() {
+                return Ok(Some(Some(telling[at % telling.len()].clone())));
+            }
+        }
+        if let Some(value) = self.learned_value(relation, column, branch, variant) {
+            return Ok(Some(Some(value)));
+        }
+        if variant.is_bare() && column.has_default {
+            return Ok(None);
+        }
+        let seed = seed_of(relation, branch, variant);
+        let value = values::column_value(column, &branch.label(), &seed);
+        match value {
+            Some(value) => Ok(Some(Some(value))),
+            None if column.has_default || !column.not_null => Ok(None),
+            None => Err(format!(
+                "no value is known for column `{}` of type {}",
+                column.name, column.type_name
+            )),
+        }
+    }
+
+    /// A value of the kind that the checks of a column were found to accept.
+    fn learned_value(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        branch: &Branch,
+        variant: Variant,
+    ) -> Option<String> {
+        let place = *self.learned.get(&(relation.oid, column.name.clone()))?;
+        let (owner, seed) = (branch.label(), seed_of(relation, branch, variant));
+        pool(relation, column, For { owner: &owner, seed: &seed }).into_iter().nth(place)
+    }
+
+    /// The same for no row in particular.
+    pub(crate) fn accepted_value(&self, relation: &Relation, column: &Column) -> Option<String> {
+        self.learned_value(relation, column, &Branch::default(), Variant::Probe)
+    }
+
+    /// Deletes the memberships of those who left; their other rows stay.
+    pub(crate) fn end_memberships(&mut self, client: &mut Client) -> Result<()> {
+        let Some(members) = &self.tenancy.members else { return Ok(()) };
+        let Some(table) = self.catalog.relation(members.relation) else { return Ok(()) };
+        for actor in &self.actors {
+            let (Some(tenant), Some(user)) = (actor.left(), actor.user()) else { continue };
+            let sql = format!(
+                "delete from {} where {} = {} and {} = {}",
+                table.sql_name(),
+                identifier(&members.config.user),
+                literal(user),
+                identifier(&members.config.tenant),
+                literal(&self.tenant_key(tenant)?)
+            );
+            session::rows(client, &sql).map_err(|cause| {
+                Error::new(format!("could not end the membership of `{}`", actor.name()))
+                    .cause(session::reason(&cause))
+                    .help("a trigger or a foreign key keeps it; the actor needs to lose it")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The key of a tenant of the world.
+    pub(crate) fn tenant_key(&self, name: &str) -> Result<String> {
+        match &self.tenancy.tenant {
+            Some(root) => owner_key(&self.catalog, root, "tenant", name),
+            None => Err(Error::new(format!("there is no tenant `{name}` without a tenant table"))),
+        }
+    }
+}
+
+pub(crate) fn seed_of(relation: &Relation, branch: &Branch, variant: Variant) -> String {
+    format!("{} {} {}", relation.title(), branch.label(), variant.name())
+}
+
+/// `insert into t (a, b) values ('x', null)`.
+pub(crate) fn insert_statement(relation: &Relation, values: &Values) -> String {
+    if values.is_empty() {
+        return format!("insert into {} default values", relation.sql_name());
+    }
+    let columns: Vec<String> = values.keys().map(|name| identifier(name)).collect();
+    let list: Vec<String> = values.values().map(|value| value_sql(value.as_deref())).collect();
+    // Such a key is given only where a row has to know its own before it is there.
+    let is_always = |name: &String| relation.column(name).is_some_and(|c| c.identity == "a");
+    let overriding = if values.keys().any(is_always) { " overriding system value" } else { "" };
+    format!(
+        "insert into {} ({}){overriding} values ({})",
+        relation.sql_name(),
+        columns.join(", "),
+        list.join(", ")
+    )
+}
+
+/// A literal, or `null`.
+pub(crate) fn value_sql(value: Option<&str>) -> String {
+    value.map_or("null".into(), literal)
+}

@@ -1,0 +1,133 @@
+//! The seeded rows as a value: for every table a row of every owner, so that the absence of access
+//! can be seen. Made by `seeding`; what could not be seeded is remembered with the database's own
+//! reason, so that its cells are `untested`, never "denied".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::actor::{Actor, TENANTS};
+use crate::catalog::{Catalog, Oid, Relation};
+use crate::platform::Platform;
+use crate::tenancy::{Root, Tenancy};
+use crate::world::owner_names::OwnerNames;
+
+/// Whose row one is meant to be: a tenant's, a user's of a tenant, a user's, or nobody's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Branch {
+    pub tenant: Option<String>,
+    pub user: Option<String>,
+}
+
+impl Branch {
+    /// `A/alice`, as tokens carry it.
+    pub(crate) fn label(&self) -> String {
+        match (&self.tenant, &self.user) {
+            (Some(tenant), Some(user)) => format!("{tenant}/{user}"),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => "nobody".into(),
+        }
+    }
+}
+
+/// What seeding needs to know, and what it made.
+pub(crate) struct World {
+    pub catalog: Arc<Catalog>,
+    pub tenancy: Tenancy,
+    pub platform: Platform,
+    pub actors: Vec<Actor>,
+    /// The rows made, by relation.
+    pub seeded: BTreeMap<Oid, Vec<Seeded>>,
+    /// Why a table has no row, by relation.
+    pub unseeded: BTreeMap<Oid, String>,
+    /// The branches without a row, by relation, and why.
+    pub refused: BTreeMap<Oid, Vec<(Branch, String)>>,
+    /// The places of values in their pools that checks were found to accept, by relation and column.
+    pub(in crate::world) learned: BTreeMap<(Oid, String), usize>,
+    /// Keys that rows refer to before the row that has them is there.
+    pub(in crate::world) promised: BTreeMap<(Oid, Branch), Values>,
+    /// Whether a row is there that a constraint would refuse at the end of the transaction only.
+    pub(in crate::world) is_waiting: bool,
+    /// Tables whose rows are still to come.
+    pub(in crate::world) coming: BTreeSet<Oid>,
+    pub names: OwnerNames,
+}
+
+impl World {
+    /// The branches that can exist in a relation.
+    pub(crate) fn branches(&self, relation: &Relation) -> Vec<Branch> {
+        let ownership = self.tenancy.ownership(relation.oid);
+        let is_root = |root: &Root| root.relation == relation.oid;
+        let mut branches = match (&ownership.tenant, &ownership.user) {
+            _ if is_root(&self.tenancy.users) => self.users(),
+            (Some(_), _) if self.tenancy.tenant.as_ref().is_some_and(is_root) => tenants(),
+            (Some(_), Some(_)) => self.memberships(),
+            (Some(_), None) => tenants(),
+            (None, Some(_)) => self.users(),
+            (None, None) => vec![Branch::default()],
+        };
+        branches.extend(self.ownerless_branches(relation));
+        branches
+    }
+
+    /// Rows whose owner columns are NULL, where they may be.
+    pub(in crate::world) fn ownerless_branches(&self, relation: &Relation) -> Vec<Branch> {
+        let ownership = self.tenancy.ownership(relation.oid);
+        let is_nullable = |columns: &[String]| {
+            !columns.is_empty()
+                && columns
+                    .iter()
+                    .all(|name| relation.column(name).is_some_and(|column| !column.not_null))
+        };
+        let nullable = |path: &Option<crate::tenancy::Path>| {
+            path.as_ref().is_some_and(|path| is_nullable(path.first_columns()))
+        };
+        match (nullable(&ownership.tenant), nullable(&ownership.user)) {
+            (true, _) => vec![Branch::default()],
+            (false, true) if ownership.tenant.is_none() => vec![Branch::default()],
+            (false, true) => tenants(),
+            (false, false) => Vec::new(),
+        }
+    }
+
+    pub(in crate::world) fn users(&self) -> Vec<Branch> {
+        let people = self.actors.iter().filter(|actor| actor.user().is_some());
+        people.map(|actor| Branch { tenant: None, user: Some(actor.name().into()) }).collect()
+    }
+
+    /// Everybody's memberships, those that will end included.
+    pub(in crate::world) fn memberships(&self) -> Vec<Branch> {
+        let people = self.actors.iter().filter(|actor| actor.user().is_some());
+        people
+            .flat_map(|actor| {
+                let tenants = actor.member_of().iter().map(String::as_str).chain(actor.left());
+                tenants.map(|tenant| Branch {
+                    tenant: Some(tenant.into()),
+                    user: Some(actor.name().into()),
+                })
+            })
+            .collect()
+    }
+
+    /// The one column by which a row names its user, where it does so itself.
+    pub(crate) fn direct_user_column(&self, relation: &Relation) -> Option<String> {
+        match self.tenancy.ownership(relation.oid).user.as_ref()?.edges.as_slice() {
+            [edge] if edge.target == self.tenancy.users.relation => edge.columns.first().cloned(),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn tenants() -> Vec<Branch> {
+    TENANTS.iter().map(|tenant| Branch { tenant: Some((*tenant).into()), user: None }).collect()
+}
+
+/// A row the world holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Seeded {
+    pub branch: Branch,
+    /// Every column's value as text, defaults included.
+    pub values: Values,
+}
+
+/// Column values as text; `None` is NULL, a column that is absent takes its default.
+pub(crate) type Values = BTreeMap<String, Option<String>>;
