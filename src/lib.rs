@@ -69,6 +69,7 @@
 
 pub mod error;
 pub(crate) mod words;
+pub mod names;
 mod sql;
 pub mod project;
 mod session;
