@@ -1,24 +1,68 @@
 //! What no linter sees: the invariants of `lib.rs`, and the form of the SQL.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod imports;
 
+use std::fs;
+use std::path::PathBuf;
+
+use self::imports::Imports;
 use crate::support::root;
 
-/// Modules that must never see a database connection.
+/// Modules that must never see a database connection, nor one that does: each with all below it.
 const PURE: &[&str] =
-    &["project", "tenancy", "matrix", "finding", "report", "sql", "words", "error"];
+    &["error", "words", "names", "sql", "project", "tenancy", "matrix", "finding", "report"];
+
+/// What is a table more than it is logic may be longer.
+const LONGEST_FILE: usize = 640;
+
+fn imports() -> Imports {
+    Imports::read(&root().join("src"), &files("src", "rs"))
+}
+
+fn is_pure(module: &str) -> bool {
+    let is_in = |pure: &&&str| {
+        module.strip_prefix(**pure).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    PURE.iter().find(is_in).is_some()
+}
 
 #[test]
-fn pure_modules_see_no_client() {
-    let is_pure = |path: &Path| {
-        let below = path.strip_prefix(root().join("src")).expect("below src");
-        let module = below.iter().next().expect("a module").to_string_lossy().into_owned();
-        PURE.contains(&module.trim_end_matches(".rs"))
-    };
-    let files: Vec<_> = files("src", "rs").into_iter().filter(|path| is_pure(path)).collect();
-    assert!(files.len() >= PURE.len(), "the pure modules are not where this test looks");
-    expect_none(&files, |line| line.contains("use postgres::") || line.contains("&mut Client"));
+fn no_two_files_import_each_other() {
+    let imports = imports();
+    assert!(imports.modules().count() > 90, "the modules are not where this test looks");
+    assert_eq!(imports.circles(), Vec::<Vec<&str>>::new());
+}
+
+#[test]
+fn every_import_names_the_home_of_the_item() {
+    let imports = imports();
+    let borrowed: Vec<String> = imports.modules().flat_map(|m| imports.borrowed(m)).collect();
+    assert!(borrowed.is_empty(), "{}", borrowed.join("\n"));
+}
+
+#[test]
+fn pure_modules_import_pure_ones_only() {
+    let imports = imports();
+    for pure in PURE {
+        assert!(imports.modules().any(|module| module == *pure), "there is no module `{pure}`");
+    }
+    let mut wrong = Vec::new();
+    for module in imports.modules().filter(|module| is_pure(module)) {
+        let others = imports.imports_of(module).into_iter().filter(|other| !is_pure(other));
+        wrong.extend(others.map(|other| format!("{module} imports {other}")));
+        if imports.crates_of(module).contains("postgres") {
+            wrong.push(format!("{module} sees a client"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short() {
+    let is_long =
+        |path: &PathBuf| fs::read_to_string(path).expect("a file").lines().count() > LONGEST_FILE;
+    let long: Vec<PathBuf> = files("src", "rs").into_iter().filter(is_long).collect();
+    assert!(long.is_empty(), "{long:?}");
 }
 
 #[test]
