@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::{CheckArgs, Cli, Command, Format, InitArgs, NewArgs, ServerArgs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use leakproof::check::observer::Progress;
+use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::{Error, Result};
 use leakproof::frame::{FrameOptions, make_frames};
@@ -174,16 +174,20 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
-    fn step(&self, name: &'static str) {
-        self.0.set_style(style("{msg} ..."));
-        self.0.set_message(name);
-    }
-
-    fn part(&self, done: usize, of: usize) {
-        self.0.set_style(style("{msg} [{bar:30}] {pos}/{len}"));
-        self.0.set_length(of as u64);
-        self.0.set_position(done as u64);
+impl Observer for Bar {
+    fn tell(&self, event: &Event<'_>) {
+        match *event {
+            Event::Step(name) => {
+                self.0.set_style(style("{msg} ..."));
+                self.0.set_message(name);
+            }
+            Event::Migrated { done, of, .. } | Event::Probed { done, of, .. } => {
+                self.0.set_style(style("{msg} [{bar:30}] {pos}/{len}"));
+                self.0.set_length(of as u64);
+                self.0.set_position(done as u64);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -190,10 +190,6 @@ impl<'p> Scratch<'p> {
         self.database.connect()
     }
 
-    pub(crate) fn platform(&self) -> &Platform {
-        &self.platform
-    }
-
     /// The server it is on.
     pub fn server(&self) -> &Server {
         self.database.server()

@@ -18,7 +18,7 @@ use postgres::Client;
 
 use crate::actor::Actor;
 use crate::catalog::{Relation, RelationKind, Rule};
-use crate::check::observer::Progress;
+use crate::check::observer::{Event, Observer};
 use crate::error::Result;
 use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::class::RowClass;
@@ -37,22 +37,23 @@ use crate::world::value::World;
 pub(crate) struct Turns<'p> {
     taken: AtomicUsize,
     done: AtomicUsize,
-    progress: &'p dyn Progress,
+    observer: &'p dyn Observer,
 }
 
 impl<'p> Turns<'p> {
-    /// Turns that nobody has taken yet; `progress` is told of each relation that an actor is through
+    /// Turns that nobody has taken yet; `observer` is told of each relation that an actor is through
     /// with.
-    pub(crate) fn told(progress: &'p dyn Progress) -> Self {
-        Self { taken: AtomicUsize::new(0), done: AtomicUsize::new(0), progress }
+    pub(crate) fn told(observer: &'p dyn Observer) -> Self {
+        Self { taken: AtomicUsize::new(0), done: AtomicUsize::new(0), observer }
     }
 
     fn next<'a>(&self, actors: &'a [Actor]) -> Option<&'a Actor> {
         actors.get(self.taken.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn tell(&self, of: usize) {
-        self.progress.part(self.done.fetch_add(1, Ordering::Relaxed) + 1, of);
+    fn tell(&self, cells: &[Cell], of: usize) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.observer.tell(&Event::Probed { cells, done, of });
     }
 }
 
@@ -136,8 +137,9 @@ pub(crate) fn probe_relations(
             let mut prober = Prober::new(&mut trial, target, privileges);
             prober.probe()?;
             attempts += prober.attempts;
-            cells.extend(prober.into_cells());
-            turns.tell(targets.len() * world.actors.len());
+            let found = prober.into_cells();
+            turns.tell(&found, targets.len() * world.actors.len());
+            cells.extend(found);
         }
         trial.end()?;
     }

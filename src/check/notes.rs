@@ -1,0 +1,111 @@
+//! What a reader of the report has to know to judge the rest, in sentences.
+
+use std::collections::BTreeSet;
+
+use crate::actor::{Actor, SERVICE_ROLE};
+use crate::check::new_files::{files_up_to, has_fixtures};
+use crate::matrix::cell::{Cell, Matrix};
+use crate::matrix::command::Command;
+use crate::matrix::compare::AcceptedAt;
+use crate::matrix::verdict::Verdict;
+use crate::migrate::Applied;
+use crate::migrate::hosted::Deviations;
+use crate::project::Project;
+use crate::server::instance::Server;
+use crate::words::counted;
+
+/// Files that came late, with a version before the accepted one, are not new by their number.
+pub(crate) fn note_on_late_files(project: &Project, accepted: AcceptedAt) -> Option<String> {
+    let AcceptedAt::Version(version, accepted) = accepted else { return None };
+    let now = files_up_to(project, version);
+    (now != accepted && !has_fixtures(project)).then(|| {
+        format!(
+            "up to the accepted version {version} there were {}, and are {now}: what came late \
+             has met no rows; `--rows-from` says which files are to",
+            counted(accepted, "file")
+        )
+    })
+}
+
+/// What a server of another major version does may differ.
+pub(crate) fn note_on_version(project: &Project, server: &Server) -> Option<String> {
+    let (expected, here) = (project.major_version()?, server.major_version());
+    (expected != here).then(|| {
+        format!("`supabase/config.toml` says PostgreSQL {expected}, and this server is {here}")
+    })
+}
+
+/// Where the migrations were not run as on their own server.
+pub(crate) fn notes_on_deviations(applied: &[Applied]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let all = |what: fn(&Deviations) -> &Vec<String>| -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let all = applied.iter().flat_map(|applied| what(&applied.deviations));
+        all.map(String::as_str).filter(|one| seen.insert(*one)).collect()
+    };
+    let mut notes = Vec::new();
+    let mut stubbed = all(|deviations| &deviations.stubbed);
+    stubbed.sort_unstable();
+    if !stubbed.is_empty() {
+        notes.push(format!("stubbed, since this server lacks them: {}", stubbed.join(", ")));
+    }
+    let versions = all(|deviations| &deviations.other_versions);
+    if !versions.is_empty() {
+        notes.push(format!("in another version, as this server has it: {}", versions.join(", ")));
+    }
+    let elevated = all(|deviations| &deviations.elevated);
+    if !elevated.is_empty() {
+        let more = elevated.len().saturating_sub(SHOWN);
+        let shown = elevated[..elevated.len() - more].join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let count = counted(elevated.len(), "statement");
+        notes.push(format!(
+            "{count} needed a superuser, which `postgres` is not on Supabase: {shown}{more}"
+        ));
+    }
+    notes
+}
+
+/// So that nobody takes what waits for the next migration for checked.
+pub(crate) fn note_on_calls_ahead(project: &Project) -> Option<String> {
+    let count = project.calls_ahead();
+    (count > 0).then(|| {
+        format!("{count} recorded calls wait for a migration after theirs to be compared across")
+    })
+}
+
+/// The default privileges of 2026 grant nothing, but took nothing away from tables made before.
+pub(crate) fn note_on_grants(matrix: &Matrix) -> Option<String> {
+    let is_ungranted = |cell: &Cell| {
+        matches!(cell.verdict, Verdict::NoGrant | Verdict::Untested { .. })
+            || cell.command == Command::Truncate
+            || cell.actor == SERVICE_ROLE
+    };
+    let subjects = matrix.subjects();
+    let ungranted = subjects.iter().filter(|s| matrix.of(&s.relation).iter().all(is_ungranted));
+    let count = ungranted.count();
+    (count > 0).then(|| {
+        format!(
+            "nobody is granted anything on {count} of {} under the default privileges of 2026, which \
+             tables from before never lost; `--grants legacy` tries those",
+            counted(subjects.len(), "relation")
+        )
+    })
+}
+
+/// A member who is allowed nothing makes every denial empty: the policies may look at a claim that
+/// the token of the world does not carry. It may be meant, so it is a note.
+pub(crate) fn note_on_idle(matrix: &Matrix, actors: &[Actor]) -> Option<String> {
+    let is_idle = |actor: &&Actor| {
+        let mut cells = matrix.cells().iter().filter(|cell| cell.actor == actor.name());
+        !actor.member_of().is_empty() && !cells.any(|cell| cell.verdict.is_allowed())
+    };
+    let idle: Vec<&str> = actors.iter().filter(is_idle).map(Actor::name).collect();
+    (!idle.is_empty()).then(|| {
+        format!(
+            "{} are members and were allowed nothing at all; if that is not meant, see whether the \
+             policies read a claim that `[actors.<name>] claims` has to set",
+            idle.join(", ")
+        )
+    })
+}

@@ -1,0 +1,28 @@
+//! How to check.
+
+use std::num::NonZeroUsize;
+
+use crate::project::config::Grants;
+use crate::server::options::ServerOptions;
+
+/// How to check.
+#[derive(Debug, Default, Clone)]
+pub struct CheckOptions {
+    /// Which server to use.
+    pub server: ServerOptions,
+    /// Write the matrix of now as the accepted one.
+    pub accept: bool,
+    /// Default privileges other than the config's.
+    pub grants: Option<Grants>,
+    /// Go back over the rollback files, and there again.
+    pub round_trip: bool,
+    /// Probe, judge and compare this relation alone, as `schema.name`.
+    pub only: Option<String>,
+    /// Leave out a file that cannot be applied, and try the next one.
+    pub keep_going: bool,
+    /// Have the files after this version meet generated rows; those after the accepted one if none is
+    /// said.
+    pub rows_from: Option<i64>,
+    /// How many actors try at the same time, at most 8; as many as there are cores if none is said.
+    pub jobs: Option<NonZeroUsize>,
+}

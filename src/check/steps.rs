@@ -1,0 +1,269 @@
+//! The steps of a check, in order, over one state.
+
+use std::sync::Arc;
+
+use crate::check::audience::Audience;
+use crate::check::jobs::probe_everything;
+use crate::check::new_files::{first_without_rows, has_fixtures, newest};
+use crate::check::notes::{
+    note_on_calls_ahead, note_on_grants, note_on_idle, note_on_late_files, note_on_version,
+    notes_on_deviations,
+};
+use crate::check::observer::{Event, Observer};
+use crate::check::options::CheckOptions;
+use crate::check::rehearsal::rehearse;
+use crate::check::round_trip::Passed;
+use crate::error::Result;
+use crate::finding::value::Finding;
+use crate::finding::waiver::apply_waivers;
+use crate::finding::{
+    is_about_rows, judge_access, judge_preservation, judge_rehearsal, judge_round_trip,
+    judge_widenings,
+};
+use crate::matrix::compare::{self, AcceptedAt};
+use crate::platform::Platform;
+use crate::project::Project;
+use crate::project::config::Waiver;
+use crate::report::value::Report;
+use crate::scratch::Scratch;
+use crate::server::instance::Server;
+
+/// A check on its way.
+pub(crate) struct Run<'a> {
+    project: &'a Project,
+    options: &'a CheckOptions,
+    observer: &'a dyn Observer,
+    platform: Platform,
+    server: Arc<Server>,
+    scratch: Scratch<'a>,
+    /// The version up to which all is accepted, as the accepted file says.
+    accepted: AcceptedAt,
+    /// The version after which files meet generated rows.
+    rows_from: Option<i64>,
+    /// The version that `--accept` writes down.
+    accepting: AcceptedAt,
+    passed: Passed,
+    report: Report,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Run<'a> {
+    /// Starts the server and makes the database.
+    ///
+    /// # Errors
+    /// No server, or one that refuses; options that do not fit the project.
+    pub(crate) fn begin(
+        project: &'a Project,
+        options: &'a CheckOptions,
+        observer: &'a dyn Observer,
+    ) -> Result<Self> {
+        let platform = match options.grants {
+            Some(grants) => Platform::of(project).with_grants(grants),
+            None => Platform::of(project),
+        };
+        let accepted = compare::accepted_at(&project.accepted_path());
+        let rows_from = first_without_rows(project, options, accepted)?;
+        observer.tell(&Event::Step("start the server"));
+        // The plain platform is next to nothing, and many are not worth a place in the cache.
+        let prepared = platform.has_users().then(|| platform.sql());
+        let server = Server::shared_for(&options.server, prepared.as_deref())?;
+        observer.tell(&Event::Step("set up the platform"));
+        let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
+        if options.keep_going {
+            scratch = scratch.keep_going();
+        }
+        let report = Report {
+            project: project.name().to_owned(),
+            path: project.root().display().to_string(),
+            server: server.describe(),
+            platform: platform.describe(),
+            ..Report::default()
+        };
+        Ok(Self {
+            project,
+            options,
+            observer,
+            platform,
+            server,
+            scratch,
+            accepted,
+            rows_from,
+            accepting: AcceptedAt::Unknown,
+            passed: Passed::default(),
+            report,
+            findings: Vec::new(),
+        })
+    }
+
+    /// Takes all steps, and gives what came of them.
+    ///
+    /// # Errors
+    /// The run itself failed; what the check finds is in the report.
+    pub(crate) fn finish(mut self) -> Result<Report> {
+        let steps: [fn(&mut Self) -> Result<()>; 4] =
+            [Self::apply, Self::try_on_rows, Self::check_access, Self::go_round];
+        for step in steps {
+            // What a migration lost ends the run before anybody asks.
+            if self.report.stopped.is_none() {
+                step(&mut self)?;
+            }
+        }
+        self.settle_findings();
+        self.step("clean up");
+        Ok(self.report)
+    }
+
+    fn step(&self, name: &'static str) {
+        self.observer.tell(&Event::Step(name));
+    }
+
+    fn note(&mut self, notes: impl IntoIterator<Item = String>) {
+        self.report.notes.extend(notes);
+    }
+
+    /// Applies the migrations, and looks at what each of them does to rows and to who sees them.
+    fn apply(&mut self) -> Result<()> {
+        self.step("apply the migrations");
+        let project = self.project;
+        self.note(project.notes().to_vec());
+        self.note(note_on_version(project, &self.server));
+        self.note(note_on_late_files(project, self.accepted));
+        let notes = self.platform.notes(&mut self.scratch.connect()?)?;
+        self.note(notes);
+        let mut audience = Audience::of(project, self.platform.clone());
+        let (observer, is_round_trip) = (self.observer, self.options.round_trip);
+        let (passed, of) = (&mut self.passed, project.migrations().len());
+        let mut done = 0;
+        let migrated = self.scratch.migrate_watched(&mut |client, file, census| {
+            done += 1;
+            let (version, name) = (file.version(), file.name());
+            observer.tell(&Event::Migrated { version, name, done, of });
+            if is_round_trip {
+                passed.look(client, file, census)?;
+            }
+            audience.look(client, file)
+        });
+        self.report.applied = self.scratch.applied().to_vec();
+        self.report.failed = self.scratch.take_failed();
+        let notes = self.scratch.notes().to_vec();
+        self.note(notes);
+        self.report.followed = audience.into_followed();
+        let notes = notes_on_deviations(&self.report.applied);
+        self.note(notes);
+        self.note(note_on_calls_ahead(project));
+        self.accepting = newest(project, &self.report.applied);
+        self.findings.extend(judge_preservation(&self.report.applied));
+        self.findings.extend(judge_widenings(&self.report.followed.widenings));
+        match migrated {
+            // What was lost on the way explains more than where it ended.
+            Err(error) if !self.findings.is_empty() => {
+                self.report.stopped = Some(error);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Has the new files meet rows, where there are new files and no fixtures.
+    fn try_on_rows(&mut self) -> Result<()> {
+        let Some(from) = self.rows_from else { return Ok(()) };
+        self.step("try the new files on rows");
+        if !self.report.failed.is_empty() {
+            let note = "the new files were not tried on rows, since a file was left out";
+            self.note([note.into()]);
+            return Ok(());
+        }
+        let rehearsal = rehearse(self.project, &self.platform, &self.server, from)?;
+        let lost = judge_rehearsal(&rehearsal);
+        self.report.rehearsal = Some(rehearsal);
+        if !apply_waivers(lost.clone(), &self.project.config().waive, |_| false).0.is_empty() {
+            self.accepting = self.accepted;
+            self.note(self.options.accept.then(|| {
+                "only access is accepted: the new files stay new, until what they do to rows is \
+                 mended, covered by a pair, or waived"
+                    .into()
+            }));
+        }
+        // What a file does to rows that files have made is known by now.
+        let is_known = |one: &Finding| {
+            self.findings.iter().any(|known| (known.rule, &known.on) == (one.rule, &one.on))
+        };
+        let new: Vec<Finding> = lost.into_iter().filter(|one| !is_known(one)).collect();
+        self.findings.extend(new);
+        Ok(())
+    }
+
+    /// Seeds, probes and compares, and accepts if asked to.
+    fn check_access(&mut self) -> Result<()> {
+        let mut isolation = probe_everything(self.options, &self.scratch, self.observer)?;
+        let report = &mut self.report;
+        report.matrix = isolation.unproved_matrix()?.clone();
+        report.controls = isolation.controls()?.clone();
+        report.attempts = isolation.attempts()?;
+        report.people = isolation.actors().len();
+        report.tenants = isolation.tenants();
+        report.seeded_rows = isolation.seeded_rows();
+        report.seed_stub = isolation.seed_stub();
+        self.note(isolation.note_on_tenancy());
+        self.note(isolation.note_on_common_tenants());
+        self.note(isolation.seeding_notes());
+        let is_chosen = self.options.grants.or(self.project.config().project.grants).is_some();
+        if !is_chosen && self.platform.has_users() {
+            self.note(note_on_grants(&self.report.matrix));
+        }
+        self.note(isolation.note_on_closed(&self.report.matrix));
+        self.note(note_on_idle(&self.report.matrix, isolation.actors()));
+        self.step("compare and judge");
+        self.compare()?;
+        let api = self.platform.has_users().then(|| self.project.schemas());
+        let found = judge_access(&self.report.matrix, isolation.actors(), api.as_deref());
+        self.findings.extend(found);
+        Ok(())
+    }
+
+    /// Compares with what is accepted, and accepts what is, if asked to.
+    fn compare(&mut self) -> Result<()> {
+        let (path, report) = (self.project.accepted_path(), &mut self.report);
+        let only = self.options.only.as_deref();
+        // Not from a run that cannot be trusted.
+        let is_sound = report.controls.failed.is_empty() && report.matrix.is_tried();
+        if self.options.accept && is_sound {
+            // One that cannot be read is what `--accept` is to mend.
+            report.accepted_now = compare::compare_with_accepted(&path, &report.matrix, only).ok();
+            compare::accept(&path, &report.matrix, self.accepting)?;
+        }
+        let compared = compare::compare_with_accepted(&path, &report.matrix, only)?;
+        report.comparison = Some(compared);
+        Ok(())
+    }
+
+    /// Goes back over the rollback files, and there again, if asked to.
+    fn go_round(&mut self) -> Result<()> {
+        if !self.options.round_trip {
+            return Ok(());
+        }
+        self.step("go back and there again");
+        let passed = std::mem::take(&mut self.passed);
+        let trip = passed.travel(self.project, &mut self.scratch)?;
+        self.findings.extend(judge_round_trip(&trip));
+        self.report.round_trip = Some(trip);
+        Ok(())
+    }
+
+    /// Takes away what is declared to be meant, and tells of what is left.
+    fn settle_findings(&mut self) {
+        let waivers = match self.report.stopped {
+            None => self.project.config().waive.as_slice(),
+            Some(_) => &[],
+        };
+        // What a file does to rows is known only when it meets them.
+        let must_match = |waiver: &Waiver| {
+            self.options.only.is_none()
+                && (has_fixtures(self.project) || !is_about_rows(&waiver.finding))
+        };
+        let findings = std::mem::take(&mut self.findings);
+        let (findings, waived) = apply_waivers(findings, waivers, must_match);
+        findings.iter().for_each(|finding| self.observer.tell(&Event::Found(finding)));
+        (self.report.findings, self.report.waived) = (findings, waived);
+    }
+}
