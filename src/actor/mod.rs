@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
+use crate::matrix::person::{Person, SERVICE_ROLE};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::calls::Caller;
@@ -105,6 +106,16 @@ impl Actor {
     /// The tenant the actor was a member of, and whose claims the token still carries.
     pub(crate) fn left(&self) -> Option<&str> {
         self.left.as_deref()
+    }
+
+    /// What judges of the matrix need of the actor.
+    pub(crate) fn person(&self) -> Person {
+        Person {
+            name: self.name.clone(),
+            role: self.role.clone(),
+            is_service: self.is_service,
+            has_left: self.left.is_some(),
+        }
     }
 
     /// Column values of the actor's membership rows that differ from an ordinary member's.
@@ -216,9 +227,6 @@ pub(crate) fn people(
 
 /// Who runs tenant A, where it was inferred that somebody does.
 pub(crate) const ADMIN: &str = "admin";
-
-/// Who bypasses row security on Supabase.
-pub(crate) const SERVICE_ROLE: &str = "service_role";
 
 #[derive(PartialEq)]
 enum Kind {

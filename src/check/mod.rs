@@ -6,6 +6,7 @@ pub(crate) mod new_files;
 pub(crate) mod notes;
 pub mod observer;
 pub(crate) mod options;
+pub mod outcome;
 pub mod rehearsal;
 pub mod round_trip;
 pub(crate) mod steps;

@@ -3,7 +3,7 @@
 use crate::check::options::CheckOptions;
 use crate::error::{Error, Result};
 use crate::matrix::compare::AcceptedAt;
-use crate::migrate::Applied;
+use crate::migrate::applied::Applied;
 use crate::project::Project;
 use crate::project::files::SqlFile;
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::actor::{Actor, SERVICE_ROLE};
+use crate::actor::Actor;
 use crate::check::new_files::{files_up_to, has_fixtures};
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::compare::AcceptedAt;
+use crate::matrix::person::SERVICE_ROLE;
 use crate::matrix::verdict::Verdict;
-use crate::migrate::Applied;
-use crate::migrate::hosted::Deviations;
+use crate::migrate::applied::{Applied, Deviations};
 use crate::project::Project;
 use crate::server::instance::Server;
 use crate::words::counted;

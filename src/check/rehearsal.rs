@@ -11,9 +11,10 @@ use postgres::Client;
 
 use crate::actor::people;
 use crate::catalog::{Catalog, Oid, Relation};
-use crate::check::audience::{Audience, Widening};
+use crate::check::audience::Audience;
+use crate::check::outcome::{Failure, Rehearsal};
 use crate::error::{Error, Result};
-use crate::migrate::{Applied, in_transaction};
+use crate::migrate::in_transaction;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;
@@ -24,41 +25,12 @@ use crate::sql::statement;
 use crate::tenancy::Tenancy;
 use crate::world::value::World;
 
-/// What the new files did to generated rows.
-#[derive(Debug, Default)]
-pub struct Rehearsal {
-    /// The versions that met rows, and what they did to them.
-    pub applied: Vec<Applied>,
-    /// How many rows there were in the end.
-    pub rows: usize,
-    /// Files that cannot be applied where there are rows.
-    pub failed: Vec<Failure>,
-    /// Where no rows could be generated, what could not be read, and why.
-    pub notes: Vec<String>,
-    /// Who sees more after a file than before.
-    pub widenings: Vec<Widening>,
-}
-
 impl Rehearsal {
     fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
-}
-
-/// A file that fails on generated rows.
-#[derive(Debug)]
-pub struct Failure {
-    /// The number before the name.
-    pub version: i64,
-    /// The words after the version.
-    pub name: String,
-    /// What the server says.
-    pub error: Error,
-    /// The table of which any row makes it fail: it gets a column that may not be NULL and has no
-    /// default.
-    pub by_any_row_of: Option<String>,
 }
 
 /// Applies the files up to `from` without rows, then lets each later one meet rows of every owner in

@@ -4,47 +4,15 @@
 use std::collections::BTreeMap;
 
 use postgres::Client;
-use serde::Serialize;
 
 use crate::catalog::{Definitions, definitions};
+use crate::check::outcome::{Difference, RoundTrip};
 use crate::error::{Error, Result};
-use crate::migrate::Applied;
 use crate::preserve;
 use crate::preserve::census::Census;
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::scratch::Scratch;
-
-/// What came of a round trip.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct RoundTrip {
-    /// The versions that were taken back, the latest first.
-    pub back: Vec<i64>,
-    /// Where the trip turned round: at a version without a way back, or else at the first.
-    pub turned_at: i64,
-    /// Whether it was not the first.
-    pub is_cut_short: bool,
-    /// The versions after which rows could not be compared, since fixtures came later.
-    pub without_data: Vec<i64>,
-    /// What was not as before.
-    pub differences: Vec<Difference>,
-    /// What the migrations did to the data on the second way there.
-    #[serde(skip)]
-    pub again: Vec<Applied>,
-}
-
-/// What one step left otherwise than it was.
-#[derive(Debug, Clone, Serialize)]
-pub struct Difference {
-    /// The rollback file, or the version that was reached again.
-    pub on: String,
-    /// `the way back from V4`.
-    pub when: String,
-    /// One line each: `gone: ...`, `new: ...`, `was: ...`, `is: ...`, or why it fails.
-    pub lines: Vec<String>,
-    /// Whether a statement failed, so that there is nothing to compare.
-    pub has_failed: bool,
-}
 
 /// A database as a version left it.
 struct State {

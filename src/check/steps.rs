@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::actor::Actor;
 use crate::check::audience::Audience;
 use crate::check::jobs::probe_everything;
 use crate::check::new_files::{first_without_rows, has_fixtures, newest};
@@ -216,7 +217,8 @@ impl<'a> Run<'a> {
         self.step("compare and judge");
         self.compare()?;
         let api = self.platform.has_users().then(|| self.project.schemas());
-        let found = judge_access(&self.report.matrix, isolation.actors(), api.as_deref());
+        let people: Vec<_> = isolation.actors().iter().map(Actor::person).collect();
+        let found = judge_access(&self.report.matrix, &people, api.as_deref());
         self.findings.extend(found);
         Ok(())
     }

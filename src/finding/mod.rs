@@ -11,17 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
-use crate::actor::Actor;
-use crate::check::audience::Widening;
-use crate::check::rehearsal::{Failure, Rehearsal};
-use crate::check::round_trip::RoundTrip;
+use crate::check::audience::widening::Widening;
+use crate::check::outcome::{Failure, Rehearsal, RoundTrip};
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
+use crate::matrix::person::Person;
 use crate::matrix::verdict::{Evidence, Verdict};
-use crate::migrate::Applied;
+use crate::migrate::applied::Applied;
 use crate::preserve::loss::LossKind;
-use crate::preserve::pairs::LineDifference;
+use crate::preserve::outcome::LineDifference;
 use crate::words::counted;
 
 pub use crate::finding::explain::{Page, explain, pages};
@@ -32,14 +31,14 @@ pub use crate::finding::waiver::Waived;
 /// does not let through matters less.
 pub(crate) fn judge_access(
     matrix: &Matrix,
-    actors: &[Actor],
+    people: &[Person],
     api: Option<&[String]>,
 ) -> Vec<Finding> {
     let mut grouped: BTreeMap<(&'static str, String), Vec<&Cell>> = BTreeMap::new();
     for cell in matrix.cells() {
-        let actor = actors.iter().find(|actor| actor.name() == cell.actor);
-        let Some(actor) = actor.filter(|actor| !actor.is_service()) else { continue };
-        if let Some(rule) = rule_of(matrix, actor, cell) {
+        let person = people.iter().find(|person| person.name == cell.actor);
+        let Some(person) = person.filter(|person| !person.is_service) else { continue };
+        if let Some(rule) = rule_of(matrix, person, cell) {
             grouped.entry((rule, cell.relation.clone())).or_default().push(cell);
         }
     }
@@ -63,7 +62,7 @@ pub(crate) fn severity(rule: &str, relation: &str, api: Option<&[String]>) -> Se
 }
 
 /// The rule that a cell breaks, if it breaks one.
-fn rule_of(matrix: &Matrix, actor: &Actor, cell: &Cell) -> Option<&'static str> {
+fn rule_of(matrix: &Matrix, person: &Person, cell: &Cell) -> Option<&'static str> {
     if let Verdict::Broken { sqlstate } = &cell.verdict {
         // A trigger's own `raise` is an answer; everything else is a policy or view that fails. No
         // trigger answers who only reads.
@@ -75,7 +74,7 @@ fn rule_of(matrix: &Matrix, actor: &Actor, cell: &Cell) -> Option<&'static str> 
     }
     match (cell.command, cell.class) {
         (Command::Truncate, _) => Some("truncate-granted"),
-        (command, RowClass::Own) if actor.left().is_some() && is_of_tenant(matrix, cell) => {
+        (command, RowClass::Own) if person.has_left && is_of_tenant(matrix, cell) => {
             Some(if command == Command::Read {
                 "removed-member-read"
             } else {

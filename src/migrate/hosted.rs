@@ -9,23 +9,13 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 use crate::error::Result;
+use crate::migrate::applied::Deviations;
 use crate::migrate::roles;
 use crate::platform::extensions::{self, Instead};
 use crate::platform::owner::Owner;
 use crate::session;
 use crate::sql::quote::{identifier, literal};
 use crate::sql::statement;
-
-/// Where a file was not run letter by letter as it would be on its own server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Deviations {
-    /// Extensions that the server lacks and that were made of stubs.
-    pub stubbed: Vec<String>,
-    /// Extensions whose version the server lacks, with that version.
-    pub other_versions: Vec<String>,
-    /// Statements that the owner was not allowed, by file and line.
-    pub elevated: Vec<String>,
-}
 
 /// The session of the owner while the statements of a file run.
 pub(crate) struct Session<'a> {

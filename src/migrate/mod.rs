@@ -5,6 +5,7 @@
 //! statement so that an error names its line. Census, preserve queries and recorded calls run inside
 //! it.
 
+pub(crate) mod applied;
 pub(crate) mod hosted;
 pub(crate) mod roles;
 
@@ -22,33 +23,17 @@ use crate::platform::extensions;
 use crate::platform::owner::Owner;
 use crate::preserve::calls::record_calls;
 use crate::preserve::census::Census;
-use crate::preserve::{self, Preservation};
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, OUTSIDE, refuse_unguardable};
-use crate::session;
 use crate::sql::statement::{self, Statement};
+use crate::{preserve, session};
 
-pub use crate::migrate::hosted::Deviations;
+pub use crate::migrate::applied::{Applied, Deviations};
 
 /// The schema that holds refinery's table: one that no API exposes.
 pub(crate) const HISTORY_SCHEMA: &str = "leakproof";
 const HISTORY_TABLE: &str = "leakproof.refinery_schema_history";
-
-/// One migration that was applied, and what it did to the data.
-#[derive(Debug, Clone)]
-pub struct Applied {
-    /// The number before the name.
-    pub version: i64,
-    /// The words after the version.
-    pub name: String,
-    /// How many statements the file has.
-    pub statements: usize,
-    /// What the census and the preserve queries saw.
-    pub preservation: Preservation,
-    /// Where it was not run as it would be on its own server.
-    pub deviations: Deviations,
-}
 
 /// What to apply.
 #[derive(Debug)]

@@ -6,12 +6,12 @@
 
 use postgres::error::{DbError, ErrorPosition};
 use postgres::{Client, SimpleQueryMessage};
-use serde::Serialize;
 
 use crate::actor::become_caller_sql;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::platform::owner::Owner;
+use crate::preserve::outcome::{AnswerDifference, CallOutcome};
 use crate::project::Project;
 use crate::project::calls::RecordedCall;
 use crate::project::files::SqlFile;
@@ -20,35 +20,6 @@ use crate::sql::quote::{identifier, literal};
 
 /// How many differing rows a report shows.
 const SHOWN_ROWS: usize = 3;
-
-/// How a call came out.
-#[derive(Debug, Clone, Serialize)]
-pub struct CallOutcome {
-    /// What the call is named.
-    pub name: String,
-    /// `path:line` of the call.
-    pub place: String,
-    /// How many rows of its answer differ; 0 where it is the same.
-    pub differing: usize,
-    /// The first of them.
-    pub first: Vec<AnswerDifference>,
-}
-
-/// A row of an answer, as it was and as it is.
-#[derive(Debug, Clone, Serialize)]
-pub struct AnswerDifference {
-    /// Before the migration.
-    pub before: String,
-    /// After it.
-    pub after: String,
-}
-
-impl CallOutcome {
-    /// Whether the answer is the same.
-    pub fn holds(&self) -> bool {
-        self.differing == 0
-    }
-}
 
 /// The calls whose answers a migration must leave alone, and their answers before it.
 pub(crate) struct Recorded<'p> {
@@ -283,44 +254,4 @@ fn unsteady(call: &RecordedCall, difference: &AnswerDifference) -> Error {
             "leave what changes each time out of its answer, such as a random id, the time of day, \
              or a number drawn from a sequence",
         )
-}
-
-impl AnswerDifference {
-    /// Both, cut for people where they are huge: to where they begin to differ.
-    pub(crate) fn shortened(&self) -> (String, String) {
-        let same = self.before.chars().zip(self.after.chars()).take_while(|(a, b)| a == b).count();
-        (shortened(&self.before, same), shortened(&self.after, same))
-    }
-}
-
-fn shortened(line: &str, same: usize) -> String {
-    const LONGEST: usize = 400;
-    /// How much is shown of what is the same.
-    const LEAD: usize = 60;
-    let skipped = if line.chars().count() > LONGEST { same.saturating_sub(LEAD) } else { 0 };
-    let start = line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at);
-    let (rest, lead) = (&line[start..], if skipped > 0 { "..." } else { "" });
-    match rest.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{lead}{}... ({} bytes)", &rest[..end], line.len()),
-        None => format!("{lead}{rest}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn huge_answers_are_shown_where_they_differ() {
-        let same = "é".repeat(1000);
-        let difference = AnswerDifference {
-            before: format!("{same}one{}", "x".repeat(1000)),
-            after: format!("{same}two"),
-        };
-        let (before, after) = difference.shortened();
-        assert_eq!(before, format!("...{}one{}... (3003 bytes)", "é".repeat(60), "x".repeat(337)));
-        assert_eq!(after, format!("...{}two", "é".repeat(60)));
-        let short = AnswerDifference { before: "same, one".into(), after: "same".into() };
-        assert_eq!(short.shortened(), ("same, one".into(), "same".into()));
-    }
 }

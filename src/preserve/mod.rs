@@ -9,6 +9,7 @@ pub(crate) mod calls;
 pub(crate) mod census;
 pub(crate) mod difference;
 pub(crate) mod loss;
+pub(crate) mod outcome;
 pub(crate) mod pairs;
 pub(crate) mod prints;
 pub(crate) mod retype;
@@ -17,7 +18,6 @@ pub(crate) mod steady;
 use std::collections::BTreeMap;
 
 use postgres::Client;
-use serde::Serialize;
 
 use crate::error::Result;
 use crate::preserve::census::{Census, Sums};
@@ -25,41 +25,10 @@ use crate::preserve::difference::Difference;
 use crate::preserve::steady::{own, pin_formats};
 use crate::project::preserve_file::PreservePair;
 
-pub use crate::preserve::calls::{AnswerDifference, CallOutcome};
 pub use crate::preserve::loss::{Loss, LossKind};
-pub use crate::preserve::pairs::{LineDifference, PairOutcome};
-
-/// What was seen of the data across one migration.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Preservation {
-    /// Tables that had rows before.
-    pub tables: usize,
-    /// Rows in those tables.
-    pub rows: u64,
-    /// Columns that had values before and were compared.
-    pub columns: usize,
-    /// What is gone or changed and no pair covers.
-    pub losses: Vec<Loss>,
-    /// What is gone or changed as planned: covered by a pair.
-    pub covered: Vec<Loss>,
-    /// Columns with another type and every value, one sentence each.
-    pub retyped: Vec<String>,
-    /// Columns of times that a trigger of theirs has set to now, and nothing else has changed.
-    pub stamped: Vec<String>,
-    /// The pairs and how they came out.
-    pub pairs: Vec<PairOutcome>,
-    /// The recorded calls and how they came out.
-    pub calls: Vec<CallOutcome>,
-}
-
-impl Preservation {
-    /// Whether nothing was lost: no uncovered loss, every pair agrees, every call answers as before.
-    pub fn holds(&self) -> bool {
-        self.losses.is_empty()
-            && self.pairs.iter().all(PairOutcome::holds)
-            && self.calls.iter().all(CallOutcome::holds)
-    }
-}
+pub use crate::preserve::outcome::{
+    AnswerDifference, CallOutcome, LineDifference, PairOutcome, Preservation,
+};
 
 /// What was there before a migration.
 pub(crate) struct Before {

@@ -1,9 +1,9 @@
 //! Before/after queries, compared as multisets on the server.
 
 use postgres::Client;
-use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::preserve::outcome::{LineDifference, PairOutcome};
 use crate::project::preserve_file::PreservePair;
 use crate::session;
 use crate::sql::statement;
@@ -13,37 +13,6 @@ const SHOWN_ROWS: usize = 5;
 
 /// How many characters of a row are kept to be shown.
 const LONGEST_LINE: usize = 100_000;
-
-/// How a pair came out.
-#[derive(Debug, Clone, Serialize)]
-pub struct PairOutcome {
-    /// The promise.
-    pub name: String,
-    /// `path:line` of the pair.
-    pub place: String,
-    /// Rows of the `before` query.
-    pub rows: u64,
-    /// Rows that only `before` has.
-    pub lost: LineDifference,
-    /// Rows that only `after` has.
-    pub appeared: LineDifference,
-}
-
-/// The rows that one side has and the other lacks.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct LineDifference {
-    /// How many.
-    pub count: u64,
-    /// The first of them in text order, as JSON objects.
-    pub first: Vec<String>,
-}
-
-impl PairOutcome {
-    /// Whether both sides have the same rows, each as often.
-    pub fn holds(&self) -> bool {
-        self.lost.count == 0 && self.appeared.count == 0
-    }
-}
 
 /// Runs the `before` queries; their rows stay in temporary tables until the transaction ends.
 pub(crate) fn run_before(client: &mut Client, pairs: &[PreservePair]) -> Result<()> {

@@ -5,7 +5,6 @@
 //! carries the actor's identity to where policies read it.
 
 use postgres::Client;
-use serde::Serialize;
 
 use crate::actor::Actor;
 use crate::catalog::{Catalog, Oid, Relation};
@@ -13,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
+use crate::matrix::controls::ControlSet;
 use crate::matrix::verdict::Verdict;
 use crate::platform::Platform;
 use crate::session;
@@ -35,22 +35,6 @@ pub(crate) fn names_control(relation: &str) -> bool {
 /// updates, whose denial `shut` proves, and `mine` does not look at the tenant.
 pub(crate) fn is_moved_in(relation: &Relation) -> bool {
     !is_control(&relation.name) || relation.name.ends_with("open")
-}
-
-/// A control that did not come out as it must.
-#[derive(Debug, Clone, Serialize)]
-pub struct FailedControl {
-    /// What was expected, and what came instead.
-    pub sentence: String,
-}
-
-/// How the controls came out.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct ControlSet {
-    /// How many cells were compared.
-    pub checked: usize,
-    /// Those that are wrong.
-    pub failed: Vec<FailedControl>,
 }
 
 impl ControlSet {
@@ -137,10 +121,6 @@ impl ControlSet {
             }
         }
         controls
-    }
-
-    pub(crate) fn fail(&mut self, sentence: String) {
-        self.failed.push(FailedControl { sentence });
     }
 }
 

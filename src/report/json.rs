@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::migrate::Applied;
+use crate::migrate::applied::Applied;
 use crate::report::value::{Outcome, Report};
 
 /// One JSON object, indented, with a line end. Times are left out: the same input gives the same

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::actor::SERVICE_ROLE;
-use crate::check::audience::Followed;
-use crate::check::rehearsal::{Failure, Rehearsal};
-use crate::check::round_trip::RoundTrip;
+use crate::check::audience::widening::Followed;
+use crate::check::outcome::{Failure, Rehearsal, RoundTrip};
 use crate::finding::value::{Finding, Severity};
 use crate::matrix::class::RowClass;
 use crate::matrix::compare::{Change, ChangeKind, Comparison};
+use crate::matrix::person::SERVICE_ROLE;
 use crate::matrix::verdict::Verdict;
-use crate::migrate::Applied;
-use crate::preserve::Preservation;
+use crate::migrate::applied::Applied;
+use crate::preserve::outcome::Preservation;
 use crate::report::value::{Outcome, Report};
 use crate::words::counted;
 

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use crate::check::audience::Followed;
-use crate::check::rehearsal::Rehearsal;
-use crate::check::round_trip::RoundTrip;
+use crate::check::audience::widening::Followed;
+use crate::check::outcome::{Rehearsal, RoundTrip};
 use crate::error::Error;
 use crate::finding::value::Finding;
 use crate::finding::waiver::Waived;
 use crate::matrix::cell::Matrix;
 use crate::matrix::compare::Comparison;
-use crate::migrate::Applied;
-use crate::probe::controls::ControlSet;
+use crate::matrix::controls::ControlSet;
+use crate::migrate::applied::Applied;
 
 /// All that a check found.
 #[derive(Debug, Default)]

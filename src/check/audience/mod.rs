@@ -7,14 +7,16 @@
 //! followed, so that words that many rows share say nothing.
 
 pub(crate) mod marks;
+pub(crate) mod widening;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use postgres::Client;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::actor::Actor;
 use crate::check::audience::marks::{each_mark, mark_id};
+use crate::check::audience::widening::{Followed, Widening};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::project::Project;
@@ -24,40 +26,6 @@ use crate::sql::quote::{identifier, literal, qualified};
 
 /// How many users of the data are asked.
 const MOST_USERS: usize = 32;
-
-/// Somebody of the data sees values that others saw and he did not.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Widening {
-    /// `V6 policies`.
-    pub migration: String,
-    /// Where the values are seen now, as `schema.name`.
-    pub relation: String,
-    /// Who sees them.
-    pub reader: String,
-    /// How many values.
-    pub values: usize,
-    /// The first of them, in the order of the relation's rows.
-    pub example: String,
-    /// Who saw that one before.
-    pub audience: Vec<String>,
-    /// The statement.
-    pub statement: String,
-}
-
-/// What came of following.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Followed {
-    /// How many users of the data were asked.
-    pub users: usize,
-    /// How many there are.
-    pub of: usize,
-    /// How many values somebody saw and were followed.
-    pub values: usize,
-    /// What is seen by more people than before, in the order of the versions.
-    pub widenings: Vec<Widening>,
-    /// What could not be read, and why.
-    pub unread: Vec<String>,
-}
 
 /// Follows the values of one database while it is migrated.
 pub(crate) struct Audience<'p> {

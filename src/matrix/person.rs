@@ -1,0 +1,17 @@
+//! Who asks, as far as the judges of a matrix need it.
+
+/// Who bypasses row security on Supabase.
+pub(crate) const SERVICE_ROLE: &str = "service_role";
+
+/// Who asks, as far as the judges of a matrix need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Person {
+    /// The actor's name in the matrix.
+    pub name: String,
+    /// The database role.
+    pub role: String,
+    /// Whether row security is bypassed on purpose.
+    pub is_service: bool,
+    /// Whether a membership has ended, and the token still carries its claims.
+    pub has_left: bool,
+}
