@@ -22,6 +22,7 @@ const PURE: &[&str] = &[
     "check::audience::widening",
     "check::outcome",
     "migrate::applied",
+    "preserve::loss",
     "preserve::outcome",
 ];
 
