@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::isolation::Isolation;
-use crate::migrate::{self, Applied, Journey, Look};
+use crate::migrate::applied::Applied;
+use crate::migrate::{self, Journey, Look};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;

@@ -4,11 +4,13 @@
 
 pub(crate) mod extensions;
 pub(crate) mod owner;
+pub(crate) mod schemas;
 
 use postgres::Client;
 
 use crate::error::{Error, Result};
 use crate::platform::owner::Owner;
+use crate::platform::schemas::owns_schema;
 use crate::project::Project;
 use crate::project::config::{Grants, Identity, PlatformKind};
 use crate::session;
@@ -44,29 +46,6 @@ const SUPABASE_ADMIN: &str = "supabase_admin";
 const PLAIN_OWNER: &str = "leakproof_owner";
 
 const SUPABASE_2026: &str = include_str!("supabase/grants_2026.sql");
-
-/// Schemas that are Supabase's own, or an extension's.
-const PLATFORM_SCHEMAS: [&str; 14] = [
-    "auth",
-    "cron",
-    "extensions",
-    "graphql",
-    "graphql_public",
-    "net",
-    "pgbouncer",
-    "pgmq",
-    "pgsodium",
-    "pgtle",
-    "realtime",
-    "storage",
-    "supabase_functions",
-    "vault",
-];
-
-/// Whether a schema is the platform's own.
-pub(crate) fn owns_schema(schema: &str) -> bool {
-    PLATFORM_SCHEMAS.contains(&schema)
-}
 
 impl Platform {
     /// The platform that the project's config names.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::error::{Error, Result};
+use crate::server::docker::start as start_docker;
 use crate::server::instance::{Server, lock};
 use crate::server::local::start as start_local;
 use crate::server::options::{ServerKind, ServerOptions};
@@ -10,7 +10,7 @@ use crate::server::preparation::Preparation;
 use crate::server::url::start as start_url;
 
 #[cfg(feature = "docker")]
-use crate::server::docker::start as start_docker;
+use crate::error::{Error, Result};
 
 pub(crate) fn start_kind(
     kind: ServerKind,

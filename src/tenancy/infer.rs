@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
-use crate::platform;
+use crate::platform::schemas::owns_schema;
 use crate::project::config::MembersConfig;
 use crate::sql::statement::{self, has_name};
 use crate::tenancy::{Implied, Root, shortest_path};
@@ -287,9 +287,7 @@ fn tables<'a>(catalog: &'a Catalog, users: &'a Root) -> impl Iterator<Item = &'a
 
 /// Whether a relation is a table of the project's own, and not that of the users.
 pub(crate) fn is_of_project(relation: &Relation, users: &Root) -> bool {
-    relation.oid != users.relation
-        && relation.is_table()
-        && !platform::owns_schema(&relation.schema)
+    relation.oid != users.relation && relation.is_table() && !owns_schema(&relation.schema)
 }
 
 /// The tenant table and the membership that fit best, if any do.

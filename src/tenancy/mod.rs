@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::catalog::{Catalog, Column, ForeignKey, Oid, Relation};
 use crate::error::{Error, Result};
-use crate::platform;
+use crate::platform::schemas::owns_schema;
 use crate::project::Project;
 use crate::project::config::{MembersConfig, OwnerConfig, PlatformKind, TenancyConfig};
 use crate::sql::quote::{identifier, qualified};
@@ -359,7 +359,7 @@ fn named<'a>(catalog: &'a Catalog, what: &str, name: &str) -> Result<&'a Relatio
     catalog.by_name(name).ok_or_else(|| {
         let known: Vec<_> = catalog
             .relations()
-            .filter(|one| one.is_table() && !platform::owns_schema(&one.schema))
+            .filter(|one| one.is_table() && !owns_schema(&one.schema))
             .map(Relation::title)
             .collect();
         Error::new(format!("the {what} table `{name}` does not exist"))

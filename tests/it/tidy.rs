@@ -16,6 +16,8 @@ const PURE: &[&str] = &[
     "sql",
     "project",
     "matrix",
+    "platform::owner",
+    "platform::schemas",
     "finding",
     "report",
     // Values that come of what does see one.
