@@ -1,86 +1,151 @@
 //! A private server in a container, of any image that has PostgreSQL in it. We bring the script that
 //! initialises and runs it, so that all images behave alike; it ends when we are gone.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, Config, NoTls};
-use testcontainers::core::client::ClientError;
-use testcontainers::core::{IntoContainerPort, WaitFor};
-use testcontainers::runners::SyncRunner;
-use testcontainers::{Container, GenericImage, ImageExt, TestcontainersError};
 
 use crate::error::{Error, Result};
 use crate::server::connection::{APPLICATION_NAME, cause_of};
+use crate::server::docker_program::{
+    Reach, command, no_program, not_started, provide_image, published_port, remove_container,
+};
 use crate::server::instance::Server;
 use crate::server::local::{MAINTENANCE, SETTINGS};
 use crate::server::options::{DEFAULT_DOCKER_IMAGE, ServerKind, ServerOptions};
-use crate::server::random::random_password;
-use crate::server::redact::without_password;
+use crate::server::random::{random_number, random_password};
+use crate::server::said::last_lines;
 
 const PORT: u16 = 5432;
+
+/// What the server says when it lets clients in; the script has it say so in English.
+const READY: &[u8] = b"database system is ready to accept connections";
+
+/// A container that starts beside others has been seen to take twenty seconds.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The server says that it is ready before Docker forwards the port.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// A running container. Dropping it removes the container.
+/// How `docker run` ends if it could not even make the container.
+const NOT_MADE: i32 = 125;
+
+/// A running server in a container.
 struct DockerServer {
-    container: Option<Container<GenericImage>>,
+    /// Only held, and dropped before the lease is.
+    _container: Container,
     /// Only held: the container ends about a second after the server has closed it.
-    _lease: Option<Mutex<Client>>,
+    _lease: Mutex<Client>,
+}
+
+/// A container, and the program that waits for its end. Dropping it removes the container.
+struct Container {
+    name: String,
+    program: Child,
+    /// What the server says; has no name, so nobody has to remove it.
+    log: File,
 }
 
 /// Starts one of `options.docker_image`, which is pulled if it is missing.
 pub fn start(options: &ServerOptions) -> Result<Server> {
     let image = options.docker_image.as_deref().unwrap_or(DEFAULT_DOCKER_IMAGE);
+    provide_image(image)?;
+    let reach = Reach::find();
     let password = random_password();
-    let container = run_container(image, &password).map_err(|cause| explain(image, &cause))?;
-    let config = superuser_config(&container, &password);
-    let mut docker = DockerServer { container: Some(container), _lease: None };
-    let config = config.map_err(|cause| explain(image, &cause))?;
-    let lease = connect_when_ready(&config, image)?;
-    docker._lease = Some(Mutex::new(lease));
+    let mut container = Container::run(image, reach.publish, &password)?;
+    container.wait_until_ready(image)?;
+    let port = published_port(image, &container.name, PORT)?;
+    let config = superuser_config(&reach.hosts, port, &password);
+    let lease = Mutex::new(connect_when_ready(&config, image)?);
     let client = connect_when_ready(&config, image)?;
+    let docker = Box::new(DockerServer { _container: container, _lease: lease });
     let prefix = format!("{APPLICATION_NAME}_");
-    Server::new(ServerKind::Docker, image.to_owned(), prefix, config, client, Box::new(docker))
+    Server::new(ServerKind::Docker, image.to_owned(), prefix, config, client, docker)
 }
 
-fn run_container(
-    image: &str,
-    password: &str,
-) -> Result<Container<GenericImage>, TestcontainersError> {
-    let (name, tag) = split_image(image);
-    let mut command = vec!["-c", include_str!("docker.sh"), "leakproof-server"];
-    command.extend(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
-    command.extend(["-c", "listen_addresses=*"]);
-    GenericImage::new(name, tag)
-        .with_entrypoint("/bin/sh")
-        .with_exposed_port(PORT.tcp())
-        .with_wait_for(WaitFor::message_on_stderr("database system is ready to accept connections"))
-        .with_cmd(command)
-        .with_env_var("LEAKPROOF_PASSWORD", password)
-        .with_host_config_modifier(|host| host.auto_remove = Some(true))
-        .start()
-}
+impl Container {
+    /// Runs the script in it. The program is not of our process group, so that Ctrl-C does not reach
+    /// it while it is making the container: what it has begun, it brings to an end.
+    fn run(image: &str, publish: &str, password: &str) -> Result<Self> {
+        let log = tempfile::tempfile().and_then(|log| Ok((log.try_clone()?, log)));
+        let (said, log) =
+            log.map_err(|cause| not_started(image, cause).help("set TMPDIR to a writable folder"))?;
+        let name = format!("{APPLICATION_NAME}-{:08x}", random_number());
+        let publish = format!("{publish}{PORT}");
+        let mut docker = command(&["run", "--rm", "--name", &name, "--label", APPLICATION_NAME]);
+        // Only the name of the variable, since everybody may read command lines.
+        docker.args(["--env", "LEAKPROOF_PASSWORD"]).env("LEAKPROOF_PASSWORD", password);
+        docker.args(["--publish", &publish, "--entrypoint", "/bin/sh", image]);
+        docker.args(["-c", include_str!("docker.sh"), "leakproof-server"]);
+        docker.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
+        docker.args(["-c", "listen_addresses=*"]);
+        docker.stdout(Stdio::null()).stderr(said).process_group(0);
+        let program = docker.spawn().map_err(|cause| no_program(image, &cause))?;
+        Ok(Self { name, program, log })
+    }
 
-/// The name and the tag, which comes after the last colon unless that belongs to a port.
-fn split_image(image: &str) -> (&str, &str) {
-    match image.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (image, "latest"),
+    fn wait_until_ready(&mut self, image: &str) -> Result<()> {
+        let started = Instant::now();
+        let failed = |cause: io::Error| not_started(image, cause);
+        loop {
+            let ended = self.program.try_wait().map_err(failed)?;
+            let said = self.said().map_err(failed)?;
+            if said.windows(READY.len()).any(|part| part == READY) {
+                return Ok(());
+            }
+            if let Some(status) = ended {
+                return Err(explain_end(image, status, &said));
+            }
+            if started.elapsed() > START_LIMIT {
+                let cause = format!("it was not ready in {} seconds", START_LIMIT.as_secs());
+                return Err(not_started(image, cause).help("see what `docker logs` says of it"));
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Without moving to another place of the file, which the program would then write to.
+    fn said(&self) -> io::Result<Vec<u8>> {
+        let mut said = vec![0; self.log.metadata()?.len() as usize];
+        self.log.read_exact_at(&mut said, 0)?;
+        Ok(said)
     }
 }
 
-fn superuser_config(
-    container: &Container<GenericImage>,
-    password: &str,
-) -> Result<Config, TestcontainersError> {
+impl Drop for Container {
+    fn drop(&mut self) {
+        remove_container(&self.name);
+        let _ = self.program.wait();
+    }
+}
+
+fn explain_end(image: &str, status: ExitStatus, said: &[u8]) -> Error {
+    let said = last_lines(said);
+    let cause = if said.is_empty() { status.to_string() } else { said };
+    let help = match status.code() {
+        Some(NOT_MADE) => format!("check that `docker run --rm {image}` works for this user"),
+        _ => format!(
+            "check that the image has PostgreSQL: `docker run --rm -it --entrypoint sh {image}`"
+        ),
+    };
+    not_started(image, cause).help(help)
+}
+
+fn superuser_config(hosts: &[String], port: u16, password: &str) -> Config {
     let mut config = Config::new();
-    config.host(&container.get_host()?.to_string()).port(container.get_host_port_ipv4(PORT.tcp())?);
-    config.user("leakproof").password(password).dbname(MAINTENANCE);
+    for host in hosts {
+        config.host(host);
+    }
+    config.port(port).user("leakproof").password(password).dbname(MAINTENANCE);
     config.application_name(APPLICATION_NAME);
-    Ok(config)
+    config
 }
 
 fn connect_when_ready(config: &Config, image: &str) -> Result<Client> {
@@ -94,47 +159,5 @@ fn connect_when_ready(config: &Config, image: &str) -> Result<Client> {
                 return Err(Error::new(fact).cause(cause_of(&cause)));
             }
         }
-    }
-}
-
-fn explain(image: &str, cause: &TestcontainersError) -> Error {
-    let help = match cause {
-        TestcontainersError::Client(ClientError::PullImage { .. }) => {
-            "check the name in LEAKPROOF_DOCKER_IMAGE, and that `docker pull` works for it"
-                .to_owned()
-        }
-        TestcontainersError::Client(
-            ClientError::Init(_)
-            | ClientError::CreateContainer(_)
-            | ClientError::Configuration(_)
-            | ClientError::InvalidDockerHost(_),
-        ) => "start Docker, and check that `docker info` works for this user".to_owned(),
-        _ => format!("check that the image has PostgreSQL: `docker run --rm -it {image} sh`"),
-    };
-    Error::new(format!("could not start a server in a container of `{image}`"))
-        .cause(without_password(&cause.to_string()))
-        .help(help)
-}
-
-impl Drop for DockerServer {
-    fn drop(&mut self) {
-        if let Some(container) = self.container.take() {
-            // Fails only if the container is already going, since it removes itself.
-            let _ = container.rm();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_image;
-
-    #[test]
-    fn an_image_has_a_name_and_a_tag() {
-        assert_eq!(split_image("postgres:17"), ("postgres", "17"));
-        assert_eq!(split_image("postgres"), ("postgres", "latest"));
-        assert_eq!(split_image("localhost:5000/a/b"), ("localhost:5000/a/b", "latest"));
-        assert_eq!(split_image("localhost:5000/a/b:1.2"), ("localhost:5000/a/b", "1.2"));
-        assert_eq!(split_image("postgres@sha256:ab"), ("postgres@sha256", "ab"));
     }
 }

@@ -10,8 +10,8 @@ pub(crate) mod binaries;
 pub(crate) mod connection;
 pub(crate) mod data;
 pub(crate) mod database;
-#[cfg(feature = "docker")]
 pub(crate) mod docker;
+pub(crate) mod docker_program;
 pub(crate) mod local;
 pub(crate) mod instance;
 pub(crate) mod options;
@@ -20,6 +20,7 @@ pub(crate) mod random;
 pub(crate) mod reaper;
 pub(crate) mod redact;
 pub(crate) mod runs;
+pub(crate) mod said;
 pub(crate) mod signals;
 pub(crate) mod start;
 pub(crate) mod url;

@@ -9,7 +9,6 @@ pub fn random_number() -> u32 {
 }
 
 /// A random password of 32 hexadecimal digits.
-#[cfg(feature = "docker")]
 pub fn random_password() -> String {
     format!("{:032x}", u128::from_ne_bytes(random_bytes()))
 }

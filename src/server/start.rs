@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
+use crate::error::{Error, Result};
 use crate::server::docker::start as start_docker;
 use crate::server::instance::{Server, lock};
 use crate::server::local::start as start_local;
 use crate::server::options::{ServerKind, ServerOptions};
 use crate::server::preparation::Preparation;
 use crate::server::url::start as start_url;
-
-#[cfg(feature = "docker")]
-use crate::error::{Error, Result};
 
 pub(crate) fn start_kind(
     kind: ServerKind,
@@ -20,12 +18,7 @@ pub(crate) fn start_kind(
     match kind {
         ServerKind::Url => start_url(options),
         ServerKind::Local => start_local(preparation),
-        #[cfg(feature = "docker")]
         ServerKind::Docker => start_docker(options),
-        #[cfg(not(feature = "docker"))]
-        ServerKind::Docker => Err(Error::new("could not start a server in Docker")
-            .cause("this leakproof was built without the feature `docker`")
-            .help("install it with `cargo install leakproof --features docker`")),
     }
 }
 

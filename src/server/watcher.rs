@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::error::{Error, Result};
 use crate::server::account::Account;
+use crate::server::said::last_lines;
 
 /// A running watcher. Dropping it stops the server, removes the folder, and waits for both.
 pub struct Watcher {
@@ -64,12 +65,9 @@ impl Watcher {
         self.folder.join("stopped").exists() || !matches!(self.shell.try_wait(), Ok(None))
     }
 
-    /// The last lines that the server wrote, at most 1000 bytes; empty if there are none.
+    /// The last lines that the server wrote; empty if there are none.
     pub fn read_log_end(&self) -> String {
-        let log = fs::read(self.folder.join("server.log")).unwrap_or_default();
-        let end = String::from_utf8_lossy(&log[log.len().saturating_sub(1000)..]).into_owned();
-        let lines: Vec<&str> = end.trim().lines().collect();
-        lines[lines.len().saturating_sub(5)..].join("\n         ")
+        last_lines(&fs::read(self.folder.join("server.log")).unwrap_or_default())
     }
 
     /// The folder that goes away with us.

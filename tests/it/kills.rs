@@ -60,7 +60,9 @@ killed! {
     url_sigterm: kill_on_url(SIGTERM, Target::Run)
     url_sighup: kill_on_url(SIGHUP, Target::Run)
     suite_sigkill: kill_as_suite(SIGKILL, Target::Run)
+    suite_sigkill_to_all: kill_as_suite(SIGKILL, Target::Group)
     suite_sigint: kill_as_suite(SIGINT, Target::Run)
+    suite_sigint_to_all: kill_as_suite(SIGINT, Target::Group)
 }
 
 /// In a folder for temporary files that is its own, so that all of it can be seen.
@@ -107,25 +109,17 @@ fn kill_as_suite(signal: Signal, target: Target) {
 }
 
 fn kill_in_docker(signal: Signal, target: Target) {
-    let image = env::var("LEAKPROOF_DOCKER_IMAGE").unwrap_or_else(|_| "postgres:17".into());
     let mut command = sleeping_command("docker");
-    // A name of its own, by which its containers are known.
-    let name = format!("leakproof-test:{}", command.mark.to_lowercase().replace('.', ""));
-    docker(&["tag", &image, &name]);
-    let _tag = Tag(name.clone());
-    command.program.env("LEAKPROOF_DOCKER_IMAGE", &name);
-    let containers = || -> Vec<String> {
-        let all = docker(&["ps", "--all", "--no-trunc", "--format", "{{.Image}} {{.ID}}"]);
-        let ours = all.lines().filter_map(|line| line.strip_prefix(&name));
-        ours.map(|id| id.trim().to_owned()).collect()
-    };
+    let image = Tag::new(&command.mark);
+    command.program.env("LEAKPROOF_DOCKER_IMAGE", &image.0);
     let run = command.start();
     run.wait_for("it sleeps in a container", || {
         let sleeps = |id: &String| sleeps_in_container(id, &run.mark);
-        containers().iter().any(sleeps).then_some(()).ok_or_else(|| "no query runs".into())
+        image.containers().iter().any(sleeps).then_some(()).ok_or_else(|| "no query runs".into())
     });
     let mounts = "{{range .Mounts}}{{.Name}} {{end}}";
-    let volumes: Vec<String> = containers()
+    let volumes: Vec<String> = image
+        .containers()
         .iter()
         .flat_map(|id| {
             let names = docker(&["inspect", "--format", mounts, id]);
@@ -134,14 +128,72 @@ fn kill_in_docker(signal: Signal, target: Target) {
         .collect();
     run.kill(signal, target);
     wait_for("its container and volumes are gone", || {
-        none(&containers())?;
+        none(&image.containers())?;
         let all = docker(&["volume", "ls", "--quiet"]);
         none(&volumes.iter().filter(|name| all.contains(*name)).cloned().collect::<Vec<_>>())
     });
 }
 
-/// A second name of an image, which goes with its value.
+/// Also while a server is made and starts. One in a container waits ten seconds for whoever started it.
+#[test]
+fn suite_sigkill_at_any_time() {
+    let is_on_docker = env::var("LEAKPROOF_SERVER").as_deref() == Ok("docker");
+    let temporary = open_folder();
+    let folder = temporary.path().file_name().expect("a name").to_string_lossy().into_owned();
+    let image = is_on_docker.then(|| Tag::new(&folder));
+    let delays =
+        (0..8).map(|step| Duration::from_millis(step * if is_on_docker { 250 } else { 25 }));
+    let runs: Vec<(Duration, Child)> = delays
+        .map(|delay| {
+            let kind = if is_on_docker { "docker" } else { "local" };
+            let mut command = leakproof(&["check", "tests/fixtures/notes", "--server", kind]);
+            command.env("TMPDIR", temporary.path());
+            if let Some(image) = &image {
+                command.env("LEAKPROOF_DOCKER_IMAGE", &image.0);
+            }
+            (delay, command.stdout(Stdio::null()).spawn().expect("the program runs"))
+        })
+        .collect();
+    let started = Instant::now();
+    for (delay, mut run) in runs {
+        sleep(delay.saturating_sub(started.elapsed()));
+        // It may have ended by itself.
+        let _ = run.kill();
+        run.wait().expect("a child");
+    }
+    wait_at_most(Duration::from_secs(40), "nothing is left", || match &image {
+        Some(image) => {
+            let makes_one = |process: &Process| process.command.contains(&image.0);
+            none(
+                &processes()
+                    .into_iter()
+                    .filter(makes_one)
+                    .map(|one| one.command)
+                    .collect::<Vec<_>>(),
+            )?;
+            none(&image.containers())
+        }
+        None => none(&entries(temporary.path())),
+    });
+}
+
+/// A second name of the suite's image, by which its containers are known; it goes with its value.
 struct Tag(String);
+
+impl Tag {
+    fn new(mark: &str) -> Self {
+        let image = env::var("LEAKPROOF_DOCKER_IMAGE").unwrap_or_else(|_| "postgres:17".into());
+        let name = format!("leakproof-test:{}", mark.to_lowercase().replace('.', ""));
+        docker(&["tag", &image, &name]);
+        Self(name)
+    }
+
+    fn containers(&self) -> Vec<String> {
+        let all = docker(&["ps", "--all", "--no-trunc", "--format", "{{.Image}} {{.ID}}"]);
+        let ours = all.lines().filter_map(|line| line.strip_prefix(&self.0));
+        ours.map(|id| id.trim().to_owned()).collect()
+    }
+}
 
 impl Drop for Tag {
     fn drop(&mut self) {

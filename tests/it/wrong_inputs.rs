@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::unistd::Uid;
+use tempfile::TempDir;
 
 use crate::support::{Copy, assert_snapshot, leakproof, root, told};
 use crate::url_server::{PASSWORD, UrlServer};
@@ -220,13 +221,10 @@ fn unwritable_accepted_matrix() {
 /// The binaries on PATH do not run and Docker is not there: all is named, and how to get each.
 #[test]
 fn no_server_at_all() {
-    let bin = tempfile::tempdir().unwrap();
-    for (name, text) in
-        [("initdb", "#!/bin/sh\n"), ("postgres", "#!/bin/sh\necho broken >&2; exit 1\n")]
-    {
-        fs::write(bin.path().join(name), text).unwrap();
-        fs::set_permissions(bin.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    let bin = programs(&[
+        ("initdb", "#!/bin/sh\n"),
+        ("postgres", "#!/bin/sh\necho broken >&2; exit 1\n"),
+    ]);
     let hide = bin.path().canonicalize().unwrap().display().to_string();
     for (case, arguments) in [
         ("no_server", &[][..]),
@@ -235,11 +233,38 @@ fn no_server_at_all() {
     ] {
         let mut command = leakproof(&["check", "tests/fixtures/notes"]);
         choose_no_server(&mut command);
-        command
-            .args(arguments)
-            .env("PATH", bin.path())
-            .env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        command.args(arguments).env("PATH", bin.path());
         assert_refused(case, &mut command, &[(&hide, "[bin]")]);
+    }
+}
+
+/// The program `docker` is there, and does not do what is asked of it.
+#[test]
+fn docker_that_fails() {
+    let case_of = |word: &str, does: &str| format!("case $1 in {word}) {does};; esac");
+    for (case, script) in [
+        (
+            "docker_without_daemon",
+            "echo 'Cannot connect to the Docker daemon at unix:///nowhere.' >&2; exit 1".to_owned(),
+        ),
+        (
+            "docker_without_image",
+            case_of("image | pull", "echo 'Error response from daemon: no such image' >&2; exit 1"),
+        ),
+        (
+            "docker_makes_no_container",
+            case_of("run", "echo 'docker: the port is taken, or the like.' >&2; exit 125"),
+        ),
+        (
+            "docker_image_without_postgres",
+            case_of("run", "echo 'leakproof: there is no initdb in this image' >&2; exit 1"),
+        ),
+        ("docker_that_says_nothing", case_of("run", "exit 3")),
+    ] {
+        let bin = programs(&[("docker", &format!("#!/bin/sh\n{script}\n"))]);
+        let mut command = leakproof(&["check", "tests/fixtures/notes", "--server", "docker"]);
+        choose_no_server(&mut command);
+        assert_refused(case, command.env("PATH", bin.path()), &[]);
     }
 }
 
@@ -354,6 +379,16 @@ fn outputs() {
 
 fn notes() -> Copy {
     Copy::of("tests/fixtures/notes")
+}
+
+/// A folder with programs of these names, for PATH.
+fn programs(scripts: &[(&str, &str)]) -> TempDir {
+    let bin = tempfile::tempdir().unwrap();
+    for (name, text) in scripts {
+        fs::write(bin.path().join(name), text).unwrap();
+        fs::set_permissions(bin.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    bin
 }
 
 fn write(project: &Path, file: &str, bytes: &[u8]) {
