@@ -8,6 +8,8 @@
 pub(crate) mod account;
 pub(crate) mod binaries;
 pub(crate) mod connection;
+#[cfg(feature = "testcontainers")]
+pub(crate) mod container;
 pub(crate) mod data;
 pub(crate) mod database;
 pub(crate) mod docker;

@@ -3,6 +3,7 @@
 
 mod audience;
 mod character_chats;
+mod containers;
 mod conversations;
 mod hostile;
 mod inference;
