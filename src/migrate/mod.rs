@@ -11,8 +11,8 @@ pub(crate) mod roles;
 
 use postgres::Client;
 use postgres::error::DbError;
-use refinery::{Migration, Runner, Target};
-use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use refinery_core::traits::sync::{Query, Transaction};
+use refinery_core::{Migrate, Migration, Runner, Target};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -108,13 +108,15 @@ fn apply_next(
     census: &mut Option<Census>,
     applied: &mut Vec<Applied>,
 ) -> Result<()> {
+    // Grouped, so that refinery hands over the file together with its history row.
     let mut runner = Runner::new(known)
+        .set_grouped(true)
         .set_abort_divergent(true)
         .set_abort_missing(true)
         .set_target(Target::Version(file.version()));
     runner.set_migration_table_name(HISTORY_TABLE);
     let mut guarded = Guarded { client, file, journey, census, applied, failure: None };
-    let outcome = pollster::block_on(runner.run_async(&mut guarded));
+    let outcome = runner.run(&mut guarded);
     if let Some(failure) = guarded.failure {
         return Err(failure);
     }
@@ -265,27 +267,24 @@ impl Guarded<'_> {
     }
 }
 
-impl AsyncTransaction for Guarded<'_> {
+impl Transaction for Guarded<'_> {
     type Error = Error;
 
-    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(
-        &'a mut self,
-        queries: T,
-    ) -> Result<usize> {
+    fn execute<'a, T: Iterator<Item = &'a str>>(&mut self, queries: T) -> Result<usize> {
         let queries: Vec<&str> = queries.collect();
         let outcome = self.execute_all(&queries);
         self.keep(outcome.map(|()| queries.len()))
     }
 }
 
-impl AsyncQuery<Vec<Migration>> for Guarded<'_> {
-    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>> {
+impl Query<Vec<Migration>> for Guarded<'_> {
+    fn query(&mut self, query: &str) -> Result<Vec<Migration>> {
         let outcome = read_history(self.client, query);
         self.keep(outcome)
     }
 }
 
-impl AsyncMigrate for Guarded<'_> {}
+impl Migrate for Guarded<'_> {}
 
 fn read_history(client: &mut Client, query: &str) -> Result<Vec<Migration>> {
     let unreadable = |cause: String| {
