@@ -1,7 +1,10 @@
-//! The paths that a pattern of somebody's config stands for: `./seed.sql`, `seeds/*.sql`, `**`.
+//! The paths that a pattern of somebody's config stands for: `./seed.sql`, `seeds/*.sql`, `**`. We walk
+//! by ourselves, since the crate takes no folder whose name is not UTF-8.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use glob::Pattern;
 
 /// The files below `folder` that fit, sorted. A pattern that fits nothing gives none.
 pub(crate) fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
@@ -27,6 +30,7 @@ fn collect(folder: &Path, parts: &[&str], found: &mut Vec<PathBuf>) {
     if *first == "**" {
         collect(folder, rest, found);
     }
+    let Some(pattern) = pattern_of(first) else { return };
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -34,38 +38,15 @@ fn collect(folder: &Path, parts: &[&str], found: &mut Vec<PathBuf>) {
             if is_folder {
                 collect(&entry.path(), parts, found);
             }
-        } else if entry.file_name().to_str().is_some_and(|name| fits(first, name)) {
+        } else if entry.file_name().to_str().is_some_and(|name| pattern.matches(name)) {
             collect(&entry.path(), rest, found);
         }
     }
 }
 
-/// Whether a name fits a pattern of one part: `*`, `?` and `[a-z]`.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return name.is_empty() };
-    let rest = &pattern[first.len_utf8()..];
-    let mut others = name.chars();
-    let next = others.next();
-    match first {
-        '*' => fits(rest, name) || (next.is_some() && fits(pattern, others.as_str())),
-        '?' => next.is_some() && fits(rest, others.as_str()),
-        '[' => match (rest.split_once(']'), next) {
-            (Some((class, rest)), Some(next)) => is_in(class, next) && fits(rest, others.as_str()),
-            _ => false,
-        },
-        _ => next == Some(first) && fits(rest, others.as_str()),
-    }
-}
-
-fn is_in(class: &str, wanted: char) -> bool {
-    let (is_negated, class) = match class.strip_prefix(['^', '!']) {
-        Some(class) => (true, class),
-        None => (false, class),
-    };
-    let chars: Vec<char> = class.chars().collect();
-    let in_range =
-        chars.windows(3).any(|three| three[1] == '-' && (three[0]..=three[2]).contains(&wanted));
-    (in_range || chars.contains(&wanted)) != is_negated
+/// The pattern of one part of a path: `*`, `?`, `[a-z]`, and `[!a-z]` or `[^a-z]`.
+fn pattern_of(part: &str) -> Option<Pattern> {
+    Pattern::new(&part.replace("[^", "[!").replace("**", "*")).ok()
 }
 
 #[cfg(test)]
@@ -81,10 +62,38 @@ mod tests {
             ("0?_*.sql", "0_a.sql", false),
             ("[0-9]*", "7a", true),
             ("[!0-9]*", "7a", false),
+            ("[^0-9]*", "7a", false),
+            ("[^0-9]*", "a7", true),
+            ("a**.sql", "ab.sql", true),
+            ("[a", "[a", false),
             ("*", "", true),
+            ("*", ".hidden", true),
             ("seed.sql", "seed.sql", true),
         ] {
-            assert_eq!(fits(pattern, name), is_fit, "{pattern} {name}");
+            let fits = pattern_of(pattern).is_some_and(|pattern| pattern.matches(name));
+            assert_eq!(fits, is_fit, "{pattern} {name}");
+        }
+    }
+    #[test]
+    fn files_that_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["seed.sql", "a/1.sql", "a/2.txt", "a/b/3.sql", "[x]/4.sql"] {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        for (pattern, files) in [
+            ("./seed.sql", &["seed.sql"][..]),
+            ("gone.sql", &[]),
+            ("a/*.sql", &["a/1.sql"]),
+            ("*/*.sql", &["[x]/4.sql", "a/1.sql"]),
+            ("a/**", &[]),
+            ("**/*.sql", &["[x]/4.sql", "a/1.sql", "a/b/3.sql", "seed.sql"]),
+            ("a/../*.sql", &["a/../seed.sql"]),
+            ("[a/*.sql", &[]),
+        ] {
+            let expected: Vec<_> = files.iter().map(|file| folder.path().join(file)).collect();
+            assert_eq!(matching(folder.path(), pattern), expected, "{pattern}");
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Data directories: initialised once per build of Postgres, kept in the cache, copied for each
 //! server. The cache only saves time: whatever is wrong with it, `initdb` is run instead.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use std::{io, thread};
+use std::{env, io, thread};
 
 use postgres::Client;
 use uuid::Uuid;
@@ -93,8 +94,22 @@ impl DataSource<'_> {
         let prepared = self.preparation.map(Preparation::key).unwrap_or_default();
         let text = format!("{build}\n{INITDB_OPTIONS:?}\n{prepared}");
         let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
-        Some(dirs::cache_dir()?.join("leakproof").join(name))
+        Some(
+            cache_folder(env::var_os("XDG_CACHE_HOME"), env::home_dir())?
+                .join("leakproof")
+                .join(name),
+        )
     }
+}
+
+/// The user's folder for what can be made again, as their system has it.
+fn cache_folder(named: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let home = home.filter(|home| home.is_absolute());
+    if cfg!(target_os = "macos") {
+        return home.map(|home| home.join("Library/Caches"));
+    }
+    let named = named.map(PathBuf::from).filter(|folder| folder.is_absolute());
+    named.or_else(|| home.map(|home| home.join(".cache")))
 }
 
 fn init_data(
@@ -220,4 +235,25 @@ fn make_folders(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(target_os = "macos"))]
+    fn the_cache_is_where_others_have_theirs() {
+        for (named, home, folder) in [
+            (None, Some("/home/me"), Some("/home/me/.cache")),
+            (Some("/cache"), Some("/home/me"), Some("/cache")),
+            (Some("/cache"), None, Some("/cache")),
+            (Some("cache"), Some("/home/me"), Some("/home/me/.cache")),
+            (Some(""), Some(""), None),
+            (None, None, None),
+        ] {
+            let found = cache_folder(named.map(OsString::from), home.map(PathBuf::from));
+            assert_eq!(found, folder.map(PathBuf::from));
+        }
+    }
 }
