@@ -39,24 +39,31 @@
 //!                                     | census, preserve queries, calls         -> compare -> report
 //! ```
 //!
-//! The modules are declared below in that order.
+//! The modules are declared below in that order. Each file defines its own names, imports name the
+//! file that does, and no two files import each other.
 //!
+//! - `sql` reads SQL as text and as trees; [`names`] and `words` name and count things.
 //! - [`project`] reads the folder and accounts for every file.
+//! - `session` speaks to the server, and gives its refusals as fields.
 //! - [`server`] starts a Postgres or uses one, and makes scratch databases.
 //! - [`platform`] puts in what the database has before the first migration.
-//! - [`migrate`] drives refinery in transactions of our own; [`preserve`] looks before and after.
-//! - `catalog` reads the schema back; `tenancy` finds who owns what; `world` seeds rows of everybody.
-//! - [`actor`] becomes a person; [`audience`] follows who sees what from version to version; `probe` tries; [`matrix`] holds what came of it.
-//! - [`finding`] and [`compare`] judge; [`report`] tells.
-//! - [`rehearsal`] has new files meet generated rows, where there are no fixtures.
-//! - [`round_trip`] goes back over the rollback files and there again.
-//! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests; [`check`] is the flow.
-//! - [`init`] writes down what was inferred of the tenancy; [`frame`] makes the files of the next version.
+//! - `catalog` reads the schema back; [`migrate`] drives refinery in transactions of our own, and
+//!   [`preserve`] looks before and after.
+//! - `tenancy` finds who owns what; [`actor`] becomes a person; `world` is the rows of everybody, made by
+//!   its `seeding`.
+//! - `probe` tries; [`matrix`] holds what came of it, and compares it with what was accepted.
+//! - [`finding`] judges; [`report`] tells.
+//! - [`check`] is the flow, as a list of steps over one state: it follows who sees what from version to
+//!   version, has new files meet generated rows, goes back over the rollback files and there again,
+//!   and tells an [observer](check::observer::Observer) what happens.
+//! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests.
+//! - [`init`] writes down what was inferred of the tenancy; [`frame`] makes the files of the next
+//!   version.
 //!
 //! # What is kept true
 //!
-//! - The pure modules (`project`, `tenancy`, `matrix`, `finding`, `compare`, `report`) never see a
-//!   client.
+//! - The pure modules (`error`, `words`, `names`, `sql`, `project`, `tenancy`, `matrix`, `finding`,
+//!   `report`, and values elsewhere) never see a client, nor a module that does.
 //! - A probe never commits. Only `migrate` does.
 //! - Nothing but `main` prints or exits. stdout is the report, stderr is progress and errors.
 //! - Every list is sorted before it is shown. The same input gives the same bytes: ids are uuid v5
