@@ -12,6 +12,7 @@ use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::verdict::Verdict;
+use crate::names::QualifiedName;
 use crate::platform::Platform;
 use crate::probe::controls::{control_oids, names_control};
 use crate::probe::{Share, Turns, probe_relations};
@@ -165,9 +166,9 @@ impl Isolation {
     pub(crate) fn note_on_closed(&self, matrix: &Matrix) -> Option<String> {
         let people = || self.world.actors.iter().filter(|actor| !actor.is_service());
         let is_closed = |relation: &&Relation| {
-            let title = relation.title();
+            let name = QualifiedName::new(&relation.schema, &relation.name);
             let is_of_people = |cell: &&Cell| people().any(|actor| actor.name() == cell.actor);
-            let cells: Vec<&Cell> = matrix.of(&title).iter().filter(is_of_people).collect();
+            let cells: Vec<&Cell> = matrix.of(&name).iter().filter(is_of_people).collect();
             let is_reached =
                 |cell: &&Cell| cell.verdict.is_allowed() && cell.command != Command::Truncate;
             let is_denied =

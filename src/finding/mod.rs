@@ -19,6 +19,7 @@ use crate::matrix::command::Command;
 use crate::matrix::person::Person;
 use crate::matrix::verdict::{Evidence, Verdict};
 use crate::migrate::applied::Applied;
+use crate::names::QualifiedName;
 use crate::preserve::loss::LossKind;
 use crate::preserve::outcome::LineDifference;
 use crate::words::counted;
@@ -34,7 +35,7 @@ pub(crate) fn judge_access(
     people: &[Person],
     api: Option<&[String]>,
 ) -> Vec<Finding> {
-    let mut grouped: BTreeMap<(&'static str, String), Vec<&Cell>> = BTreeMap::new();
+    let mut grouped: BTreeMap<(&'static str, QualifiedName), Vec<&Cell>> = BTreeMap::new();
     for cell in matrix.cells() {
         let person = people.iter().find(|person| person.name == cell.actor);
         let Some(person) = person.filter(|person| !person.is_service) else { continue };
@@ -42,18 +43,16 @@ pub(crate) fn judge_access(
             grouped.entry((rule, cell.relation.clone())).or_default().push(cell);
         }
     }
-    let finding = |((rule, on), cells): ((&'static str, String), Vec<&Cell>)| {
+    let finding = |((rule, on), cells): ((&'static str, QualifiedName), Vec<&Cell>)| {
         let severity = severity(rule, &on, api);
-        of_cells(severity, rule, on, &cells)
+        of_cells(severity, rule, on.to_string(), &cells)
     };
     grouped.into_iter().map(finding).collect()
 }
 
-pub(crate) fn severity(rule: &str, relation: &str, api: Option<&[String]>) -> Severity {
-    let is_exposed = |schemas: &[String]| {
-        let schema = relation.split_once('.').map_or("", |(schema, _)| schema);
-        schemas.iter().any(|exposed| exposed == schema)
-    };
+fn severity(rule: &str, relation: &QualifiedName, api: Option<&[String]>) -> Severity {
+    let is_exposed =
+        |schemas: &[String]| schemas.iter().any(|exposed| exposed == relation.schema());
     match (rule, api) {
         ("statement-raises", _) | ("truncate-granted", Some(_)) => Severity::Low,
         (_, Some(schemas)) if !is_exposed(schemas) => Severity::Low,

@@ -5,12 +5,13 @@ use serde::Serialize;
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::verdict::{Evidence, Verdict};
+use crate::names::QualifiedName;
 
 /// One actor, one command, one class of rows of one relation.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cell {
-    /// `schema.name`
-    pub relation: String,
+    /// What was tried on.
+    pub relation: QualifiedName,
     /// The actor's name.
     pub actor: String,
     /// What was tried.
@@ -28,8 +29,8 @@ pub struct Cell {
 /// A relation as the matrix shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Subject {
-    /// `schema.name`
-    pub relation: String,
+    /// Its name.
+    pub relation: QualifiedName,
     /// `table`, `view`, ...
     pub kind: &'static str,
     /// Why it holds no seeded row, if it holds none.
@@ -85,23 +86,23 @@ impl Matrix {
     }
 
     /// The same with some of the relations only.
-    pub(crate) fn of_relations(mut self, is_wanted: impl Fn(&str) -> bool) -> Self {
+    pub(crate) fn of_relations(mut self, is_wanted: impl Fn(&QualifiedName) -> bool) -> Self {
         self.subjects.retain(|subject| is_wanted(&subject.relation));
         self.cells.retain(|cell| is_wanted(&cell.relation));
         self
     }
 
     /// The cells of one relation, which lie side by side.
-    pub(crate) fn of(&self, relation: &str) -> &[Cell] {
-        let start = self.cells.partition_point(|cell| cell.relation.as_str() < relation);
-        let end = self.cells.partition_point(|cell| cell.relation.as_str() <= relation);
+    pub(crate) fn of(&self, relation: &QualifiedName) -> &[Cell] {
+        let start = self.cells.partition_point(|cell| cell.relation < *relation);
+        let end = self.cells.partition_point(|cell| cell.relation <= *relation);
         &self.cells[start..end]
     }
 
     /// The cells of one relation and actor.
     pub(crate) fn row<'a>(
         &'a self,
-        relation: &'a str,
+        relation: &'a QualifiedName,
         actor: &'a str,
     ) -> impl Iterator<Item = &'a Cell> {
         self.of(relation).iter().filter(move |cell| cell.actor == actor)

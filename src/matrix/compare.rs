@@ -1,6 +1,7 @@
 //! The accepted matrix against the one of now: granted, revoked, changed, added, gone. Pure, but
 //! for reading and writing the snapshot file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +10,8 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::matrix::cell::Matrix;
 use crate::matrix::class::class_name;
-use crate::matrix::text::{MarkKey, Marks, mark_sentence, parse_marks};
+use crate::matrix::mark::{MarkKey, Marks, Reach, key, mark, mark_sentence};
+use crate::matrix::parse::parse_marks;
 
 /// What kind of change a cell went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -91,35 +93,43 @@ pub(crate) fn compare_with_accepted(
     })?;
     accepted.retain(|key, _| only.is_none_or(|only| key.relation == only));
     let marks = now.marks();
-    let cells = marks.keys().chain(accepted.keys()).collect::<std::collections::BTreeSet<_>>();
-    let changes = compare(&accepted, &marks, now);
-    Ok(Comparison::Compared { path: shown, cells: cells.len(), changes })
+    let cells = marks.keys().chain(accepted.keys()).collect::<BTreeSet<_>>().len();
+    let changes = compare(&accepted, now);
+    Ok(Comparison::Compared { path: shown, cells, changes })
 }
 
-fn compare(accepted: &Marks, marks: &Marks, now: &Matrix) -> Vec<Change> {
-    let is_allowed = |mark: char| mark.is_ascii_alphabetic() && mark != 'E';
+/// The cells that are not as accepted, in the order of what kind of change it is.
+fn compare(accepted: &Marks, now: &Matrix) -> Vec<Change> {
     let mut changes = Vec::new();
-    for (key, mark) in marks {
-        let kind = match accepted.get(key) {
-            Some(was) if was == mark => continue,
-            Some(was) => match (is_allowed(*was), is_allowed(*mark)) {
-                (false, true) => ChangeKind::Granted,
-                (true, false) => ChangeKind::Revoked,
-                // Some rows were reached, now all are.
-                (true, true) if mark.is_ascii_uppercase() => ChangeKind::Granted,
-                (true, true) => ChangeKind::Revoked,
-                (false, false) => ChangeKind::Changed,
-            },
-            None => ChangeKind::Added,
-        };
-        let was = accepted.get(key).map(|mark| mark_sentence(*mark));
-        changes.push(change(kind, key, was, Some(sentence(now, key))));
+    let mut gone: BTreeSet<&MarkKey> = accepted.keys().collect();
+    for cell in now.cells() {
+        let (key, mark) = (key(cell), mark(cell));
+        gone.remove(&key);
+        let was = accepted.get(&key).copied();
+        if let Some(kind) = kind_of(was, mark) {
+            let now = Some(cell.verdict.sentence());
+            changes.push(change(kind, &key, was.map(mark_sentence), now));
+        }
     }
-    for (key, mark) in accepted.iter().filter(|(key, _)| !marks.contains_key(key)) {
-        changes.push(change(ChangeKind::Gone, key, Some(mark_sentence(*mark)), None));
+    for key in gone {
+        let was = accepted.get(key).copied().map(mark_sentence);
+        changes.push(change(ChangeKind::Gone, key, was, None));
     }
     changes.sort();
     changes
+}
+
+/// What happened to a cell that has a mark now; none if nothing has.
+fn kind_of(was: Option<char>, mark: char) -> Option<ChangeKind> {
+    let Some(was) = was else { return Some(ChangeKind::Added) };
+    if was == mark {
+        return None;
+    }
+    Some(match (Reach::of(was), Reach::of(mark)) {
+        (Reach::None, Reach::None) => ChangeKind::Changed,
+        (Reach::None, _) | (_, Reach::All) => ChangeKind::Granted,
+        (_, Reach::None | Reach::Some) => ChangeKind::Revoked,
+    })
 }
 
 fn change(
@@ -136,12 +146,6 @@ fn change(
         was,
         now,
     }
-}
-
-fn sentence(now: &Matrix, key: &MarkKey) -> String {
-    let mut row = now.row(&key.relation, &key.actor);
-    row.find(|cell| cell.command == key.command && cell.class == key.class)
-        .map_or_else(String::new, |cell| cell.verdict.sentence())
 }
 
 /// What the header says of the version that was accepted, before its number.
@@ -238,5 +242,97 @@ fn read_snapshot(path: &Path) -> Result<Option<Snapshot>> {
         None => Err(Error::new(format!("`{}` is not an insta snapshot", path.display()))
             .cause("it does not begin with a header between two `---` lines")
             .help("restore it from version control, or delete it and use `--accept`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::cell::{Cell, Subject};
+    use crate::matrix::class::RowClass;
+    use crate::matrix::command::Command;
+    use crate::matrix::verdict::Verdict;
+    use crate::names::QualifiedName;
+
+    /// A matrix of one cell: what `bob` gets when he reads others' chats.
+    fn matrix(verdict: Option<Verdict>) -> Matrix {
+        let relation = QualifiedName::new("public", "chats");
+        let subject = Subject {
+            relation: relation.clone(),
+            kind: "table",
+            unseeded: None,
+            is_of_users_only: false,
+        };
+        let cell = |verdict| Cell {
+            relation,
+            actor: "bob".into(),
+            command: Command::Read,
+            class: RowClass::Other,
+            verdict,
+            evidence: None,
+        };
+        Matrix::new(vec![subject], vec!["bob".into()], verdict.map(cell).into_iter().collect())
+    }
+
+    fn allowed(rows: usize) -> Option<Verdict> {
+        Some(Verdict::Allowed { rows, of: 2, stopped_by: None })
+    }
+
+    #[test]
+    fn a_cell_changes_by_what_it_was_and_is() {
+        let (hidden, refused) = (Some(Verdict::Hidden), Some(Verdict::Refused));
+        let broken = Some(Verdict::Broken { sqlstate: "42P17".into() });
+        let untested = Some(Verdict::Untested { reason: "no row".into() });
+        for (was, now, expected) in [
+            (&hidden, &hidden, ""),
+            (&allowed(2), &allowed(2), ""),
+            (&None, &None, ""),
+            (&hidden, &allowed(2), "Granted: was hidden, now allowed 2 of 2"),
+            (&hidden, &allowed(1), "Granted: was hidden, now allowed 1 of 2"),
+            (&broken, &allowed(1), "Granted: was broken, now allowed 1 of 2"),
+            (&untested, &allowed(2), "Granted: was untested, now allowed 2 of 2"),
+            (&allowed(1), &allowed(2), "Granted: was allowed on some, now allowed 2 of 2"),
+            (&allowed(2), &allowed(1), "Revoked: was allowed, now allowed 1 of 2"),
+            (&allowed(2), &hidden, "Revoked: was allowed, now hidden"),
+            (&allowed(1), &Some(Verdict::NoGrant), "Revoked: was allowed on some, now not granted"),
+            (&allowed(2), &broken, "Revoked: was allowed, now broken (42P17)"),
+            (&hidden, &refused, "Changed: was hidden, now refused"),
+            (&refused, &untested, "Changed: was refused, now untested (no row)"),
+            (&None, &hidden, "Added: now hidden"),
+            (&None, &allowed(2), "Added: now allowed 2 of 2"),
+            (&hidden, &None, "Gone: was hidden"),
+            (&allowed(2), &None, "Gone: was allowed"),
+        ] {
+            let accepted = parse_marks(&matrix(was.clone()).to_string()).expect("our own text");
+            let changes = compare(&accepted, &matrix(now.clone()));
+            let told = changes.iter().map(|change| {
+                let place = (change.relation.as_str(), change.command, change.who.as_str());
+                assert_eq!(place, ("public.chats", "read", "bob on other"));
+                let was = change.was.map(|was| format!("was {was}"));
+                let now = change.now.as_ref().map(|now| format!("now {now}"));
+                let both: Vec<String> = was.into_iter().chain(now).collect();
+                format!("{:?}: {}", change.kind, both.join(", "))
+            });
+            assert_eq!(told.collect::<Vec<_>>().join("\n"), expected, "{was:?} to {now:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_granted_comes_first() {
+        let accepted = parse_marks(&matrix(Some(Verdict::Hidden)).to_string()).expect("our own");
+        let mut more = accepted.clone();
+        for actor in ["alice", "carol"] {
+            let key = MarkKey {
+                relation: "public.chats".into(),
+                actor: actor.into(),
+                command: Command::Read,
+                class: RowClass::Own,
+            };
+            more.insert(key, 'O');
+        }
+        let changes = compare(&more, &matrix(allowed(2)));
+        let told: Vec<_> = changes.iter().map(|c| (c.kind, c.who.as_str())).collect();
+        let gone = ["alice on own", "carol on own"].map(|who| (ChangeKind::Gone, who));
+        assert_eq!(told, [&[(ChangeKind::Granted, "bob on other")], gone.as_slice()].concat());
     }
 }

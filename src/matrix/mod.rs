@@ -6,12 +6,14 @@ pub mod verdict;
 pub mod cell;
 pub(crate) mod person;
 pub mod controls;
-pub mod compare;
+pub mod mark;
 pub mod text;
+pub(crate) mod parse;
+pub mod compare;
 
 pub use crate::matrix::cell::{Cell, Matrix, Subject};
 pub use crate::matrix::class::RowClass;
 pub use crate::matrix::command::Command;
 pub use crate::matrix::controls::{ControlSet, FailedControl};
-pub use crate::matrix::text::{MarkKey, Marks};
+pub use crate::matrix::mark::{MarkKey, Marks};
 pub use crate::matrix::verdict::{Evidence, Verdict};

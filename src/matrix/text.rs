@@ -1,13 +1,15 @@
 //! The text form: one block per relation, a row per actor, a column per command, a mark per row
-//! class. It is what is accepted and reviewed, so it can be read back.
+//! class. It is what is accepted and reviewed, so `parse` reads it back.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::matrix::cell::{Cell, Matrix};
-use crate::matrix::class::{RowClass, class_name, class_of};
+use crate::matrix::class::{RowClass, class_name};
 use crate::matrix::command::Command;
+use crate::matrix::mark::{NO_ROW, mark};
 use crate::matrix::verdict::Verdict;
+use crate::names::QualifiedName;
 
 /// Two lines of headings, one word a column.
 const HEADINGS: [[&str; 12]; 2] = [
@@ -32,22 +34,6 @@ legend
     ?   could not be tried         _   there is no such row to try it on
   ret: with RETURNING; blind: without WHERE; give: own rows to others; take: others' rows.
 ";
-
-/// A place in the text form.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MarkKey {
-    /// `schema.name`
-    pub relation: String,
-    /// The actor's name.
-    pub actor: String,
-    /// The column.
-    pub command: Command,
-    /// The place in the cell.
-    pub class: RowClass,
-}
-
-/// The marks of a text form, those of rows that do not exist left out.
-pub type Marks = BTreeMap<MarkKey, char>;
 
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,23 +60,9 @@ impl fmt::Display for Matrix {
 }
 
 impl Matrix {
-    /// The marks of the text form.
-    pub fn marks(&self) -> Marks {
-        let marks = self.cells().iter().map(|cell| {
-            let key = MarkKey {
-                relation: cell.relation.clone(),
-                actor: cell.actor.clone(),
-                command: cell.command,
-                class: cell.class,
-            };
-            (key, mark(cell))
-        });
-        marks.collect()
-    }
-
     /// The classes that occur in a relation, the whole left out: it has a column of its own.
-    fn classes(&self, relation: &str) -> Vec<RowClass> {
-        let occurring = self.cells().iter().filter(|cell| cell.relation == relation);
+    fn classes(&self, relation: &QualifiedName) -> Vec<RowClass> {
+        let occurring = self.of(relation).iter();
         let mut classes: Vec<_> =
             occurring.map(|cell| cell.class).filter(|class| *class != RowClass::Whole).collect();
         classes.sort();
@@ -101,7 +73,7 @@ impl Matrix {
     fn write_row(
         &self,
         f: &mut fmt::Formatter<'_>,
-        relation: &str,
+        relation: &QualifiedName,
         actor: &str,
         classes: &[RowClass],
     ) -> fmt::Result {
@@ -114,7 +86,7 @@ impl Matrix {
                 .iter()
                 .map(|class| {
                     let is_here = |cell: &&&Cell| cell.command == command && cell.class == *class;
-                    cells.iter().find(is_here).map_or('_', |cell| mark(cell))
+                    cells.iter().find(is_here).map_or(NO_ROW, |cell| mark(cell))
                 })
                 .collect();
             line.push_str(&format!("{marks:<CELL_WIDTH$}"));
@@ -123,9 +95,9 @@ impl Matrix {
     }
 
     /// What the marks `E` and `?` stand for.
-    fn write_notes(&self, f: &mut fmt::Formatter<'_>, relation: &str) -> fmt::Result {
+    fn write_notes(&self, f: &mut fmt::Formatter<'_>, relation: &QualifiedName) -> fmt::Result {
         let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for cell in self.cells().iter().filter(|cell| cell.relation == relation) {
+        for cell in self.of(relation) {
             let what = match &cell.verdict {
                 Verdict::Broken { sqlstate } => format!("E {sqlstate}"),
                 Verdict::Untested { reason } => format!("? {}", one_line(reason)),
@@ -139,90 +111,6 @@ impl Matrix {
             writeln!(f, "    {what}: {}", places.join(", "))?;
         }
         Ok(())
-    }
-}
-
-/// Reads the marks back from a text form.
-///
-/// # Errors
-/// The first line that has another form, with its number counted from 1.
-pub(crate) fn parse_marks(text: &str) -> Result<Marks, String> {
-    let mut marks = Marks::new();
-    let mut block: Option<(String, Vec<RowClass>)> = None;
-    for (index, line) in text.lines().enumerate() {
-        let odd = || format!("line {} of it has an unknown form: `{line}`", index + 1);
-        if line == "legend" {
-            break;
-        }
-        if line.is_empty() || line.starts_with("    ") {
-            continue;
-        }
-        let Some(row) = line.strip_prefix("  ") else {
-            let (relation, rest) = line.split_once(" (").ok_or_else(odd)?;
-            let (_, classes) = rest.trim_end_matches(')').split_once("; ").ok_or_else(odd)?;
-            let classes = match classes {
-                "no cell" => Vec::new(),
-                names => names.split(' ').map(class_of).collect::<Option<_>>().ok_or_else(odd)?,
-            };
-            block = Some((relation.to_owned(), classes));
-            continue;
-        };
-        let (relation, classes) = block.as_ref().ok_or_else(odd)?;
-        let mut words = row.split_whitespace();
-        let actor = words.next().ok_or_else(odd)?;
-        let whole = vec![RowClass::Whole];
-        for command in Command::ALL {
-            let classes = if command == Command::Truncate { &whole } else { classes };
-            if classes.is_empty() {
-                continue;
-            }
-            let word = words.next().ok_or_else(odd)?;
-            if word.chars().count() != classes.len() {
-                return Err(odd());
-            }
-            for (class, mark) in classes.iter().zip(word.chars()).filter(|(_, mark)| *mark != '_') {
-                let (relation, actor) = (relation.clone(), actor.to_owned());
-                marks.insert(MarkKey { relation, actor, command, class: *class }, mark);
-            }
-        }
-        if words.next().is_some() {
-            return Err(odd());
-        }
-    }
-    Ok(marks)
-}
-
-/// What a mark says, in words.
-pub(crate) fn mark_sentence(mark: char) -> &'static str {
-    match mark {
-        'O' | 'T' | 'X' | 'S' | 'N' | 'A' => "allowed",
-        'o' | 't' | 'x' | 's' | 'n' => "allowed on some",
-        '.' => "hidden",
-        '-' => "not granted",
-        '!' => "refused",
-        'E' => "broken",
-        '?' => "untested",
-        _ => "unknown",
-    }
-}
-
-fn mark(cell: &Cell) -> char {
-    let letter = match cell.class {
-        RowClass::Own => 'O',
-        RowClass::Tenant => 'T',
-        RowClass::Other => 'X',
-        RowClass::Shared => 'S',
-        RowClass::Null => 'N',
-        RowClass::Whole => 'A',
-    };
-    match &cell.verdict {
-        Verdict::Allowed { rows, of, stopped_by: None } if rows < of => letter.to_ascii_lowercase(),
-        Verdict::Allowed { .. } => letter,
-        Verdict::Hidden => '.',
-        Verdict::NoGrant => '-',
-        Verdict::Refused => '!',
-        Verdict::Broken { .. } => 'E',
-        Verdict::Untested { .. } => '?',
     }
 }
 

@@ -14,6 +14,7 @@ use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::verdict::Verdict;
+use crate::names::QualifiedName;
 use crate::platform::Platform;
 use crate::session;
 use crate::sql::quote::{identifier, literal, qualified};
@@ -26,9 +27,9 @@ pub(crate) fn is_control(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// Whether `schema.name` is that of a control.
-pub(crate) fn names_control(relation: &str) -> bool {
-    relation.split_once('.').is_some_and(|(_, name)| is_control(name))
+/// Whether the relation of that name is a control.
+pub(crate) fn names_control(relation: &QualifiedName) -> bool {
+    is_control(relation.name())
 }
 
 /// Whether give and take say something about a relation: of the controls only about `open`. They are
@@ -97,7 +98,7 @@ impl ControlSet {
     pub(crate) fn judge(matrix: &Matrix, schema: &str, actors: &[Actor]) -> Self {
         let mut controls = Self::default();
         for control in CONTROLS {
-            let relation = format!("{schema}.{PREFIX}{}", control.name);
+            let relation = QualifiedName::new(schema, format!("{PREFIX}{}", control.name));
             for actor in actors {
                 let cells: Vec<&Cell> = matrix.row(&relation, actor.name()).collect();
                 if cells.is_empty() {

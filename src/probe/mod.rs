@@ -24,6 +24,7 @@ use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::verdict::{Evidence, Verdict};
+use crate::names::QualifiedName;
 use crate::probe::privileges::{Privilege, Privileges};
 use crate::probe::trial::{Answer, Failure, Trial};
 use crate::session::TextRow;
@@ -89,13 +90,13 @@ fn is_first_of_role(actor: &Actor, actors: &[Actor]) -> bool {
 /// What the first of each role came to know of truncating, for the others who have not tried it.
 fn truncates_of_others(cells: &[Cell], actors: &[Actor]) -> Vec<Cell> {
     let tried = || cells.iter().filter(|cell| cell.command == Command::Truncate);
-    let known: BTreeSet<(&str, &str)> =
-        tried().map(|cell| (cell.relation.as_str(), cell.actor.as_str())).collect();
+    let known: BTreeSet<(&QualifiedName, &str)> =
+        tried().map(|cell| (&cell.relation, cell.actor.as_str())).collect();
     let mut shared = Vec::new();
     for cell in tried() {
         let Some(first) = actors.iter().find(|actor| actor.name() == cell.actor) else { continue };
         for other in actors.iter().filter(|_| is_first_of_role(first, actors)) {
-            let is_known = known.contains(&(cell.relation.as_str(), other.name()));
+            let is_known = known.contains(&(&cell.relation, other.name()));
             if other.role() == first.role() && !is_known {
                 shared.push(Cell { actor: other.name().to_owned(), ..cell.clone() });
             }
@@ -186,6 +187,10 @@ impl<'a> Target<'a> {
         })
     }
 
+    fn name(&self) -> QualifiedName {
+        QualifiedName::new(&self.relation.schema, &self.relation.name)
+    }
+
     fn subject(&self) -> Subject {
         let kind = match self.relation.kind {
             RelationKind::Table => "table",
@@ -196,7 +201,7 @@ impl<'a> Target<'a> {
         };
         let ownership = self.world.tenancy.ownership(self.relation.oid);
         Subject {
-            relation: self.relation.title(),
+            relation: self.name(),
             kind,
             unseeded: self.unseeded.clone(),
             is_of_users_only: ownership.user.is_some() && ownership.tenant.is_none(),
@@ -341,7 +346,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
     }
 
     fn into_cells(self) -> Vec<Cell> {
-        let relation = self.target.relation.title();
+        let relation = self.target.name();
         let actor = self.trial.actor().name().to_owned();
         let cells = self.cells.into_iter().map(|((command, class), (verdict, evidence))| Cell {
             relation: relation.clone(),

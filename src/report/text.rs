@@ -11,6 +11,7 @@ use crate::matrix::compare::{Change, ChangeKind, Comparison};
 use crate::matrix::person::SERVICE_ROLE;
 use crate::matrix::verdict::Verdict;
 use crate::migrate::applied::Applied;
+use crate::names::QualifiedName;
 use crate::preserve::outcome::Preservation;
 use crate::report::value::{Outcome, Report};
 use crate::words::counted;
@@ -121,7 +122,7 @@ fn write_matrix(out: &mut String, report: &Report) -> std::fmt::Result {
     if count <= MOST_SHOWN_WHOLE {
         return writeln!(out, "\naccess\n\n{}", report.matrix);
     }
-    let standing = |relation: &str| Standing::of(report, relation);
+    let standing = |relation: &QualifiedName| Standing::of(report, relation);
     let mut counts = BTreeMap::new();
     for subject in report.matrix.subjects() {
         *counts.entry(standing(&subject.relation)).or_insert(0_usize) += 1;
@@ -147,10 +148,10 @@ enum Standing {
 }
 
 impl Standing {
-    fn of(report: &Report, relation: &str) -> Self {
+    fn of(report: &Report, relation: &QualifiedName) -> Self {
+        let name = relation.to_string();
         // Truncating is granted everywhere or nowhere.
-        let is_about =
-            |finding: &Finding| finding.on == relation && finding.rule != "truncate-granted";
+        let is_about = |finding: &Finding| finding.on == name && finding.rule != "truncate-granted";
         let waived = report.waived.iter().map(|waived| &waived.finding);
         let cells = report.matrix.of(relation);
         if report.findings.iter().chain(waived).any(is_about) {

@@ -456,8 +456,8 @@ fn keep_going() {
     let keep_going = || check_with(&path, |options| options.keep_going = true);
     let report = keep_going();
     assert_eq!(versions(&report), [1, 3, 5]);
-    let tables: Vec<&str> =
-        report.matrix.subjects().iter().map(|subject| subject.relation.as_str()).collect();
+    let tables: Vec<String> =
+        report.matrix.subjects().iter().map(|subject| subject.relation.to_string()).collect();
     assert_eq!(tables, ["public.notes", "public.tags"], "nothing of the broken file stays");
     let text = to_text(&report);
     let told = [

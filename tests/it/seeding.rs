@@ -308,7 +308,7 @@ fn what_cannot_be_seeded_is_untested_with_its_reason() {
             wrong.push(format!("{title} is not in the stub"));
         }
         // With a row of one tenant only, the other's rows cannot be denied either.
-        let cells = matrix.cells().iter().filter(|cell| cell.relation == title);
+        let cells = matrix.cells().iter().filter(|cell| cell.relation.to_string() == title);
         let denied = cells.filter(|cell| {
             let verdict = cell.verdict.sentence();
             cell.actor == "alice" && (verdict.starts_with("hidden") || verdict.contains("refused"))
@@ -331,7 +331,7 @@ fn rows_that_somebody_wrote_are_taken() {
     let copy = project([("coded", coded), ("below_coded", below), ("odd", odd)].into_iter());
     let reads = |isolation: &mut Isolation, relation: &str| -> String {
         let matrix = isolation.matrix().unwrap_or_else(|error| panic!("{error}"));
-        let cells = matrix.cells().iter().filter(|cell| cell.relation == relation);
+        let cells = matrix.cells().iter().filter(|cell| cell.relation.to_string() == relation);
         let reads = cells.filter(|cell| cell.actor == "alice" && cell.command.name() == "read");
         reads.map(|cell| cell.verdict.sentence()).collect::<Vec<_>>().join(", ")
     };
