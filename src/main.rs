@@ -13,11 +13,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::{Error, Result};
+use leakproof::finding::{Rule, known_rules};
 use leakproof::frame::{FrameOptions, make_frames};
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
+use leakproof::report;
 use leakproof::server::{self, Server, ServerOptions};
-use leakproof::{finding, report};
 
 /// The run itself failed.
 const RUN_FAILED: u8 = 2;
@@ -121,24 +122,15 @@ fn run_new(args: &NewArgs) -> Result<u8> {
 }
 
 fn run_explain(finding: Option<&str>) -> Result<u8> {
-    let pages: Vec<&finding::Page> = match finding {
-        Some(name) => vec![finding::explain(name).ok_or_else(|| {
-            let known: Vec<_> = finding::pages().iter().map(|page| page.rule).collect();
+    let rules = match finding {
+        Some(name) => vec![Rule::named(name).ok_or_else(|| {
             Error::new(format!("there is no finding `{name}`"))
-                .help(format!("the known ones are {}", known.join(", ")))
+                .help(format!("the known ones are {}", known_rules()))
         })?],
-        None => finding::pages().iter().collect(),
+        None => Rule::ALL.to_vec(),
     };
-    let texts: Vec<String> = pages
-        .iter()
-        .map(|page| {
-            format!(
-                "{}\n  what it means: {}\n  how it is exploited: {}\n  how to fix it: {}\n",
-                page.rule, page.meaning, page.exploit, page.help
-            )
-        })
-        .collect();
-    print(&texts.join("\n"))?;
+    let pages: Vec<String> = rules.into_iter().map(report::to_page).collect();
+    print(&pages.join("\n"))?;
     Ok(0)
 }
 

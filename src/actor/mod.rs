@@ -112,7 +112,7 @@ impl Actor {
     pub(crate) fn person(&self) -> Person {
         Person {
             name: self.name.clone(),
-            role: self.role.clone(),
+            roles: vec![self.role.clone()],
             is_service: self.is_service,
             has_left: self.left.is_some(),
         }

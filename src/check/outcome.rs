@@ -1,10 +1,15 @@
 //! What came of trying the new files on rows, and of a round trip, as values. Pure.
 
-use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::check::audience::widening::Widening;
 use crate::error::Error;
 use crate::migrate::applied::Applied;
+use crate::names::QualifiedName;
 
 /// What the new files did to generated rows.
 #[derive(Debug, Default)]
@@ -32,7 +37,7 @@ pub struct Failure {
     pub error: Error,
     /// The table of which any row makes it fail: it gets a column that may not be NULL and has no
     /// default.
-    pub by_any_row_of: Option<String>,
+    pub by_any_row_of: Option<QualifiedName>,
 }
 
 /// What came of a round trip.
@@ -54,14 +59,60 @@ pub struct RoundTrip {
 }
 
 /// What one step left otherwise than it was.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Difference {
-    /// The rollback file, or the version that was reached again.
-    pub on: String,
-    /// `the way back from V4`.
-    pub when: String,
+    /// The step.
+    pub step: Leg,
     /// One line each: `gone: ...`, `new: ...`, `was: ...`, `is: ...`, or why it fails.
     pub lines: Vec<String>,
     /// Whether a statement failed, so that there is nothing to compare.
     pub has_failed: bool,
+}
+
+impl Serialize for Difference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Difference", 4)?;
+        fields.serialize_field("on", &self.step.on())?;
+        fields.serialize_field("when", &self.step.to_string())?;
+        fields.serialize_field("lines", &self.lines)?;
+        fields.serialize_field("has_failed", &self.has_failed)?;
+        fields.end()
+    }
+}
+
+/// A step of a round trip.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leg {
+    /// Back over one version.
+    Back {
+        /// The version that was taken back.
+        from: i64,
+        /// Its rollback file.
+        file: PathBuf,
+    },
+    /// From where the trip turned to the last version.
+    ThereAgain {
+        /// The last version.
+        to: i64,
+    },
+}
+
+impl Leg {
+    /// The rollback file, or the version that was reached again.
+    fn on(&self) -> String {
+        match self {
+            Self::Back { file, .. } => file.display().to_string(),
+            Self::ThereAgain { to } => format!("V{to}"),
+        }
+    }
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Back { from, .. } => write!(f, "the way back from V{from}"),
+            Self::ThereAgain { .. } => f.write_str("the way there again"),
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::check::audience::Audience;
 use crate::check::outcome::{Failure, Rehearsal};
 use crate::error::{Error, Result};
 use crate::migrate::in_transaction;
+use crate::names::QualifiedName;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;
@@ -175,7 +176,7 @@ impl Filled {
 
     /// The table with rows that an error is about, if it says that a column may not be NULL which was
     /// not there when the rows came. The server quotes both names, in whatever language.
-    fn table_that_lacks_a_value(&self, file: &SqlFile, error: &Error) -> Option<String> {
+    fn table_that_lacks_a_value(&self, file: &SqlFile, error: &Error) -> Option<QualifiedName> {
         let text = error.to_string();
         let quoted: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
         let [column, table, ..] = quoted.as_slice() else { return None };
@@ -187,6 +188,7 @@ impl Filled {
         let mut statements = statement::split(file.sql()).into_iter();
         let is_certain = text.contains("(SQLSTATE 23502)")
             && statements.any(|one| statement::adds_without_value(one.text, column));
-        self.catalog.relations().filter(|_| is_certain).find(is_it).map(Relation::title)
+        let table = self.catalog.relations().filter(|_| is_certain).find(is_it)?;
+        Some(QualifiedName::new(&table.schema, &table.name))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use postgres::Client;
 
 use crate::catalog::{Definitions, definitions};
-use crate::check::outcome::{Difference, RoundTrip};
+use crate::check::outcome::{Difference, Leg, RoundTrip};
 use crate::error::{Error, Result};
 use crate::preserve;
 use crate::preserve::census::Census;
@@ -68,13 +68,13 @@ impl Passed {
         let outcome = scratch.migrate_again(&mut client);
         trip.again = scratch.applied()[known..].to_vec();
         let again = State::read(&mut client, last.version, &mut None)?;
-        let on = format!("V{}", last.version);
+        let step = Leg::ThereAgain { to: last.version };
         match outcome {
             Ok(()) => {
                 let has_all_rows = project.seeds().is_empty();
-                trip.compare(on, "the way there again", last, &again, has_all_rows);
+                trip.compare(step, last, &again, has_all_rows);
             }
-            Err(failure) => trip.note_failure(on, "the way there again", &failure),
+            Err(failure) => trip.note_failure(step, &failure),
         }
         Ok(trip)
     }
@@ -89,11 +89,12 @@ impl Passed {
         trip: &mut RoundTrip,
     ) -> Result<bool> {
         let (version, before) = (self.states[at].version, &self.states[at - 1]);
+        let step = back_from(project, version);
         let outcome = scratch.roll_back_on(client, before.version);
         // A lost server fails here, too, and is no fault of the file.
         let now = State::read(client, before.version, &mut None)?;
         if let Err(failure) = outcome {
-            trip.note_failure(place(project, version), &back_from(version), &failure);
+            trip.note_failure(step, &failure);
             return Ok(false);
         }
         trip.back.push(version);
@@ -103,18 +104,14 @@ impl Passed {
         if !has_all_rows {
             trip.without_data.push(version);
         }
-        trip.compare(place(project, version), &back_from(version), before, &now, has_all_rows);
+        trip.compare(step, before, &now, has_all_rows);
         Ok(true)
     }
 }
 
-fn back_from(version: i64) -> String {
-    format!("the way back from V{version}")
-}
-
-fn place(project: &Project, version: i64) -> String {
-    let file = project.rollback(version).map(|file| file.path().display().to_string());
-    file.unwrap_or_else(|| format!("V{version}"))
+fn back_from(project: &Project, version: i64) -> Leg {
+    let file = project.rollback(version).map(|file| file.path().to_owned());
+    Leg::Back { from: version, file: file.unwrap_or_else(|| format!("V{version}").into()) }
 }
 
 impl State {
@@ -125,13 +122,13 @@ impl State {
 }
 
 impl RoundTrip {
-    fn note_failure(&mut self, on: String, when: &str, failure: &Error) {
+    fn note_failure(&mut self, step: Leg, failure: &Error) {
         let lines =
             failure.to_string().lines().map(|line| format!("fails: {}", line.trim())).collect();
-        self.differences.push(Difference { on, when: when.to_owned(), lines, has_failed: true });
+        self.differences.push(Difference { step, lines, has_failed: true });
     }
 
-    fn compare(&mut self, on: String, when: &str, was: &State, is: &State, with_data: bool) {
+    fn compare(&mut self, step: Leg, was: &State, is: &State, with_data: bool) {
         let name = |(kind, title): &(String, String)| format!("{kind} {title}");
         let mut lines = differing(&was.definitions, &is.definitions, name);
         if with_data {
@@ -139,12 +136,7 @@ impl RoundTrip {
                 .extend(differing(&was.contents, &is.contents, |title| format!("rows of {title}")));
         }
         if !lines.is_empty() {
-            self.differences.push(Difference {
-                on,
-                when: when.to_owned(),
-                lines,
-                has_failed: false,
-            });
+            self.differences.push(Difference { step, lines, has_failed: false });
         }
     }
 }

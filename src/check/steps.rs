@@ -15,12 +15,10 @@ use crate::check::options::CheckOptions;
 use crate::check::rehearsal::rehearse;
 use crate::check::round_trip::Passed;
 use crate::error::Result;
+use crate::finding::access::SeenAccess;
 use crate::finding::value::Finding;
 use crate::finding::waiver::apply_waivers;
-use crate::finding::{
-    is_about_rows, judge_access, judge_preservation, judge_rehearsal, judge_round_trip,
-    judge_widenings,
-};
+use crate::finding::{judge_access, preservation, rehearsal, round_trip, widening};
 use crate::matrix::compare::{self, AcceptedAt};
 use crate::platform::Platform;
 use crate::project::Project;
@@ -153,8 +151,8 @@ impl<'a> Run<'a> {
         self.note(notes);
         self.note(note_on_calls_ahead(project));
         self.accepting = newest(project, &self.report.applied);
-        self.findings.extend(judge_preservation(&self.report.applied));
-        self.findings.extend(judge_widenings(&self.report.followed.widenings));
+        self.findings.extend(preservation::judge(&self.report.applied));
+        self.findings.extend(widening::judge(&self.report.followed.widenings));
         match migrated {
             // What was lost on the way explains more than where it ended.
             Err(error) if !self.findings.is_empty() => {
@@ -175,7 +173,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let rehearsal = rehearse(self.project, &self.platform, &self.server, from)?;
-        let lost = judge_rehearsal(&rehearsal);
+        let lost = rehearsal::judge(&rehearsal);
         self.report.rehearsal = Some(rehearsal);
         if !apply_waivers(lost.clone(), &self.project.config().waive, |_| false).0.is_empty() {
             self.accepting = self.accepted;
@@ -187,7 +185,9 @@ impl<'a> Run<'a> {
         }
         // What a file does to rows that files have made is known by now.
         let is_known = |one: &Finding| {
-            self.findings.iter().any(|known| (known.rule, &known.on) == (one.rule, &one.on))
+            self.findings
+                .iter()
+                .any(|known| (known.rule, &known.subject) == (one.rule, &one.subject))
         };
         let new: Vec<Finding> = lost.into_iter().filter(|one| !is_known(one)).collect();
         self.findings.extend(new);
@@ -218,7 +218,12 @@ impl<'a> Run<'a> {
         self.compare()?;
         let api = self.platform.has_users().then(|| self.project.schemas());
         let people: Vec<_> = isolation.actors().iter().map(Actor::person).collect();
-        let found = judge_access(&self.report.matrix, &people, api.as_deref());
+        let found = judge_access(&SeenAccess {
+            matrix: &self.report.matrix,
+            people: &people,
+            api: api.as_deref(),
+            protections: &[],
+        });
         self.findings.extend(found);
         Ok(())
     }
@@ -247,7 +252,7 @@ impl<'a> Run<'a> {
         self.step("go back and there again");
         let passed = std::mem::take(&mut self.passed);
         let trip = passed.travel(self.project, &mut self.scratch)?;
-        self.findings.extend(judge_round_trip(&trip));
+        self.findings.extend(round_trip::judge(&trip));
         self.report.round_trip = Some(trip);
         Ok(())
     }
@@ -261,7 +266,7 @@ impl<'a> Run<'a> {
         // What a file does to rows is known only when it meets them.
         let must_match = |waiver: &Waiver| {
             self.options.only.is_none()
-                && (has_fixtures(self.project) || !is_about_rows(&waiver.finding))
+                && (has_fixtures(self.project) || !waiver.finding.is_about_rows())
         };
         let findings = std::mem::take(&mut self.findings);
         let (findings, waived) = apply_waivers(findings, waivers, must_match);

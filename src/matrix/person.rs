@@ -8,8 +8,8 @@ pub(crate) const SERVICE_ROLE: &str = "service_role";
 pub(crate) struct Person {
     /// The actor's name in the matrix.
     pub name: String,
-    /// The database role.
-    pub role: String,
+    /// The database role, and those whose policies apply to it, too.
+    pub roles: Vec<String>,
     /// Whether row security is bypassed on purpose.
     pub is_service: bool,
     /// Whether a membership has ended, and the token still carries its claims.

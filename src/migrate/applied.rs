@@ -1,6 +1,26 @@
 //! What came of applying one migration, as a value. Pure.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::preserve::outcome::Preservation;
+
+/// A migration by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct MigrationName {
+    /// The number before the name.
+    pub version: i64,
+    /// The words after the version.
+    pub name: String,
+}
+
+/// `V4 move_messages`
+impl fmt::Display for MigrationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "V{} {}", self.version, self.name)
+    }
+}
 
 /// One migration that was applied, and what it did to the data.
 #[derive(Debug, Clone)]
@@ -15,6 +35,13 @@ pub struct Applied {
     pub preservation: Preservation,
     /// Where it was not run as it would be on its own server.
     pub deviations: Deviations,
+}
+
+impl Applied {
+    /// Its name.
+    pub(crate) fn migration(&self) -> MigrationName {
+        MigrationName { version: self.version, name: self.name.clone() }
+    }
 }
 
 /// Where a file was not run letter by letter as it would be on its own server.

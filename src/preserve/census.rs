@@ -6,6 +6,7 @@ use postgres::Client;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::names::QualifiedName;
 use crate::session::{self, TextRow};
 use crate::sql::quote::{identifier, literal, qualified};
 
@@ -199,8 +200,13 @@ impl Census {
 
 impl TableCensus {
     /// `schema.table`, as reports show it.
+    pub(crate) fn name(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.table)
+    }
+
+    /// Its name, as reports show it.
     pub(crate) fn title(&self) -> String {
-        format!("{}.{}", self.schema, self.table)
+        self.name().to_string()
     }
 
     /// `"schema"."table"`, as statements need it.

@@ -46,7 +46,7 @@ pub(crate) fn differences(
 }
 
 fn table_loss(table: &TableCensus, kind: LossKind, after: u64) -> Loss {
-    let (table, before) = (table.title(), table.rows);
+    let (table, before) = (table.name(), table.rows);
     Loss { kind, table, column: None, before, after, types: None, rows: Vec::new() }
 }
 
@@ -239,7 +239,7 @@ impl Pair<'_> {
             Some(_) if types.is_some() => LossKind::ColumnRetyped,
             Some(_) => LossKind::ColumnRewritten,
         };
-        let (table, column) = (self.was.title(), Some(was.name.clone()));
+        let (table, column) = (self.was.name(), Some(was.name.clone()));
         Loss { kind, table, column, before, after, types, rows: Vec::new() }
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::names::QualifiedName;
+
 /// What kind of loss the census saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,8 +38,8 @@ pub enum LossKind {
 pub struct Loss {
     /// What happened.
     pub kind: LossKind,
-    /// `schema.table`, as named before the migration.
-    pub table: String,
+    /// The table, as named before the migration.
+    pub table: QualifiedName,
     /// The column, as named before, unless the whole table is meant.
     pub column: Option<String>,
     /// Rows, values, or for a truncated column the most bytes, before.
@@ -53,14 +55,14 @@ pub struct Loss {
 impl Loss {
     /// Whether `name` (`schema.table` or `schema.table.column`) covers this loss.
     pub(crate) fn is_in(&self, name: &str) -> bool {
-        name == self.table || (self.column.is_some() && name == self.place())
+        name == self.table.to_string() || (self.column.is_some() && name == self.place())
     }
 
     /// `schema.table` or `schema.table.column`, as named before the migration.
     pub fn place(&self) -> String {
         match &self.column {
             Some(column) => format!("{}.{column}", self.table),
-            None => self.table.clone(),
+            None => self.table.to_string(),
         }
     }
 

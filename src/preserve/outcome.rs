@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::names::Place;
 use crate::preserve::loss::Loss;
 
 /// What was seen of the data across one migration.
@@ -41,8 +42,8 @@ impl Preservation {
 pub struct PairOutcome {
     /// The promise.
     pub name: String,
-    /// `path:line` of the pair.
-    pub place: String,
+    /// Where the pair stands.
+    pub place: Place,
     /// Rows of the `before` query.
     pub rows: u64,
     /// Rows that only `before` has.
@@ -52,7 +53,7 @@ pub struct PairOutcome {
 }
 
 /// The rows that one side has and the other lacks.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LineDifference {
     /// How many.
     pub count: u64,
@@ -72,8 +73,8 @@ impl PairOutcome {
 pub struct CallOutcome {
     /// What the call is named.
     pub name: String,
-    /// `path:line` of the call.
-    pub place: String,
+    /// Where the call stands.
+    pub place: Place,
     /// How many rows of its answer differ; 0 where it is the same.
     pub differing: usize,
     /// The first of them.
@@ -81,7 +82,7 @@ pub struct CallOutcome {
 }
 
 /// A row of an answer, as it was and as it is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AnswerDifference {
     /// Before the migration.
     pub before: String,

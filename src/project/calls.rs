@@ -8,6 +8,7 @@
 //! ```
 
 use crate::error::{Error, Result};
+use crate::names::Place;
 use crate::project::files::SqlFile;
 use crate::project::guard::unguardable;
 use crate::sql::statement;
@@ -69,9 +70,9 @@ impl RecordedCall {
         self.version < version && self.until.is_none_or(|until| version < until)
     }
 
-    /// `path:line` of the call's first line.
-    pub fn place(&self) -> String {
-        format!("{}:{}", self.path, self.line)
+    /// The call's first line.
+    pub fn place(&self) -> Place {
+        Place::new(&self.path, self.line)
     }
 }
 
@@ -217,7 +218,7 @@ mod tests {
         )
         .unwrap();
         let told: Vec<_> =
-            calls.iter().map(|call| (call.name(), call.sql(), call.place())).collect();
+            calls.iter().map(|call| (call.name(), call.sql(), call.place().to_string())).collect();
         let place = |line: usize| format!("api/V1__a.sql:{line}");
         assert_eq!(
             told,

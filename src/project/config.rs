@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::finding::pattern::RulePattern;
 
 /// The whole config.
 #[derive(Debug, Default, Deserialize)]
@@ -169,7 +170,7 @@ pub struct ActorConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    pub(crate) finding: String,
+    pub(crate) finding: RulePattern,
     pub(crate) on: String,
     pub(crate) reason: String,
     pub(crate) expires: Option<toml::value::Datetime>,

@@ -10,6 +10,7 @@
 //! ```
 
 use crate::error::{Error, Result};
+use crate::names::Place;
 use crate::project::files::SqlFile;
 use crate::sql::statement;
 
@@ -46,9 +47,9 @@ impl PreservePair {
         &self.after
     }
 
-    /// `path:line` of the pair's first line.
-    pub fn place(&self) -> String {
-        format!("{}:{}", self.path, self.line)
+    /// The pair's first line.
+    pub fn place(&self) -> Place {
+        Place::new(&self.path, self.line)
     }
 }
 

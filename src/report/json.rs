@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::finding::value::Finding;
+use crate::finding::waiver::Waived;
 use crate::migrate::applied::Applied;
 use crate::report::value::{Outcome, Report};
 
@@ -57,12 +59,34 @@ pub fn to_json(report: &Report) -> String {
         "controls": report.controls,
         "matrix": report.matrix,
         "comparison": report.comparison,
-        "findings": report.findings,
-        "waived": report.waived,
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "waived": report.waived.iter().map(waived).collect::<Vec<_>>(),
         "verdict": verdict,
         "exit_code": report.outcome().exit_code(),
     });
     format!("{value:#}\n")
+}
+
+/// Its words, as in the text form, and the values that they are made of.
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "severity": finding.severity,
+        "rule": finding.rule,
+        "on": finding.on(),
+        "message": finding.message(),
+        "help": finding.help,
+        "evidence": finding.evidence_lines(),
+        "subject": finding.subject,
+        "run": finding.run,
+        "cause": finding.cause,
+        "place": finding.place,
+        "symptoms": finding.symptoms,
+        "candidates": finding.candidates,
+    })
+}
+
+fn waived(waived: &Waived) -> Value {
+    json!({ "finding": finding(&waived.finding), "reason": waived.reason })
 }
 
 fn migrations(applied: &[Applied]) -> Vec<Value> {

@@ -1,6 +1,7 @@
 //! Who sees what from version to version, on small migrations: whoever sees more than before is
 //! found, and what only looks like it is not.
 
+use leakproof::finding::Rule;
 use leakproof::report::Report;
 
 use crate::support::{Copy, PLAIN_CONFIG, check_project, in_parallel};
@@ -137,14 +138,14 @@ fn whoever_sees_more_is_found_and_nothing_else() {
 #[test]
 fn it_tells_who_saw_what_where() {
     let report = check(&[UNPACK]);
-    let finding = report.findings.iter().find(|finding| finding.rule == "access-widened");
+    let finding = report.findings.iter().find(|finding| finding.rule == Rule::AccessWidened);
     let finding = finding.expect("a finding");
     assert_eq!(
-        finding.message,
+        finding.message(),
         "V2 change: a visitor and 2 more see 4 values here that only others saw before"
     );
     assert_eq!(
-        finding.evidence,
+        finding.evidence_lines(),
         [
             "as a visitor: select note, text from public.lines",
             "seen: \"10000000-0000-4000-8000-000000000001\"",
@@ -167,10 +168,11 @@ fn check(migrations: &[&str]) -> Report {
 
 /// Where somebody sees more and since when, and what could not be read by all.
 fn said(report: &Report) -> Vec<String> {
-    let findings = report.findings.iter().filter(|finding| finding.rule == "access-widened");
+    let findings = report.findings.iter().filter(|finding| finding.rule == Rule::AccessWidened);
     let widened = findings.map(|finding| {
-        let version = finding.message.split(": ").next().unwrap_or_default();
-        format!("{version}: {}", finding.on)
+        let message = finding.message();
+        let version = message.split(": ").next().unwrap_or_default();
+        format!("{version}: {}", finding.on())
     });
     let is_odd = |reason: &&String| reason.contains("public.odd: division by zero");
     let unread = report.followed.unread.iter().filter(is_odd).count();
@@ -240,8 +242,8 @@ fn a_policy_that_is_gone_on_the_way_is_found() {
         let project = opening.project;
         assert!(report.is_as_accepted(), "{project}: the matrix changed, too");
         // A recorded call may be answered with more, too.
-        let others = report.findings.iter().filter(|f| f.rule != "answer-changed");
-        let found: Vec<_> = others.map(|f| (f.rule, f.on.as_str())).collect();
-        assert_eq!(found, [("access-widened", opening.widened)], "{project}");
+        let others = report.findings.iter().filter(|f| f.rule != Rule::AnswerChanged);
+        let found: Vec<_> = others.map(|f| (f.rule, f.on())).collect();
+        assert_eq!(found, [(Rule::AccessWidened, opening.widened.to_owned())], "{project}");
     }
 }

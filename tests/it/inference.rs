@@ -1,6 +1,7 @@
 //! Who owns what, told from the schema alone: each way by which a row leads to its owner, designs
 //! that only look like tenants, and the config that is written of it.
 
+use leakproof::finding::Rule;
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
 use leakproof::report::{Outcome, to_text};
@@ -274,9 +275,9 @@ fn tenants_that_a_trigger_makes_are_tenants() {
     let open = "create policy everybody on public.orgs for select to authenticated using (true);";
     copy.write("supabase/migrations/20240102000000_open.sql", open);
     let report = check_project(&copy.path());
-    let found: Vec<(&str, &str)> =
-        report.findings.iter().map(|finding| (finding.rule, finding.on.as_str())).collect();
-    assert_eq!(found, [("cross-tenant-read", "public.orgs")], "{}", to_text(&report));
+    let found: Vec<(Rule, String)> =
+        report.findings.iter().map(|finding| (finding.rule, finding.on())).collect();
+    assert_eq!(found, [(Rule::CrossTenantRead, "public.orgs".to_owned())], "{}", to_text(&report));
 }
 
 /// A line of `[tenancy.owners]` outweighs what would be inferred; a wrong one is told.
@@ -288,8 +289,8 @@ fn a_person_corrects_what_was_inferred() {
         revoke truncate on public.plans from anon, authenticated, service_role;";
     copy.write("supabase/migrations/20240101000000_plans.sql", sql);
     let report = check_project(&copy.path());
-    let rules: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();
-    assert_eq!(rules, ["cross-tenant-read", "ownerless-read"], "{}", to_text(&report));
+    let rules: Vec<Rule> = report.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [Rule::CrossTenantRead, Rule::OwnerlessRead], "{}", to_text(&report));
     copy.write("leakproof.toml", "[tenancy.owners]\n\"public.plans\" = \"shared\"\n");
     let report = check_project(&copy.path());
     assert!(report.findings.is_empty(), "{}", to_text(&report));

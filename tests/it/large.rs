@@ -1,6 +1,7 @@
 //! Projects with many tables: the summary comes first, what is alike is told once, and one relation
 //! can be checked alone.
 
+use leakproof::finding::Finding;
 use leakproof::report::{Outcome, Report, to_text};
 
 use crate::support::{Copy, check_project, check_with, try_check_with};
@@ -56,7 +57,7 @@ fn one_relation_alone() {
     let report = check_with(&copy.path(), |options| options.only = Some("public.notes_01".into()));
     assert_eq!(report.matrix.subjects().len(), 1);
     assert!(report.is_as_accepted(), "{}", to_text(&report));
-    let found: Vec<&str> = report.findings.iter().map(|finding| finding.on.as_str()).collect();
+    let found: Vec<String> = report.findings.iter().map(Finding::on).collect();
     assert_eq!(found, ["public.notes_01"], "{}", to_text(&report));
     assert_eq!(report.waived.len(), 1, "the waiver of all is one of this, too");
     assert_eq!(report.outcome(), Outcome::Failed);

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use leakproof::finding::Finding;
 use leakproof::report::Report;
 
 use crate::support::{Copy, assert_report, check_project, root, try_check_with};
@@ -121,17 +122,13 @@ impl Case {
 
 fn wrong_findings(report: &Report, sql: &str) -> Vec<String> {
     let expected: BTreeSet<String> = lines(sql, "-- finds: ").map(str::to_owned).collect();
-    let name = |rule: &str, on: &str| format!("{rule} on {on}");
-    let found: BTreeSet<String> = report.findings.iter().map(|f| name(f.rule, &f.on)).collect();
+    let name = |finding: &Finding| format!("{} on {}", finding.rule, finding.on());
+    let found: BTreeSet<String> = report.findings.iter().map(name).collect();
     let missed = expected.difference(&found).map(|finding| format!("missed: {finding}"));
-    let told = report.findings.iter().filter(|f| !expected.contains(&name(f.rule, &f.on)));
+    let told = report.findings.iter().filter(|f| !expected.contains(&name(f)));
     let alarms = told.map(|finding| {
-        let evidence = finding.evidence.join("\n        ");
-        format!(
-            "false alarm: {}: {}\n        {evidence}",
-            name(finding.rule, &finding.on),
-            finding.message
-        )
+        let evidence = finding.evidence_lines().join("\n        ");
+        format!("false alarm: {}: {}\n        {evidence}", name(finding), finding.message())
     });
     missed.chain(alarms).collect()
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use leakproof::finding::Rule;
 use leakproof::platform::Platform;
 use leakproof::project::Grants;
 use leakproof::report::{Report, to_text};
@@ -468,7 +469,7 @@ fn what_only_the_default_privileges_close_is_said() {
     assert!(said(&report), "{:?}", report.notes);
     let report = check_with(&copy.path(), |options| options.grants = Some(Grants::Legacy));
     assert!(!said(&report), "{:?}", report.notes);
-    assert!(report.findings.iter().any(|finding| finding.rule == "cross-tenant-read"));
+    assert!(report.findings.iter().any(|finding| finding.rule == Rule::CrossTenantRead));
     // Who has chosen the profile knows.
     copy.write("leakproof.toml", "[project]\nmigrations = \"migrations\"\ngrants = \"2026\"\n");
     let report = check_project(&copy.path());

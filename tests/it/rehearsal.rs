@@ -57,7 +57,7 @@ fn with_files(files: &[&str]) -> Report {
 
 /// Rule and place of each finding.
 fn findings(report: &Report) -> Vec<String> {
-    report.findings.iter().map(|finding| format!("{} {}", finding.rule, finding.on)).collect()
+    report.findings.iter().map(|finding| format!("{} {}", finding.rule, finding.on())).collect()
 }
 
 const TOUCHED: &str = "

@@ -1,6 +1,7 @@
 //! There, back and there again: what a rollback file forgets is found, and a way back that is
 //! complete is quiet.
 
+use leakproof::finding::{Finding, Rule};
 use leakproof::report::{Outcome, Report, to_text};
 
 use crate::support::{Copy, PLAIN_CONFIG, check_with, in_parallel, root, try_check_with};
@@ -183,8 +184,8 @@ fn check_there_and_back(copy: &Copy) -> Report {
 
 /// What is shown of the differences, sorted.
 fn shown(report: &Report) -> Vec<String> {
-    let findings = report.findings.iter().filter(|finding| finding.rule == "round-trip-differs");
-    let mut lines: Vec<String> = findings.flat_map(|finding| finding.evidence.clone()).collect();
+    let findings = report.findings.iter().filter(|finding| finding.rule == Rule::RoundTripDiffers);
+    let mut lines: Vec<String> = findings.flat_map(Finding::evidence_lines).collect();
     lines.sort();
     lines
 }

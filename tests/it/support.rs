@@ -12,6 +12,7 @@ use std::thread;
 use leakproof::Scratch;
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::Result;
+use leakproof::finding::Rule;
 use leakproof::matrix::compare::Comparison;
 use leakproof::platform::Platform;
 use leakproof::project::{Caller, Project, RecordedCall};
@@ -368,15 +369,13 @@ pub fn told_of_prepared(copy: impl Fn() -> Copy + Sync, sabotages: &[Sabotage]) 
 /// Each finding with its evidence, and the first changes of access. These are left out where data
 /// was lost: with other rows, other rows are reached.
 fn told_of_failure(report: &Report) -> Vec<String> {
-    let is_loss = |rule: &str| rule == "data-lost" || rule == "promise-broken";
+    let is_loss = |rule| [Rule::DataLost, Rule::PromiseBroken].contains(&rule);
     let mut told = Vec::new();
     for finding in &report.findings {
         let evidence: String =
-            finding.evidence.iter().map(|line| format!("\n      {line}")).collect();
-        told.push(format!(
-            "{} on {}\n      {}{evidence}",
-            finding.rule, finding.on, finding.message
-        ));
+            finding.evidence_lines().iter().map(|line| format!("\n      {line}")).collect();
+        let (rule, on, message) = (finding.rule, finding.on(), finding.message());
+        told.push(format!("{rule} on {on}\n      {message}{evidence}"));
     }
     if let Some(Comparison::Compared { changes, .. }) = &report.comparison
         && !changes.is_empty()

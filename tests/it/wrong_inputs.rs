@@ -86,6 +86,7 @@ refused! {
     actor_past_policies
     actor_with_a_blank
     actor_without_role
+    waiver_of_unknown_finding
     waiver_without_reason
 
     accepted_is_broken

@@ -18,6 +18,8 @@ use crate::actor::Actor;
 use crate::check::audience::marks::{each_mark, mark_id};
 use crate::check::audience::widening::{Followed, Widening};
 use crate::error::{Error, Result};
+use crate::migrate::applied::MigrationName;
+use crate::names::QualifiedName;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;
@@ -244,7 +246,7 @@ impl<'p> Audience<'p> {
         let names = self.readers.iter().enumerate().filter(|(at, _)| known & (1 << at) != 0);
         Some(Widening {
             migration: told(version),
-            relation: format!("{}.{}", relation.schema, relation.name),
+            relation: QualifiedName::new(&relation.schema, &relation.name),
             reader: self.readers[at].name.clone(),
             values: values.len(),
             example: example.clone(),
@@ -315,8 +317,8 @@ fn keyed(client: &mut Client, name: &str) -> Result<Option<Keyed>> {
     Ok(key.map(|key| Keyed { sql_name, key }))
 }
 
-fn told(version: &SqlFile) -> String {
-    format!("V{} {}", version.version(), version.name())
+fn told(file: &SqlFile) -> MigrationName {
+    MigrationName { version: file.version(), name: file.name().to_owned() }
 }
 
 /// The texts that are in only one row of some relation, whoever sees it.

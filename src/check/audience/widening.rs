@@ -1,14 +1,20 @@
 //! Who sees more than before a migration, as values. Pure.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::migrate::applied::MigrationName;
+use crate::names::QualifiedName;
 
 /// Somebody of the data sees values that others saw and he did not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Widening {
-    /// `V6 policies`.
-    pub migration: String,
-    /// Where the values are seen now, as `schema.name`.
-    pub relation: String,
+    /// After which migration.
+    #[serde(serialize_with = "as_text")]
+    pub migration: MigrationName,
+    /// Where the values are seen now.
+    pub relation: QualifiedName,
     /// Who sees them.
     pub reader: String,
     /// How many values.
@@ -34,4 +40,8 @@ pub struct Followed {
     pub widenings: Vec<Widening>,
     /// What could not be read, and why.
     pub unread: Vec<String>,
+}
+
+fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }

@@ -52,7 +52,7 @@ fn tell(name: &str, report: &Report) -> String {
         ));
     }
     for finding in &report.findings {
-        let on = finding.on.replace(&report.path, "<project>");
+        let on = finding.on().replace(&report.path, "<project>");
         lines.push(format!("    finds {} on {on}", finding.rule));
     }
     lines.join("\n")

@@ -1,0 +1,182 @@
+//! What a migration loses: by the census, the preserve pairs and the recorded calls.
+
+use crate::finding::cause::Cause;
+use crate::finding::proof::Proof;
+use crate::finding::rule::Rule;
+use crate::finding::subject::Subject;
+use crate::finding::symptoms::Symptoms;
+use crate::finding::value::Finding;
+use crate::migrate::applied::{Applied, MigrationName};
+use crate::preserve::loss::{Loss, LossKind};
+use crate::preserve::outcome::{CallOutcome, PairOutcome};
+
+/// The findings of the censuses, the preserve pairs and the recorded calls.
+pub(crate) fn judge(applied: &[Applied]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for one in applied {
+        let (migration, seen) = (one.migration(), &one.preservation);
+        findings.extend(seen.losses.iter().map(|loss| lost(&migration, loss)));
+        let pairs = seen.pairs.iter().filter(|pair| !pair.holds());
+        findings.extend(pairs.map(|pair| broken(&migration, pair)));
+        let calls = seen.calls.iter().filter(|call| !call.holds());
+        findings.extend(calls.map(|call| changed(&migration, call)));
+    }
+    findings
+}
+
+fn lost(migration: &MigrationName, loss: &Loss) -> Finding {
+    let relation = loss.table.clone();
+    let subject = match loss.column.clone() {
+        Some(column) => Subject::Column { relation, column },
+        None => Subject::Relation(relation),
+    };
+    let symptoms = Symptoms::Loss { migration: migration.clone(), loss: loss.clone() };
+    let help = match loss.kind {
+        LossKind::ZoneUnstated => "write `using <column> at time zone '<zone>'`",
+        _ => {
+            "if the change is planned, vouch for it with a pair in `preserve/` that has \
+             `-- covers:`"
+        }
+    };
+    Finding {
+        cause: Some(Cause::Migration(migration.clone())),
+        evidence: Some(Proof::Rows(loss.rows.clone())),
+        help: help.into(),
+        ..Finding::new(Rule::DataLost, subject, symptoms)
+    }
+}
+
+fn broken(migration: &MigrationName, pair: &PairOutcome) -> Finding {
+    let PairOutcome { name, place, lost, appeared, .. } = pair;
+    let symptoms = Symptoms::Promise {
+        migration: migration.clone(),
+        name: name.clone(),
+        lost: lost.count,
+        appeared: appeared.count,
+    };
+    Finding {
+        cause: Some(Cause::Migration(migration.clone())),
+        place: Some(place.clone()),
+        evidence: Some(Proof::Sides { lost: lost.clone(), appeared: appeared.clone() }),
+        help: "mend the migration; the rows above tell which data it changed".into(),
+        ..Finding::new(Rule::PromiseBroken, Subject::Pair(place.clone()), symptoms)
+    }
+}
+
+fn changed(migration: &MigrationName, call: &CallOutcome) -> Finding {
+    let CallOutcome { name, place, differing, first } = call;
+    let symptoms = Symptoms::Answer {
+        migration: migration.clone(),
+        name: name.clone(),
+        differing: *differing,
+    };
+    Finding {
+        cause: Some(Cause::Migration(migration.clone())),
+        place: Some(place.clone()),
+        evidence: Some(Proof::Answers { first: first.clone(), differing: *differing }),
+        help: format!(
+            "mend the migration; where the answer changes on purpose, end the call with \
+             `-- until: {}`",
+            migration.version
+        ),
+        ..Finding::new(Rule::AnswerChanged, Subject::Call(place.clone()), symptoms)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::names::{Place, QualifiedName};
+    use crate::preserve::outcome::{AnswerDifference, LineDifference, Preservation};
+
+    pub(crate) fn applied(version: i64, preservation: Preservation) -> Applied {
+        let name = "move".into();
+        Applied { version, name, statements: 1, preservation, deviations: Default::default() }
+    }
+
+    pub(crate) fn loss(kind: LossKind, column: Option<&str>) -> Loss {
+        let table = QualifiedName::new("public", "chats");
+        let column = column.map(str::to_owned);
+        Loss { kind, table, column, before: 3, after: 1, types: None, rows: vec!["{}".into()] }
+    }
+
+    fn pair(lost: u64, appeared: u64) -> PairOutcome {
+        let difference = |count| LineDifference { count, first: Vec::new() };
+        PairOutcome {
+            name: "all stay".into(),
+            place: Place::new("preserve/V2__move.sql", 1),
+            rows: 3,
+            lost: difference(lost),
+            appeared: difference(appeared),
+        }
+    }
+
+    fn call(differing: usize) -> CallOutcome {
+        let row = AnswerDifference { before: "a".into(), after: "b".into() };
+        CallOutcome {
+            name: "the list".into(),
+            place: Place::new("api/V1__list.sql", 4),
+            differing,
+            first: vec![row; differing.min(1)],
+        }
+    }
+
+    #[test]
+    fn what_is_lost_broken_or_changed_is_found_and_nothing_else() {
+        let seen =
+            |losses, pairs, calls| Preservation { losses, pairs, calls, ..Default::default() };
+        let covered = Preservation {
+            covered: vec![loss(LossKind::TableDropped, None)],
+            ..Preservation::default()
+        };
+        for (what, preservation, expected) in [
+            ("nothing", Preservation::default(), &[][..]),
+            ("covered", covered, &[]),
+            ("all holds", seen(vec![], vec![pair(0, 0)], vec![call(0)]), &[]),
+            (
+                "a table",
+                seen(vec![loss(LossKind::RowsLost, None)], vec![], vec![]),
+                &["data-lost public.chats"],
+            ),
+            (
+                "a column",
+                seen(vec![loss(LossKind::ColumnDropped, Some("title"))], vec![], vec![]),
+                &["data-lost public.chats.title"],
+            ),
+            (
+                "rows of a pair",
+                seen(vec![], vec![pair(1, 0)], vec![]),
+                &["promise-broken preserve/V2__move.sql:1"],
+            ),
+            (
+                "new rows of a pair",
+                seen(vec![], vec![pair(0, 2)], vec![]),
+                &["promise-broken preserve/V2__move.sql:1"],
+            ),
+            (
+                "an answer",
+                seen(vec![], vec![], vec![call(2)]),
+                &["answer-changed api/V1__list.sql:4"],
+            ),
+        ] {
+            let found = judge(&[applied(1, Preservation::default()), applied(2, preservation)]);
+            let told: Vec<String> =
+                found.iter().map(|one| format!("{} {}", one.rule, one.subject)).collect();
+            assert_eq!(told, expected, "{what}");
+            let migration = MigrationName { version: 2, name: "move".into() };
+            let cause = Some(Cause::Migration(migration));
+            assert!(found.iter().all(|finding| finding.cause == cause), "{what}");
+        }
+    }
+
+    #[test]
+    fn help_is_for_what_was_lost() {
+        let help = |kind| {
+            let losses = vec![loss(kind, Some("at"))];
+            let found = judge(&[applied(2, Preservation { losses, ..Default::default() })]);
+            found[0].help.clone()
+        };
+        assert!(help(LossKind::ZoneUnstated).contains("at time zone"));
+        assert!(help(LossKind::ColumnEmptied).contains("`-- covers:`"));
+    }
+}

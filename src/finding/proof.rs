@@ -1,0 +1,46 @@
+//! What shows that a finding is so, as values; `report` puts them into lines.
+
+use crate::preserve::outcome::{AnswerDifference, LineDifference};
+
+/// What shows that it is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// A statement as somebody, and the first row that it reached.
+    Attempt {
+        /// The actor's name.
+        actor: String,
+        /// The very statement.
+        statement: String,
+        /// The row.
+        row: Option<String>,
+    },
+    /// A value that somebody sees now.
+    Seen {
+        /// Who sees it.
+        reader: String,
+        /// The very statement.
+        statement: String,
+        /// The value.
+        value: String,
+        /// Who saw it before.
+        audience: Vec<String>,
+    },
+    /// Rows that something happened to, by their keys.
+    Rows(Vec<String>),
+    /// Rows that one side of a pair has and the other lacks.
+    Sides {
+        /// Those that only `before` has.
+        lost: LineDifference,
+        /// Those that only `after` has.
+        appeared: LineDifference,
+    },
+    /// The first rows of an answer that differ, and how many do.
+    Answers {
+        /// The first of them.
+        first: Vec<AnswerDifference>,
+        /// How many there are.
+        differing: usize,
+    },
+    /// What the server, or a comparison, says, line by line.
+    Lines(Vec<String>),
+}

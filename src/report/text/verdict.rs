@@ -1,0 +1,50 @@
+//! The last line: the outcome, and what it is made of.
+
+use crate::matrix::compare::Comparison;
+use crate::report::value::{Outcome, Report};
+use crate::words::counted;
+
+/// The verdict, in one line.
+pub(crate) fn verdict_line(report: &Report) -> String {
+    match report.outcome() {
+        Outcome::Passed => {
+            let waived = match report.waived.len() {
+                0 => String::new(),
+                count => format!(", {count} findings are waived"),
+            };
+            let untried = report.rehearsal.as_ref().map_or(0, |rehearsal| rehearsal.failed.len());
+            let but = match untried {
+                0 => String::new(),
+                count => format!("; {} could not be tried on rows", counted(count, "new file")),
+            };
+            format!("verdict: ok, access is as accepted{waived} and no row was lost{but}")
+        }
+        Outcome::Untrusted if report.controls.failed.is_empty() => {
+            "verdict: UNTRUSTED, nothing could be probed, so nothing is proved".into()
+        }
+        Outcome::Untrusted => {
+            "verdict: UNTRUSTED, a positive control failed, so the matrix proves nothing".into()
+        }
+        Outcome::Incomplete => format!(
+            "verdict: INCOMPLETE, {} could not be applied; nothing was found in the others",
+            counted(report.failed.len(), "file")
+        ),
+        Outcome::Failed => {
+            let unapplied = (!report.failed.is_empty())
+                .then(|| format!("{} could not be applied", counted(report.failed.len(), "file")));
+            let stopped = report.stopped.as_ref().map(|_| "the migrations stopped".to_owned());
+            let changed = match &report.comparison {
+                Some(Comparison::Compared { changes, .. }) if !changes.is_empty() => {
+                    Some(format!("access changed in {}", counted(changes.len(), "cell")))
+                }
+                Some(Comparison::Unaccepted { .. }) => Some("access is not accepted yet".into()),
+                _ => None,
+            };
+            let found =
+                (!report.findings.is_empty()).then(|| counted(report.findings.len(), "finding"));
+            let parts: Vec<String> =
+                unapplied.into_iter().chain(stopped).chain(changed).chain(found).collect();
+            format!("verdict: FAILED, {}", parts.join(", "))
+        }
+    }
+}
