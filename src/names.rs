@@ -38,12 +38,12 @@ impl QualifiedName {
 }
 
 /// `schema.name`, as reports show it and people write it in `leakproof.toml`. A part that has a dot
-/// or a quote in it is quoted, so that no two objects look alike.
+/// in it, or begins with a quote, is quoted, so that no two objects look alike.
 impl fmt::Display for QualifiedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, part) in [&self.schema, &self.name].into_iter().enumerate() {
             let dot = if at == 0 { "" } else { "." };
-            match part.contains(['.', '"']) {
+            match part.contains('.') || part.starts_with('"') {
                 true => write!(f, "{dot}\"{}\"", part.replace('"', "\"\""))?,
                 false => write!(f, "{dot}{part}")?,
             }
@@ -106,7 +106,8 @@ mod tests {
         assert_eq!(shown("public", "Chat Log"), "public.Chat Log");
         assert_eq!(shown("a.b", "c"), "\"a.b\".c");
         assert_eq!(shown("a", "b.c"), "a.\"b.c\"");
-        assert_eq!(shown("a", "b\"c"), "a.\"b\"\"c\"");
+        assert_eq!(shown("a", "b\"c"), "a.b\"c");
+        assert_eq!(shown("a", "\"b"), "a.\"\"\"b\"");
     }
 
     #[test]

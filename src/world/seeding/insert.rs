@@ -12,7 +12,8 @@ use crate::world::seeding::attempt::{
     Attempt, Outcome, Refusal, castable, lost, try_all, try_until,
 };
 use crate::world::seeding::parents::is_nullable;
-use crate::world::seeding::pool::{For, pool};
+use crate::world::seeding::pool::draft::For;
+use crate::world::seeding::pool::pool;
 use crate::world::seeding::seed::{Variant, insert_statement, seed_of, value_sql};
 use crate::world::seeding::values;
 use crate::world::value::{Branch, Seeded, Values, World};

@@ -8,7 +8,8 @@ use crate::session;
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::Root;
 use crate::tenancy::keys::{key_value, owner_key};
-use crate::world::seeding::pool::{For, pool};
+use crate::world::seeding::pool::draft::For;
+use crate::world::seeding::pool::pool;
 use crate::world::seeding::values;
 use crate::world::value::{Branch, Values, World};
 

@@ -313,3 +313,174 @@ fn run_queries(client: &mut Client, queries: Vec<String>) -> Result<Vec<Option<V
     };
     Ok(try_all(client, &attempts)?.into_iter().map(read).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A table with columns `a` of text, `b` that may not be NULL, and `ab` that is generated of them.
+    fn table() -> Relation {
+        let column = |name: &str, type_name: &str, not_null: bool, generation: Value| {
+            json!({
+                "name": name,
+                "type_name": type_name,
+                "base_type": type_name,
+                "category": "S",
+                "length": null,
+                "not_null": not_null,
+                "has_default": name == "b",
+                "default": if name == "b" { json!("lower('B')") } else { Value::Null },
+                "is_generated": !generation.is_null(),
+                "generation": generation,
+                "identity": "",
+                "parts": 0,
+                "labels": null,
+                "element_labels": null,
+            })
+        };
+        let table = json!({
+            "oid": 1,
+            "schema": "public",
+            "name": "things",
+            "kind": "r",
+            "columns": [
+                column("a", "text", false, Value::Null),
+                column("b", "code", true, Value::Null),
+                column("ab", "text", false, json!("(a || b)")),
+            ],
+            "may_swallow_updates": false,
+            "has_truncate_trigger": false,
+            "is_deferrable": false,
+        });
+        serde_json::from_value(table).expect("a table")
+    }
+
+    fn choice(column: &str, candidates: Vec<Candidate>) -> Choice {
+        Choice { column: column.into(), candidates }
+    }
+
+    fn places(count: usize) -> Vec<Candidate> {
+        (0..count).map(|at| Candidate::Place(at, at.to_string())).collect()
+    }
+
+    fn condition(sql: &str, columns: &[&str]) -> Condition {
+        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+        Condition { sql: sql.into(), columns }
+    }
+
+    #[test]
+    fn each_candidate_is_a_row_of_its_place_its_rank_and_its_value() {
+        let current = |value: Option<&str>| Candidate::Current(Some(value.map(str::to_owned)));
+        for (column, candidate, expected) in [
+            ("a", Candidate::Place(7, "it's".into()), "(0, 0, ('it''s')::text)"),
+            ("a", Candidate::Value("x".into()), "(0, 0, ('x')::text)"),
+            ("a", current(Some("x")), "(0, 0, ('x')::text)"),
+            ("a", current(None), "(0, 0, (null)::text)"),
+            ("a", Candidate::Current(None), "(0, 0, (null)::text)"),
+            ("a", Candidate::Null, "(0, 50, (null)::text)"),
+            ("b", Candidate::Current(None), "(0, 0, (lower('B'))::code)"),
+            // A domain's own NOT NULL would refuse it.
+            ("b", Candidate::Null, "(0, 50, null)"),
+        ] {
+            let sql = query_of_one(&table(), vec![choice(column, vec![candidate])], &[]);
+            let from = format!(
+                "(values {expected}) as \"leakproof 0\" (\"place 0\", \"rank 0\", {column})"
+            );
+            assert!(sql.contains(&from), "{from}\nis not in\n{sql}");
+        }
+    }
+
+    #[test]
+    fn a_query_asks_for_all_conditions_in_the_order_of_ranks() {
+        let choices = [choice("a", places(1)), choice("b", places(1))];
+        let conditions = ["a <> b".to_owned(), "length(a) > 1".to_owned()];
+        let from = "(values (0, 0, ('0')::text)) as \"leakproof 0\" (\"place 0\", \"rank 0\", a) \
+                    cross join \
+                    (values (0, 0, ('0')::code)) as \"leakproof 1\" (\"place 1\", \"rank 1\", b)";
+        let generated = " cross join lateral (select (a || b) as ab) as ab";
+        let likely = "\"rank 0\" + \"rank 1\", \"rank 0\", \"rank 1\"";
+        for (conditions, from, asked) in [
+            (&[][..], from.to_owned(), "true"),
+            (
+                &conditions,
+                from.to_owned(),
+                "(a <> b) is not false and (length(a) > 1) is not false",
+            ),
+            // What is generated comes in only where it is asked for.
+            (&["ab <> ''".to_owned()], format!("{from}{generated}"), "(ab <> '') is not false"),
+        ] {
+            let expected = format!(
+                "select pg_catalog.json_agg(array[\"place 0\", \"place 1\"]::text[]) \
+                 from (select * from {from} where {asked} order by {likely} limit 40) as solutions"
+            );
+            assert_eq!(query(&table(), &choices, conditions, Order::Likely), expected);
+        }
+        let mixed = query(&table(), &choices, &[], Order::Mixed(9));
+        let order = "order by greatest(1 - \"place 0\", 1 - \"place 1\") - \
+                     least(1 - \"place 0\", 1 - \"place 1\") > 1, \
+                     pg_catalog.md5(pg_catalog.concat_ws(' ', '9', \"place 0\"::text, \
+                     \"place 1\"::text)) limit 40";
+        assert!(mixed.contains(order), "{mixed}");
+    }
+
+    #[test]
+    fn columns_are_chosen_apart_unless_a_condition_ties_them() {
+        for (conditions, expected) in [
+            (vec![], "a|b|c|d"),
+            (vec![condition("a > 1", &["a"])], "b|c|d|a"),
+            (vec![condition("a > b", &["a", "b"])], "c|d|ab"),
+            (vec![condition("", &["a", "b"]), condition("b > c", &["b", "c"])], "d|abc"),
+            (vec![condition("a > b", &["a", "b"]), condition("c > d", &["c", "d"])], "ab|cd"),
+            (vec![condition("x > y", &["x", "y"])], "a|b|c|d"),
+        ] {
+            let choices = ["a", "b", "c", "d"].map(|name| choice(name, places(1))).to_vec();
+            let groups = groups(choices, &conditions);
+            let told = groups.iter().map(|group| {
+                let mut names: Vec<&str> = group.iter().map(|one| one.column.as_str()).collect();
+                names.sort_unstable();
+                names.concat()
+            });
+            assert_eq!(told.collect::<Vec<_>>().join("|"), expected, "{conditions:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_lists_are_cut_and_null_stays() {
+        let with_null = |count| [places(count), vec![Candidate::Null]].concat();
+        for (sizes, order, expected, first) in [
+            ([100, 200], Order::Likely, [100, 200], Some(0)),
+            ([1000, 30], Order::Likely, [666, 30], Some(0)),
+            ([500, 500], Order::Likely, [141, 141], Some(0)),
+            // What must differ needs those at the end.
+            ([1000, 30], Order::Mixed(1), [666, 30], Some(334)),
+        ] {
+            let [a, b] = sizes;
+            let mut choices = [choice("a", with_null(a - 1)), choice("b", with_null(b - 1))];
+            limit(&mut choices, order);
+            let left = [&choices[0], &choices[1]].map(|choice| choice.candidates.len());
+            assert_eq!(left, expected, "{sizes:?} {order:?}");
+            assert!(
+                choices.iter().all(|choice| choice.candidates.last() == Some(&Candidate::Null))
+            );
+            let at = choices[0].candidates.first().and_then(|candidate| match candidate {
+                Candidate::Place(at, _) => Some(*at),
+                _ => None,
+            });
+            assert_eq!(at, first, "{sizes:?} {order:?}");
+        }
+    }
+
+    #[test]
+    fn combinations_near_the_beginning_come_first() {
+        let two = [choice("a", places(2)), choice("b", places(3))];
+        let expected = [[0, 0], [0, 1], [1, 0], [0, 2], [1, 1], [1, 2]];
+        assert_eq!(combinations(&two), expected);
+        assert_eq!(combinations(&[]), [Vec::<usize>::new()]);
+        let many = [choice("a", places(100)), choice("b", places(100)), choice("c", places(100))];
+        let many = combinations(&many);
+        assert_eq!(many.len(), 512, "as many of each as leaves enough of all");
+        assert_eq!(many[0], [0, 0, 0]);
+    }
+}
