@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::refusal::Refusal;
+
 /// A `Result` whose error is [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -16,18 +18,25 @@ pub struct Error {
     fact: String,
     cause: Option<String>,
     help: Option<String>,
+    refusal: Option<Box<Refusal>>,
 }
 
 impl Error {
     /// Starts with what was attempted, and on what.
     pub fn new(fact: impl Into<String>) -> Self {
-        Self { fact: fact.into(), cause: None, help: None }
+        Self { fact: fact.into(), cause: None, help: None, refusal: None }
     }
 
     /// Adds what stood in the way, in the words of whoever said no.
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(without_error_number(&cause.to_string()));
         self
+    }
+
+    /// Adds what a server said to a statement, in its words, and field by field.
+    pub(crate) fn refused(self, refusal: Refusal) -> Self {
+        let reason = refusal.reason();
+        Self { refusal: Some(Box::new(refusal)), ..self.cause(reason) }
     }
 
     /// Adds what the user can do about it.
@@ -39,6 +48,19 @@ impl Error {
     /// What was attempted, and on what.
     pub fn fact(&self) -> &str {
         &self.fact
+    }
+
+    /// What a server said, where that was the cause.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_deref()
+    }
+
+    /// As [`Self::refusal`]; the error itself where no server said no.
+    pub(crate) fn into_refusal(self) -> Result<Refusal> {
+        match self.refusal {
+            Some(refusal) => Ok(*refusal),
+            None => Err(self),
+        }
     }
 
     /// The fact and its cause in one line.

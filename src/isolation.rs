@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use postgres::Client;
-
 use crate::actor::{Actor, TENANTS, people};
 use crate::catalog::{Catalog, Oid, Relation, RelationKind};
 use crate::error::{Error, Result};
@@ -14,12 +12,17 @@ use crate::matrix::controls::ControlSet;
 use crate::matrix::verdict::Verdict;
 use crate::names::QualifiedName;
 use crate::platform::Platform;
-use crate::probe::controls::{control_oids, names_control};
+use crate::probe::controls::Controls;
 use crate::probe::{Share, Turns, probe_relations};
 use crate::project::Project;
 use crate::project::files::SqlFile;
-use crate::session::{self, STEADY, TextRow};
+use crate::project::guard::{ONE_TRANSACTION, unguardable};
+use crate::session::connection::Uncommitted;
+use crate::session::failed::failing;
+use crate::session::open::Session;
+use crate::session::outcome::TextRow;
 use crate::sql::quote::literal;
+use crate::sql::statement::{self, Statement};
 use crate::tenancy::Tenancy;
 use crate::world::value::World;
 
@@ -27,11 +30,12 @@ use crate::world::value::World;
 ///
 /// Nothing of it is ever committed: dropping it undoes all.
 pub struct Isolation {
-    client: Client,
+    session: Uncommitted,
     world: World,
     schemas: Vec<String>,
     /// What is probed: all that the API exposes, and what else an actor may reach by SQL.
     wanted: Vec<Oid>,
+    controls: Controls,
     probed: Option<Probed>,
 }
 
@@ -42,42 +46,44 @@ struct Probed {
 }
 
 impl Isolation {
-    pub(crate) fn open(mut client: Client, project: &Project, platform: &Platform) -> Result<Self> {
+    pub(crate) fn open(
+        mut session: Uncommitted,
+        project: &Project,
+        platform: &Platform,
+    ) -> Result<Self> {
         let mut schemas = project.schemas();
-        session::rows(&mut client, &format!("begin; {STEADY}"))
-            .map_err(|cause| session::internal("begin the world's transaction", &cause))?;
-        let as_read = Catalog::read(&mut client)?;
+        session.steady();
+        let as_read = Catalog::read(&mut session)?;
         let mut catalog = as_read.clone();
         let tenancy = Tenancy::find(project, &mut catalog)?;
         let actors = people(project, platform, &catalog, &tenancy)?;
-        let missing = missing_schemas(&mut client, &schemas)?;
+        let missing = missing_schemas(&mut session, &schemas)?;
         // Supabase's config may expose what only a running platform has.
         if !project.names_schemas() && missing.len() < schemas.len() {
             schemas.retain(|schema| !missing.contains(schema));
         } else {
             refuse_missing_schemas(&missing)?;
         }
-        refuse_missing_roles(&mut client, &actors)?;
+        refuse_missing_roles(&mut session, &actors)?;
         let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
-        let schema = &schemas[0];
-        let controls =
-            ControlSet::create(&mut client, schema, &catalog, &tenancy, platform, &roles)?;
+        let controls = Controls::create(&mut session, &catalog, &tenancy, platform, &roles)?;
         // Once more, with the control relations in it.
         let mut catalog = as_read;
-        catalog.read_new(&mut client, &controls)?;
+        catalog.read_new(&mut session, &controls.oids())?;
         let tenancy = Tenancy::find(project, &mut catalog)?;
-        let within_reach = within_reach(&mut client, &roles)?;
+        let within_reach = within_reach(&mut session, &roles)?;
         let is_wanted = |relation: &&Relation| {
             let is_exposed = schemas.contains(&relation.schema);
-            (is_exposed || within_reach.contains(&relation.oid)) && !platform.owns(&relation.schema)
+            let is_reached = is_exposed || within_reach.contains(&relation.oid);
+            controls.has(relation.oid) || (is_reached && !platform.owns(&relation.schema))
         };
         let wanted = catalog.relations().filter(is_wanted).map(|relation| relation.oid);
         let wanted: Vec<Oid> = wanted.collect();
         let catalog = Arc::new(catalog);
         let own: Vec<&SqlFile> = project.rows_of_world().collect();
         let platform = platform.clone();
-        let world = World::seed(&mut client, catalog, tenancy, platform, actors, &wanted, &own)?;
-        let mut isolation = Self { client, world, schemas, wanted, probed: None };
+        let world = World::seed(&mut session, catalog, tenancy, platform, actors, &wanted, &own)?;
+        let mut isolation = Self { session, world, schemas, wanted, controls, probed: None };
         isolation.refresh_materialised_views()?;
         Ok(isolation)
     }
@@ -98,14 +104,17 @@ impl Isolation {
                 Error::new(format!("there is no actor `{actor}`"))
                     .help(format!("the known ones are {}", known.join(", ")))
             })?;
-        session::rows(&mut self.client, &format!("savepoint ask; {}", actor.become_sql()))
-            .map_err(|cause| session::internal(&format!("become `{}`", actor.name()), &cause))?;
-        let answer = session::rows(&mut self.client, sql);
-        let put_back = "rollback to savepoint ask; release savepoint ask";
-        session::rows(&mut self.client, put_back)
-            .map_err(|cause| session::internal("put the world back", &cause))?;
-        answer.map_err(|cause| {
-            Error::new(format!("`{}` asked: {sql}", actor.name())).cause(session::reason(&cause))
+        let fact = format!("`{}` asked: {sql}", actor.name());
+        let ends_it =
+            |statement: &Statement<'_>| unguardable(statement.text) == Some(ONE_TRANSACTION);
+        if statement::split(sql).iter().any(ends_it) {
+            return Err(Error::new(fact)
+                .cause("it would end the transaction in which the world is, or go back in it")
+                .help("leave transaction control out; each question finds the world untouched"));
+        }
+        self.session.as_actor(actor.impersonation(), None, |session| {
+            let outcomes = session.verbatim(sql).map_err(|failed| failed.error(fact))?;
+            Ok(outcomes.into_iter().flat_map(|outcome| outcome.rows).collect())
         })
     }
 
@@ -207,8 +216,7 @@ impl Isolation {
 
     /// How many rows were seeded, the controls' left out.
     pub(crate) fn seeded_rows(&self) -> usize {
-        let controls = control_oids(&self.world.catalog, &self.schemas[0]);
-        let seeded = self.world.seeded.iter().filter(|(oid, _)| !controls.contains(oid));
+        let seeded = self.world.seeded.iter().filter(|(oid, _)| !self.controls.has(**oid));
         seeded.map(|(_, rows)| rows.len()).sum()
     }
 
@@ -223,11 +231,10 @@ impl Isolation {
         self.world.seeding_notes(&self.exposed())
     }
 
-    /// The relations of the exposed schemas, without the controls.
+    /// The relations of the exposed schemas.
     fn exposed(&self) -> Vec<Oid> {
-        let controls = control_oids(&self.world.catalog, &self.schemas[0]);
         let exposed = self.world.catalog.relations().filter(|r| self.schemas.contains(&r.schema));
-        exposed.map(|relation| relation.oid).filter(|oid| !controls.contains(oid)).collect()
+        exposed.map(|relation| relation.oid).collect()
     }
 
     fn probe(&mut self) -> Result<&Probed> {
@@ -245,15 +252,15 @@ impl Isolation {
     /// None of that name is probed.
     pub(crate) fn narrow(&mut self, only: &str) -> Result<()> {
         let catalog = Arc::clone(&self.world.catalog);
-        let controls = control_oids(&catalog, &self.schemas[0]);
-        let probed = |oid: &&Oid| !controls.contains(oid);
+        let probed = |oid: &&Oid| !self.controls.has(**oid);
         let title = |oid: &Oid| catalog.relation(*oid).map(Relation::title);
         let known: Vec<String> = self.wanted.iter().filter(probed).filter_map(title).collect();
         if !known.iter().any(|title| title == only) {
             return Err(Error::new(format!("there is no `{only}` to probe"))
                 .help(format!("name one of {}", known.join(", "))));
         }
-        let is_left = |oid: &Oid| controls.contains(oid) || title(oid).as_deref() == Some(only);
+        let controls = &self.controls;
+        let is_left = |oid: &Oid| controls.has(*oid) || title(oid).as_deref() == Some(only);
         self.wanted.retain(is_left);
         Ok(())
     }
@@ -263,18 +270,15 @@ impl Isolation {
         let catalog = Arc::clone(&self.world.catalog);
         let wanted = catalog.relations().filter(|relation| self.wanted.contains(&relation.oid));
         let wanted: Vec<_> = wanted.collect();
-        probe_relations(&mut self.client, &self.world, &wanted, turns)
+        probe_relations(&mut self.session, &self.world, &wanted, &self.controls, turns)
     }
 
     /// Takes over what was found out in all turns, of this world and its equals.
     pub(crate) fn unite(&mut self, shares: Vec<Share>) {
         let (matrix, attempts) = Share::unite(shares, &self.world.actors);
-        let controls = ControlSet::judge(&matrix, &self.schemas[0], &self.world.actors);
-        self.probed = Some(Probed {
-            matrix: matrix.of_relations(|relation| !names_control(relation)),
-            controls,
-            attempts,
-        });
+        let controls = self.controls.judge(&matrix, &self.world.actors);
+        let matrix = matrix.of_relations(|relation| !self.controls.names(relation));
+        self.probed = Some(Probed { matrix, controls, attempts });
     }
 
     /// They show what was there when they were last filled, which was before the world.
@@ -282,10 +286,8 @@ impl Isolation {
         let catalog = Arc::clone(&self.world.catalog);
         for view in catalog.relations().filter(|r| r.kind == RelationKind::MaterialisedView) {
             let sql = format!("refresh materialized view {}", view.sql_name());
-            session::rows(&mut self.client, &sql).map_err(|cause| {
-                Error::new(format!("could not refresh {}", view.title()))
-                    .cause(session::reason(&cause))
-            })?;
+            let attempt = format!("refresh {}", view.title());
+            self.session.as_owner(&sql).map_err(failing(&attempt))?;
         }
         Ok(())
     }
@@ -293,7 +295,7 @@ impl Isolation {
 
 /// The relations, in whatever schema, that one of the roles may reach: it may use the schema and has
 /// some privilege. Who bypasses row security is not asked.
-fn within_reach(client: &mut Client, roles: &[&str]) -> Result<BTreeSet<Oid>> {
+fn within_reach(session: &mut Session, roles: &[&str]) -> Result<BTreeSet<Oid>> {
     let roles: Vec<String> = roles.iter().map(|role| literal(role)).collect();
     let sql = format!(
         "select c.oid from pg_catalog.pg_class c
@@ -311,13 +313,12 @@ fn within_reach(client: &mut Client, roles: &[&str]) -> Result<BTreeSet<Oid>> {
             )",
         roles.join(", ")
     );
-    let rows = session::rows(client, &sql)
-        .map_err(|cause| session::internal("look for what is within reach", &cause))?;
+    let rows = session.rows(&sql).map_err(failing("look for what is within reach"))?;
     Ok(rows.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect())
 }
 
-fn missing_schemas(client: &mut Client, schemas: &[String]) -> Result<Vec<String>> {
-    missing_names(client, schemas, "pg_catalog.pg_namespace", "nspname")
+fn missing_schemas(session: &mut Session, schemas: &[String]) -> Result<Vec<String>> {
+    missing_names(session, schemas, "pg_catalog.pg_namespace", "nspname")
 }
 
 fn refuse_missing_schemas(missing: &[String]) -> Result<()> {
@@ -327,9 +328,9 @@ fn refuse_missing_schemas(missing: &[String]) -> Result<()> {
     })
 }
 
-fn refuse_missing_roles(client: &mut Client, actors: &[Actor]) -> Result<()> {
+fn refuse_missing_roles(session: &mut Session, actors: &[Actor]) -> Result<()> {
     let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
-    let missing = missing_names(client, &roles, "pg_catalog.pg_roles", "rolname")?;
+    let missing = missing_names(session, &roles, "pg_catalog.pg_roles", "rolname")?;
     let actor = actors.iter().find(|actor| missing.iter().any(|role| role == actor.role()));
     actor.map_or(Ok(()), |actor| {
         let (name, role) = (actor.name(), actor.role());
@@ -341,7 +342,7 @@ fn refuse_missing_roles(client: &mut Client, actors: &[Actor]) -> Result<()> {
 }
 
 fn missing_names(
-    client: &mut Client,
+    session: &mut Session,
     names: &[impl AsRef<str>],
     catalog: &str,
     column: &str,
@@ -352,8 +353,7 @@ fn missing_names(
          where not exists (select from {catalog} where {column} = name)",
         list.join(", ")
     );
-    let rows = session::rows(client, &sql)
-        .map_err(|cause| session::internal("look for what the config names", &cause))?;
+    let rows = session.rows(&sql).map_err(failing("look for what the config names"))?;
     Ok(rows.into_iter().flatten().flatten().collect())
 }
 

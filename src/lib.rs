@@ -77,6 +77,7 @@
 pub mod error;
 pub(crate) mod words;
 pub mod names;
+pub mod refusal;
 mod sql;
 pub mod project;
 mod session;

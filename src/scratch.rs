@@ -13,6 +13,7 @@ use crate::project::files::SqlFile;
 use crate::server::database::Database;
 use crate::server::instance::Server;
 use crate::server::options::ServerOptions;
+use crate::session::connection::Connection;
 
 /// A throwaway database as the project's migrations make it. Dropped with this value.
 #[derive(Debug)]
@@ -38,11 +39,13 @@ impl<'p> Scratch<'p> {
         let server = Server::shared(&ServerOptions::from_env()?)?;
         let platform = Platform::of(project);
         let template = server.template(&content_key(project, &platform), |client| {
-            platform.install(client)?;
+            let connection = &mut Connection::new(client);
+            platform.install(connection)?;
             let (owner, last) = (&platform.owner(), i64::MAX);
             let journey = Journey { project, owner, last, is_again: false, keeps_going: false };
-            migrate::apply_migrations(client, &journey, &mut Vec::new(), &mut |_, _, _| Ok(()))?;
-            migrate::load_seeds(client, project, owner).map(drop)
+            let look: &mut Look<'_> = &mut |_, _, _| Ok(());
+            migrate::apply_migrations(connection, &journey, &mut Vec::new(), look)?;
+            migrate::load_seeds(connection, project, owner).map(drop)
         })?;
         let database = server.clone_template(&template)?;
         Ok(Self::on(project, platform, database))
@@ -61,7 +64,7 @@ impl<'p> Scratch<'p> {
             Some(database) => database,
             None => {
                 let database = server.create_database()?;
-                platform.install(&mut database.connect()?)?;
+                platform.install(&mut Connection::new(database.connect()?))?;
                 database
             }
         };
@@ -103,8 +106,8 @@ impl<'p> Scratch<'p> {
     }
 
     /// As [`Self::migrate`], on data that is there already: no fixture is loaded.
-    pub(crate) fn migrate_again(&mut self, client: &mut Client) -> Result<()> {
-        self.apply_on(client, i64::MAX, true, &mut |_, _, _| Ok(()))
+    pub(crate) fn migrate_again(&mut self, connection: &mut Connection) -> Result<()> {
+        self.apply_on(connection, i64::MAX, true, &mut |_, _, _| Ok(()))
     }
 
     /// Applies what is pending up to a version, without fixtures and recorded calls; `look` sees the
@@ -122,12 +125,12 @@ impl<'p> Scratch<'p> {
     }
 
     fn apply(&mut self, last: i64, is_again: bool, look: &mut Look<'_>) -> Result<()> {
-        self.apply_on(&mut self.database.connect()?, last, is_again, look)
+        self.apply_on(&mut self.connection()?, last, is_again, look)
     }
 
     fn apply_on(
         &mut self,
-        client: &mut Client,
+        connection: &mut Connection,
         last: i64,
         is_again: bool,
         look: &mut Look<'_>,
@@ -135,12 +138,12 @@ impl<'p> Scratch<'p> {
         let (project, owner) = (self.project, &self.platform.owner());
         let keeps_going = self.keeps_going;
         let journey = Journey { project, owner, last, is_again, keeps_going };
-        let failed = migrate::apply_migrations(client, &journey, &mut self.applied, look)?;
+        let failed = migrate::apply_migrations(connection, &journey, &mut self.applied, look)?;
         // What fails on the second way only is told by what it leaves out.
         if !is_again {
             self.failed.extend(failed);
             if last == i64::MAX {
-                self.notes.extend(migrate::load_seeds(client, project, owner)?);
+                self.notes.extend(migrate::load_seeds(connection, project, owner)?);
             }
         }
         Ok(())
@@ -151,14 +154,14 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// A version without a rollback file, or a statement of one that fails.
     pub fn roll_back_to(&mut self, version: i64) -> Result<()> {
-        self.roll_back_on(&mut self.database.connect()?, version)
+        self.roll_back_on(&mut self.connection()?, version)
     }
 
     /// As [`Self::roll_back_to`], on a connection that is there.
-    pub(crate) fn roll_back_on(&self, client: &mut Client, version: i64) -> Result<()> {
-        let versions = migrate::applied_versions(client)?.into_iter();
+    pub(crate) fn roll_back_on(&self, connection: &mut Connection, version: i64) -> Result<()> {
+        let versions = migrate::applied_versions(connection)?.into_iter();
         for later in versions.filter(|later| *later > version) {
-            migrate::roll_back(client, self.project, &self.platform.owner(), later)?;
+            migrate::roll_back(connection, self.project, &self.platform.owner(), later)?;
         }
         Ok(())
     }
@@ -191,6 +194,10 @@ impl<'p> Scratch<'p> {
         self.database.connect()
     }
 
+    pub(crate) fn connection(&self) -> Result<Connection> {
+        self.database.connect().map(Connection::new)
+    }
+
     /// The server it is on.
     pub fn server(&self) -> &Server {
         self.database.server()
@@ -201,7 +208,7 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// A tenancy that does not fit the schema, or a lost connection.
     pub fn isolation(&self) -> Result<Isolation> {
-        Isolation::open(self.database.connect()?, self.project, &self.platform)
+        Isolation::open(self.connection()?.into_uncommitted(), self.project, &self.platform)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::calls::Caller;
 use crate::project::config::ActorConfig;
-use crate::sql::quote::{identifier, literal};
+use crate::session::impersonation::Impersonation;
 use crate::tenancy::Tenancy;
 use crate::tenancy::keys::owner_key;
 
@@ -31,8 +31,7 @@ pub struct Actor {
     left: Option<String>,
     membership: BTreeMap<String, String>,
     is_service: bool,
-    request: Vec<(String, String)>,
-    session_user: Option<String>,
+    impersonation: Impersonation,
 }
 
 impl Actor {
@@ -73,8 +72,7 @@ impl Actor {
             left: None,
             membership: BTreeMap::new(),
             is_service: false,
-            request: token.request_on(platform, claims)?,
-            session_user: platform.session_user().map(str::to_owned),
+            impersonation: token.impersonation(platform, claims)?,
         })
     }
 
@@ -123,45 +121,23 @@ impl Actor {
         &self.membership
     }
 
-    /// Statements that turn the session into this actor until the transaction, or the savepoint
-    /// around them, ends.
-    pub(crate) fn become_sql(&self) -> String {
-        let mut sql = String::new();
-        if let Some(session_user) = &self.session_user {
-            sql.push_str(&format!(
-                "set local session authorization {}; ",
-                identifier(session_user)
-            ));
-        }
-        let request = self.request.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        sql.push_str(&set_sql(request));
-        sql.push_str(&format!("set local role {}", identifier(&self.role)));
-        sql
-    }
-
-    /// Statements that say who asks without becoming the actor: for triggers, defaults and views
-    /// that want to know, while we stay ourselves.
-    pub(crate) fn claim_sql(&self) -> String {
-        set_sql(self.claims().map(|(name, value)| (name.as_str(), value.as_str())))
-    }
-
-    /// Statements that take [`Self::claim_sql`] back.
-    pub(crate) fn unclaim_sql(&self) -> String {
-        set_sql(self.claims().map(|(name, _)| (name.as_str(), "")))
-    }
-
-    fn claims(&self) -> impl Iterator<Item = &(String, String)> {
-        self.request.iter().filter(|(name, _)| name != "search_path")
+    /// What turns a session into this actor.
+    pub(crate) fn impersonation(&self) -> &Impersonation {
+        &self.impersonation
     }
 }
 
-/// As [`Actor::become_sql`], for who makes a recorded call; the owner of the migrations is none.
+/// What turns a session into who makes a recorded call.
 ///
 /// # Errors
 /// A platform that has no such role.
-pub(crate) fn become_caller_sql(platform: &Platform, caller: &Caller) -> Result<Option<String>> {
+pub(crate) fn caller(platform: &Platform, caller: &Caller) -> Result<Impersonation> {
     let (role, user) = match caller {
-        Caller::Owner => return Ok(None),
+        Caller::Owner => {
+            let owner = platform.owner();
+            let path = ("search_path".to_owned(), owner.search_path);
+            return Ok(Impersonation::of_login(&owner.role, vec![path]));
+        }
         Caller::User(id) => (Some(platform.person_role()), Some(id.as_str())),
         Caller::Nobody => (platform.visitor_role(), None),
         Caller::Service => (platform.service_role(), None),
@@ -171,21 +147,8 @@ pub(crate) fn become_caller_sql(platform: &Platform, caller: &Caller) -> Result<
             .help("name the role of back-end jobs as `service_role` under `[identity]`")
     })?;
     let token = Token { name: "caller", role, user, claimed_tenant: None };
-    Ok(Some(Actor::with_token(platform, &token, &Map::new())?.become_sql()))
+    token.impersonation(platform, &Map::new())
 }
-
-fn set_sql<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let each: Vec<String> = settings
-        .map(|(name, value)| {
-            format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value))
-        })
-        .collect();
-    if each.is_empty() { String::new() } else { format!("select {}; ", each.join(", ")) }
-}
-
-/// The statement that turns the session back into ourselves inside the same transaction.
-pub(crate) const BECOME_OURSELVES: &str =
-    "set local session authorization default; set local role none; set local row_security = on";
 
 /// Everybody who asks: the built-in people and those of the config, in the order of reports.
 ///
@@ -308,6 +271,16 @@ struct Token<'a> {
 }
 
 impl Token<'_> {
+    /// What turns a session into who sends the request.
+    fn impersonation(
+        &self,
+        platform: &Platform,
+        more: &Map<String, Value>,
+    ) -> Result<Impersonation> {
+        let settings = self.request_on(platform, more)?;
+        Ok(Impersonation::of_request(platform.session_user(), settings, self.role))
+    }
+
     /// The settings that the back end makes of a request, or PostgREST.
     fn request_on(
         &self,

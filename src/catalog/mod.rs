@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use postgres::Client;
 use serde::Deserialize;
 
 use crate::error::Result;
-use crate::session;
+use crate::session::failed::failing;
+use crate::session::open::Session;
 use crate::sql::quote::qualified;
 use crate::sql::statement::{self, has_name};
 
@@ -208,14 +208,13 @@ struct ViewSourceRow {
 pub(crate) type Definitions = BTreeMap<(String, String), String>;
 
 /// Reads all definitions outside the system schemas, whatever the session has set.
-pub(crate) fn definitions(client: &mut Client) -> Result<Definitions> {
-    // An empty search path makes the server write every name in full.
-    const AHEAD: &str = "begin; set local search_path = ''";
-    let query = include_str!("definitions.sql");
-    let failed = |cause| session::internal("read the definitions", &cause);
-    let rows = session::prepared_rows(client, "leakproof_definitions", query, AHEAD);
-    let rows = rows.map_err(failed)?;
-    client.batch_execute("rollback").map_err(failed)?;
+pub(crate) fn definitions(session: &mut Session) -> Result<Definitions> {
+    let rows = session.undone(|session| {
+        // An empty search path makes the server write every name in full.
+        session.say("set local search_path = ''");
+        let rows = session.prepared("leakproof_definitions", include_str!("definitions.sql"));
+        rows.map_err(failing("read the definitions"))
+    })?;
     let mut definitions = Definitions::new();
     for row in rows {
         let [Some(kind), Some(title), definition] = row.as_slice() else { continue };
@@ -227,51 +226,50 @@ pub(crate) fn definitions(client: &mut Client) -> Result<Definitions> {
 
 impl Catalog {
     /// Reads all relations outside the system schemas.
-    pub(crate) fn read(client: &mut Client) -> Result<Self> {
+    pub(crate) fn read(session: &mut Session) -> Result<Self> {
         let mut catalog = Self::default();
-        catalog.read_where(client, |_| "true".into())?;
+        catalog.read_where(session, |_| "true".into())?;
         Ok(catalog)
     }
 
     /// Reads relations that have come since.
-    pub(crate) fn read_new(&mut self, client: &mut Client, oids: &[Oid]) -> Result<()> {
+    pub(crate) fn read_new(&mut self, session: &mut Session, oids: &[Oid]) -> Result<()> {
         let oids: Vec<String> = oids.iter().map(Oid::to_string).collect();
         let list = oids.join(", ");
-        self.read_where(client, |relation| format!("q.{relation} = any(array[{list}]::bigint[])"))
+        self.read_where(session, |relation| format!("q.{relation} = any(array[{list}]::bigint[])"))
     }
 
     /// `condition` is over the column that names the relation.
     fn read_where(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         condition: impl Fn(&str) -> String,
     ) -> Result<()> {
         let (of_relation, of_view) = (condition("relation"), condition("view"));
         let sql = include_str!("relations.sql");
-        let rows: Vec<Relation> = session::values_where(client, sql, &condition("oid"))?;
+        let rows: Vec<Relation> = session.values_where(sql, &condition("oid"))?;
         self.relations.extend(rows.into_iter().map(|row| (row.oid, row)));
         let sql = include_str!("constraints.sql");
-        for row in session::values_where(client, sql, &of_relation)? {
+        for row in session.values_where(sql, &of_relation)? {
             self.add_constraint(row);
         }
         let sql = include_str!("unique_indexes.sql");
-        for row in session::values_where::<UniqueIndexRow>(client, sql, &of_relation)? {
+        for row in session.values_where::<UniqueIndexRow>(sql, &of_relation)? {
             let Some(relation) = self.relations.get_mut(&row.relation) else { continue };
             if !relation.keys.contains(&row.columns) {
                 relation.keys.push(row.columns);
             }
         }
         let sql = include_str!("arbiters.sql");
-        for arbiter in session::values_where::<Arbiter>(client, sql, &of_relation)? {
+        for arbiter in session.values_where::<Arbiter>(sql, &of_relation)? {
             let Some(relation) = self.relations.get_mut(&arbiter.relation) else { continue };
             relation.arbiters.push(arbiter);
         }
-        for rule in session::values_where::<Rule>(client, include_str!("rules.sql"), &of_relation)?
-        {
+        for rule in session.values_where::<Rule>(include_str!("rules.sql"), &of_relation)? {
             let Some(relation) = self.relations.get_mut(&rule.relation) else { continue };
             relation.rules.push(rule);
         }
-        let sources = session::values_where(client, include_str!("view_sources.sql"), &of_view)?;
+        let sources = session.values_where(include_str!("view_sources.sql"), &of_view)?;
         self.inherit_into_views(&sources);
         Ok(())
     }

@@ -7,21 +7,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use postgres::Client;
-
 use crate::actor::people;
 use crate::catalog::{Catalog, Oid, Relation};
 use crate::check::audience::Audience;
 use crate::check::outcome::{Failure, Rehearsal};
-use crate::error::{Error, Result};
-use crate::migrate::in_transaction;
+use crate::error::Result;
 use crate::names::QualifiedName;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;
+use crate::refusal::Refusal;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
-use crate::session;
+use crate::session::connection::Connection;
+use crate::session::open::Session;
 use crate::sql::statement;
 use crate::tenancy::Tenancy;
 use crate::world::value::World;
@@ -69,21 +68,23 @@ fn rehearse_from(
     }
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
     scratch.rehearse_to(from, &mut |_, _, _| Ok(()))?;
-    let mut client = scratch.connect()?;
+    let mut connection = scratch.connection()?;
     let mut filled = Filled::default();
     let mut audience = Audience::of(project, platform.clone());
     let known_before = scratch.applied().len();
     let mut failed_at = None;
     for file in later {
-        filled.fill(&mut client, (project, platform), file, rehearsal)?;
-        audience.look_anew(&mut client, file)?;
-        let mut look = |client: &mut Client, file: &SqlFile, _: &mut _| audience.look(client, file);
+        filled.fill(&mut connection, (project, platform), file, rehearsal)?;
+        connection.uncommitted(|session| audience.look_anew(session, file))?;
+        let mut look =
+            |session: &mut Session, file: &SqlFile, _: &mut _| audience.look(session, file);
         if let Err(error) = scratch.rehearse_to(file.version(), &mut look) {
-            if client.is_closed() {
+            if connection.is_closed() {
                 return Err(error);
             }
             let (version, name) = (file.version(), file.name().to_owned());
-            let by_any_row_of = filled.table_that_lacks_a_value(file, &error);
+            let by_any_row_of =
+                error.refusal().and_then(|said| filled.table_that_lacks_a_value(file, said));
             rehearsal.failed.push(Failure { version, name, error, by_any_row_of });
             failed_at = Some(version);
             break;
@@ -114,12 +115,12 @@ impl Filled {
     /// Puts rows into the tables that have come, and says so where none can be had.
     fn fill(
         &mut self,
-        client: &mut Client,
+        connection: &mut Connection,
         (project, platform): (&Project, &Platform),
         file: &SqlFile,
         rehearsal: &mut Rehearsal,
     ) -> Result<()> {
-        let seeded = in_transaction(client, |client| self.seed(client, project, platform));
+        let seeded = connection.transaction(|session| self.seed(session, project, platform));
         match seeded {
             Ok(empty) => {
                 for (table, reason) in empty {
@@ -128,7 +129,7 @@ impl Filled {
                     rehearsal.note(format!("no rows in {table} before {title}: {reason}"));
                 }
             }
-            Err(error) if client.is_closed() => return Err(error),
+            Err(error) if connection.is_closed() => return Err(error),
             Err(error) => {
                 rehearsal.note(format!("no rows before {}: {}", title(file), error.fact()));
             }
@@ -139,14 +140,12 @@ impl Filled {
     /// Gives the new tables that have no row, and why.
     fn seed(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         project: &Project,
         platform: &Platform,
     ) -> Result<Vec<(String, String)>> {
-        client
-            .batch_execute(session::STEADY)
-            .map_err(|cause| session::internal("generate rows", &cause))?;
-        let mut catalog = Catalog::read(client)?;
+        session.steady();
+        let mut catalog = Catalog::read(session)?;
         let tenancy = Tenancy::find(project, &mut catalog)?;
         let actors = people(project, platform, &catalog, &tenancy)?;
         let catalog = Arc::new(catalog);
@@ -162,7 +161,7 @@ impl Filled {
         }
         let platform = platform.clone();
         let world =
-            World::seed(client, Arc::clone(&catalog), tenancy, platform, actors, &new, &[])?;
+            World::seed(session, Arc::clone(&catalog), tenancy, platform, actors, &new, &[])?;
         self.rows += world.seeded.values().map(Vec::len).sum::<usize>();
         let reason = |oid: &Oid| {
             let title = catalog.relation(*oid)?.title();
@@ -174,20 +173,17 @@ impl Filled {
         Ok(empty)
     }
 
-    /// The table with rows that an error is about, if it says that a column may not be NULL which was
-    /// not there when the rows came. The server quotes both names, in whatever language.
-    fn table_that_lacks_a_value(&self, file: &SqlFile, error: &Error) -> Option<QualifiedName> {
-        let text = error.to_string();
-        let quoted: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
-        let [column, table, ..] = quoted.as_slice() else { return None };
+    /// The table with rows that a refusal is about, if it says that a column may not be NULL which was
+    /// not there when the rows came.
+    fn table_that_lacks_a_value(&self, file: &SqlFile, refusal: &Refusal) -> Option<QualifiedName> {
+        let column = refusal.column.as_deref().filter(|_| refusal.sqlstate == "23502")?;
         let is_it = |relation: &&Relation| {
             self.tables.contains(&relation.oid)
-                && relation.name == *table
+                && refusal.is_about(&relation.schema, &relation.name)
                 && relation.column(column).is_none()
         };
         let mut statements = statement::split(file.sql()).into_iter();
-        let is_certain = text.contains("(SQLSTATE 23502)")
-            && statements.any(|one| statement::adds_without_value(one.text, column));
+        let is_certain = statements.any(|one| statement::adds_without_value(one.text, column));
         let table = self.catalog.relations().filter(|_| is_certain).find(is_it)?;
         Some(QualifiedName::new(&table.schema, &table.name))
     }

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use postgres::Client;
-
 use crate::catalog::{Definitions, definitions};
 use crate::check::outcome::{Difference, Leg, RoundTrip};
 use crate::error::{Error, Result};
@@ -13,6 +11,8 @@ use crate::preserve::census::Census;
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::scratch::Scratch;
+use crate::session::connection::Connection;
+use crate::session::open::Session;
 
 /// A database as a version left it.
 struct State {
@@ -34,11 +34,11 @@ impl Passed {
     /// A lost connection.
     pub(crate) fn look(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         version: &SqlFile,
         census: &mut Option<Census>,
     ) -> Result<()> {
-        self.states.push(State::read(client, version.version(), census)?);
+        self.states.push(State::read(session, version.version(), census)?);
         Ok(())
     }
 
@@ -53,11 +53,11 @@ impl Passed {
             return Err(Error::new(format!("version {} has no way back", last.version))
                 .help(format!("add `rollback/V{}__<name>.sql`", last.version)));
         }
-        let mut client = scratch.connect()?;
+        let mut connection = scratch.connection()?;
         // Back to the first version at most: its fixtures are the data of the trip.
         let mut at = self.states.len() - 1;
         while at > 0 && project.rollback(self.states[at].version).is_some() {
-            if !self.step_back(project, scratch, &mut client, at, &mut trip)? {
+            if !self.step_back(project, scratch, &mut connection, at, &mut trip)? {
                 (trip.turned_at, trip.is_cut_short) = (self.states[at].version, true);
                 return Ok(trip);
             }
@@ -65,9 +65,9 @@ impl Passed {
         }
         (trip.turned_at, trip.is_cut_short) = (self.states[at].version, at > 0);
         let known = scratch.applied().len();
-        let outcome = scratch.migrate_again(&mut client);
+        let outcome = scratch.migrate_again(&mut connection);
         trip.again = scratch.applied()[known..].to_vec();
-        let again = State::read(&mut client, last.version, &mut None)?;
+        let again = State::of(&mut connection, last.version)?;
         let step = Leg::ThereAgain { to: last.version };
         match outcome {
             Ok(()) => {
@@ -84,15 +84,15 @@ impl Passed {
         &self,
         project: &Project,
         scratch: &Scratch<'_>,
-        client: &mut Client,
+        connection: &mut Connection,
         at: usize,
         trip: &mut RoundTrip,
     ) -> Result<bool> {
         let (version, before) = (self.states[at].version, &self.states[at - 1]);
         let step = back_from(project, version);
-        let outcome = scratch.roll_back_on(client, before.version);
+        let outcome = scratch.roll_back_on(connection, before.version);
         // A lost server fails here, too, and is no fault of the file.
-        let now = State::read(client, before.version, &mut None)?;
+        let now = State::of(connection, before.version)?;
         if let Err(failure) = outcome {
             trip.note_failure(step, &failure);
             return Ok(false);
@@ -115,8 +115,14 @@ fn back_from(project: &Project, version: i64) -> Leg {
 }
 
 impl State {
-    fn read(client: &mut Client, version: i64, census: &mut Option<Census>) -> Result<Self> {
-        let (definitions, contents) = (definitions(client)?, preserve::contents(client, census)?);
+    /// As it is now.
+    fn of(connection: &mut Connection, version: i64) -> Result<Self> {
+        connection.uncommitted(|session| Self::read(session, version, &mut None))
+    }
+
+    fn read(session: &mut Session, version: i64, census: &mut Option<Census>) -> Result<Self> {
+        let definitions = definitions(session)?;
+        let contents = preserve::contents(session, census)?;
         Ok(Self { version, definitions, contents })
     }
 }

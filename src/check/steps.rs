@@ -127,20 +127,21 @@ impl<'a> Run<'a> {
         self.note(project.notes().to_vec());
         self.note(note_on_version(project, &self.server));
         self.note(note_on_late_files(project, self.accepted));
-        let notes = self.platform.notes(&mut self.scratch.connect()?)?;
+        let notes =
+            self.scratch.connection()?.uncommitted(|session| self.platform.notes(session))?;
         self.note(notes);
         let mut audience = Audience::of(project, self.platform.clone());
         let (observer, is_round_trip) = (self.observer, self.options.round_trip);
         let (passed, of) = (&mut self.passed, project.migrations().len());
         let mut done = 0;
-        let migrated = self.scratch.migrate_watched(&mut |client, file, census| {
+        let migrated = self.scratch.migrate_watched(&mut |session, file, census| {
             done += 1;
             let (version, name) = (file.version(), file.name());
             observer.tell(&Event::Migrated { version, name, done, of });
             if is_round_trip {
-                passed.look(client, file, census)?;
+                passed.look(session, file, census)?;
             }
-            audience.look(client, file)
+            audience.look(session, file)
         });
         self.report.applied = self.scratch.applied().to_vec();
         self.report.failed = self.scratch.take_failed();

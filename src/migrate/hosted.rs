@@ -5,55 +5,53 @@
 //! the owner as a superuser for that one statement: what it makes is still his, with his default
 //! privileges. The report says which statements needed it.
 
-use postgres::Client;
-use postgres::error::SqlState;
-
 use crate::error::Result;
 use crate::migrate::applied::Deviations;
 use crate::migrate::roles;
 use crate::platform::extensions::{self, Instead};
 use crate::platform::owner::Owner;
-use crate::session;
+use crate::session::failed::{Failed, failing};
+use crate::session::open::Session;
+use crate::session::savepoint::Savepoint;
 use crate::sql::quote::{identifier, literal};
 use crate::sql::statement;
 
 /// The session of the owner while the statements of a file run.
-pub(crate) struct Session<'a> {
-    client: &'a mut Client,
+pub(crate) struct OwnerSession<'a> {
+    session: &'a mut Session,
     owner: &'a Owner,
     is_superuser: bool,
+    /// Each statement finds it, and leaves a new one behind in its own round trip. What comes before
+    /// a statement would move the place of its error.
+    savepoint: Savepoint,
     pub deviations: Deviations,
 }
 
-/// Each statement finds this savepoint, and leaves a new one behind in its own round trip. What
-/// comes before a statement would move the place of its error.
-const SAVE: &str = "savepoint leakproof_statement";
-const SAVE_ANEW: &str = "release savepoint leakproof_statement; savepoint leakproof_statement";
-const GO_BACK: &str = "rollback to savepoint leakproof_statement";
+const DUPLICATE_OBJECT: &str = "42710";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
-impl<'a> Session<'a> {
+impl<'a> OwnerSession<'a> {
     /// Becomes the owner until the transaction ends.
-    pub(crate) fn begin(client: &'a mut Client, owner: &'a Owner) -> Result<Self> {
+    pub(crate) fn begin(session: &'a mut Session, owner: &'a Owner) -> Result<Self> {
+        let savepoint = session.new_savepoint();
         let become_owner = format!(
             "select 1 from pg_catalog.pg_roles where rolname = {} and rolsuper; \
-             set local session authorization {}; set local search_path = {}; {SAVE}",
+             set local session authorization {}; set local search_path = {}; {}",
             literal(&owner.role),
             identifier(&owner.role),
-            owner.search_path
+            owner.search_path,
+            savepoint.set()
         );
-        let is_superuser = session::rows(client, &become_owner)
+        let is_superuser = session
+            .rows(&become_owner)
             .map(|rows| !rows.is_empty())
-            .map_err(|cause| session::internal("become who runs the migrations", &cause))?;
-        Ok(Self { client, owner, is_superuser, deviations: Deviations::default() })
+            .map_err(failing("become who runs the migrations"))?;
+        Ok(Self { session, owner, is_superuser, savepoint, deviations: Deviations::default() })
     }
 
     /// Runs a statement; `place` says where it stands.
-    pub(crate) fn run(
-        &mut self,
-        sql: &str,
-        place: impl FnOnce() -> String,
-    ) -> Result<(), postgres::Error> {
-        match extensions::instead_of(self.client, sql)? {
+    pub(crate) fn run(&mut self, sql: &str, place: impl FnOnce() -> String) -> Result<(), Failed> {
+        match extensions::instead_of(self.session, sql)? {
             None => self.run_as_owner(sql, place),
             Some(Instead::AsOwner(other)) => self.run_as_owner(&other, place),
             Some(Instead::AsAdmin(other)) => self.run_as_admin(&other),
@@ -69,29 +67,26 @@ impl<'a> Session<'a> {
     }
 
     /// Sends the rows that stand in the file, as psql does.
-    pub(crate) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), postgres::Error> {
-        session::copy_in(self.client, statement, rows)
+    pub(crate) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), Failed> {
+        self.session.copy_in(statement, rows)
     }
 
-    fn run_as_owner(
-        &mut self,
-        sql: &str,
-        place: impl FnOnce() -> String,
-    ) -> Result<(), postgres::Error> {
+    fn run_as_owner(&mut self, sql: &str, place: impl FnOnce() -> String) -> Result<(), Failed> {
         let is_refusable = !self.is_superuser || is_role_creation(sql);
         if !is_refusable {
-            return self.client.batch_execute(sql);
+            return self.session.execute(sql);
         }
-        let Err(refusal) = self.client.batch_execute(&format!("{sql}\n; {SAVE_ANEW}")) else {
+        let Err(refusal) = self.session.execute(&format!("{sql}\n; {}", self.savepoint.renew()))
+        else {
             return Ok(());
         };
-        if refusal.code() == Some(&SqlState::DUPLICATE_OBJECT) && is_role_creation(sql) {
-            self.client.batch_execute(GO_BACK)?;
+        if refusal.has_state(DUPLICATE_OBJECT) && is_role_creation(sql) {
+            self.session.execute(&self.savepoint.go_back())?;
             if self.is_role_of_migrations(sql)? {
                 return Ok(());
             }
-        } else if refusal.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && !self.is_superuser {
-            self.client.batch_execute(GO_BACK)?;
+        } else if refusal.has_state(INSUFFICIENT_PRIVILEGE) && !self.is_superuser {
+            self.session.execute(&self.savepoint.go_back())?;
             match self.run_elevated(sql)? {
                 Ok(()) if is_granted_on_supabase(sql) => return Ok(()),
                 Ok(()) => {
@@ -99,7 +94,7 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
                 // It would fail for whoever runs it, and says why.
-                Err(other) if other.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                Err(other) if !other.has_state(INSUFFICIENT_PRIVILEGE) => {
                     return Err(other);
                 }
                 Err(_) => {}
@@ -109,7 +104,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs it with the owner as a superuser; gives what came of it.
-    fn run_elevated(&mut self, sql: &str) -> Result<Result<(), postgres::Error>, postgres::Error> {
+    fn run_elevated(&mut self, sql: &str) -> Result<Result<(), Failed>, Failed> {
         let role = identifier(&self.owner.role);
         // Waits for another run that is about to do the same on this server. Nobody but us ever sees
         // the role changed.
@@ -119,41 +114,42 @@ impl<'a> Session<'a> {
             literal(&self.owner.role)
         );
         self.as_ourselves(&elevate, &role)?;
-        if let Err(error) = self.client.batch_execute(sql) {
-            self.client.batch_execute(GO_BACK)?;
+        if let Err(error) = self.session.execute(sql) {
+            self.session.execute(&self.savepoint.go_back())?;
             return Ok(Err(error));
         }
-        self.as_ourselves(&format!("alter role {role} nosuperuser; {SAVE_ANEW}"), &role)?;
+        let back = format!("alter role {role} nosuperuser; {}", self.savepoint.renew());
+        self.as_ourselves(&back, &role)?;
         Ok(Ok(()))
     }
 
     /// Runs it as the one who owns extensions.
-    fn run_as_admin(&mut self, sql: &str) -> Result<(), postgres::Error> {
+    fn run_as_admin(&mut self, sql: &str) -> Result<(), Failed> {
         let (admin, owner) = (identifier(&self.owner.admin), identifier(&self.owner.role));
         let role = self.current_role()?;
-        self.client.batch_execute(&format!(
+        self.session.execute(&format!(
             "reset session authorization; set local session authorization {admin}"
         ))?;
-        self.client.batch_execute(sql)?;
-        self.client.batch_execute(&go_on_as(&owner, &role))
+        self.session.execute(sql)?;
+        self.session.execute(&go_on_as(&owner, &role))
     }
 
     /// Runs a statement of ours, then goes on as the owner.
-    fn as_ourselves(&mut self, sql: &str, owner: &str) -> Result<(), postgres::Error> {
+    fn as_ourselves(&mut self, sql: &str, owner: &str) -> Result<(), Failed> {
         let role = self.current_role()?;
         let go_on = go_on_as(owner, &role);
-        self.client.batch_execute(&format!("reset session authorization; {sql}; {go_on}"))
+        self.session.execute(&format!("reset session authorization; {sql}; {go_on}"))
     }
 
     /// The role that the file has set, or `none`.
-    fn current_role(&mut self) -> Result<String, postgres::Error> {
-        let rows = session::rows(self.client, "select pg_catalog.current_setting('role')")?;
+    fn current_role(&mut self) -> Result<String, Failed> {
+        let rows = self.session.rows("select pg_catalog.current_setting('role')")?;
         Ok(rows.into_iter().flatten().flatten().next().unwrap_or_else(|| "none".into()))
     }
 
     /// Whether the role that is there already was made by these migrations for another scratch
     /// database of the same server.
-    fn is_role_of_migrations(&mut self, sql: &str) -> Result<bool, postgres::Error> {
+    fn is_role_of_migrations(&mut self, sql: &str) -> Result<bool, Failed> {
         let name = statement::words(sql).nth(2).unwrap_or_default();
         let query = format!(
             "select 1 from pg_catalog.pg_roles where rolname = {} \
@@ -161,7 +157,7 @@ impl<'a> Session<'a> {
             literal(name.trim_matches('"')),
             literal(&roles::mark())
         );
-        session::rows(self.client, &query).map(|rows| !rows.is_empty())
+        self.session.rows(&query).map(|rows| !rows.is_empty())
     }
 }
 

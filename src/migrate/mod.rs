@@ -9,25 +9,26 @@ pub(crate) mod applied;
 pub(crate) mod hosted;
 pub(crate) mod roles;
 
-use postgres::Client;
-use postgres::error::DbError;
 use refinery_core::traits::sync::{Query, Transaction};
 use refinery_core::{Migrate, Migration, Runner, Target};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
-use crate::migrate::hosted::Session;
+use crate::migrate::hosted::OwnerSession;
 use crate::migrate::roles::Roles;
 use crate::platform::extensions;
 use crate::platform::owner::Owner;
+use crate::preserve;
 use crate::preserve::calls::record_calls;
 use crate::preserve::census::Census;
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, OUTSIDE, refuse_unguardable};
+use crate::session::connection::Connection;
+use crate::session::failed::{Failed, failing};
+use crate::session::open::Session;
 use crate::sql::statement::{self, Statement};
-use crate::{preserve, session};
 
 pub use crate::migrate::applied::{Applied, Deviations};
 
@@ -53,7 +54,8 @@ pub struct Journey<'a> {
 
 /// Who looks at the database after each version and its fixture, and writes nothing. A census of what
 /// is there is handed on, if there is one: who takes another leaves it for the next file.
-pub(crate) type Look<'a> = dyn FnMut(&mut Client, &SqlFile, &mut Option<Census>) -> Result<()> + 'a;
+pub(crate) type Look<'a> =
+    dyn FnMut(&mut Session, &SqlFile, &mut Option<Census>) -> Result<()> + 'a;
 
 /// Applies what is pending, version by version, and adds each migration to `applied` as it is done;
 /// `look` is called then. Gives why files could not be applied, where the journey goes on without
@@ -63,7 +65,7 @@ pub(crate) type Look<'a> = dyn FnMut(&mut Client, &SqlFile, &mut Option<Census>)
 /// The first statement that fails, with its file and line; nothing of that file stays. A file
 /// that controls transactions itself, or cannot run in one, is refused before anything runs.
 pub(crate) fn apply_migrations(
-    client: &mut Client,
+    connection: &mut Connection,
     journey: &Journey<'_>,
     applied: &mut Vec<Applied>,
     look: &mut Look<'_>,
@@ -74,16 +76,17 @@ pub(crate) fn apply_migrations(
     if !keeps_going {
         project.migrations().iter().try_for_each(refuse_unguardable)?;
     }
-    own(client, &format!("create schema if not exists {HISTORY_SCHEMA}"))?;
+    let make = format!("create schema if not exists {HISTORY_SCHEMA}");
+    connection.rows(&make).map_err(failing("make the schema of the history"))?;
     let mut failures = Vec::new();
     let mut census = None;
     for file in project.migrations().iter().filter(|file| file.version() <= *last) {
         let known_before = applied.len();
         let outcome = refuse_unguardable(file)
-            .and_then(|()| apply_next(client, journey, &known, file, &mut census, applied));
+            .and_then(|()| apply_next(connection, journey, &known, file, &mut census, applied));
         let is_applied = applied.len() > known_before;
         match outcome {
-            Err(failure) if *keeps_going && !client.is_closed() => {
+            Err(failure) if *keeps_going && !connection.is_closed() => {
                 failures.push(failure);
                 if !is_applied {
                     let version = file.version();
@@ -93,7 +96,7 @@ pub(crate) fn apply_migrations(
             outcome => outcome?,
         }
         if is_applied {
-            look(client, file, &mut census)?;
+            connection.uncommitted(|session| look(session, file, &mut census))?;
         }
     }
     Ok(failures)
@@ -101,7 +104,7 @@ pub(crate) fn apply_migrations(
 
 /// Applies one file through refinery, if it is pending.
 fn apply_next(
-    client: &mut Client,
+    connection: &mut Connection,
     journey: &Journey<'_>,
     known: &[Migration],
     file: &SqlFile,
@@ -115,7 +118,7 @@ fn apply_next(
         .set_abort_missing(true)
         .set_target(Target::Version(file.version()));
     runner.set_migration_table_name(HISTORY_TABLE);
-    let mut guarded = Guarded { client, file, journey, census, applied, failure: None };
+    let mut guarded = Guarded { connection, file, journey, census, applied, failure: None };
     let outcome = runner.run(&mut guarded);
     if let Some(failure) = guarded.failure {
         return Err(failure);
@@ -132,11 +135,15 @@ fn apply_next(
 ///
 /// # Errors
 /// A file of the project's own that fails, or a lost connection.
-pub fn load_seeds(client: &mut Client, project: &Project, owner: &Owner) -> Result<Vec<String>> {
+pub(crate) fn load_seeds(
+    connection: &mut Connection,
+    project: &Project,
+    owner: &Owner,
+) -> Result<Vec<String>> {
     let mut told = Vec::new();
     for seed in project.seeds() {
-        match load_fixture(client, seed.file(), owner) {
-            Err(failure) if !seed.is_own() && !client.is_closed() => {
+        match load_fixture(connection, seed.file(), owner) {
+            Err(failure) if !seed.is_own() && !connection.is_closed() => {
                 told.push(format!("no data was loaded, since {}", failure.in_brief()));
             }
             outcome => outcome?,
@@ -149,16 +156,14 @@ pub fn load_seeds(client: &mut Client, project: &Project, owner: &Owner) -> Resu
 ///
 /// # Errors
 /// A history that cannot be read.
-pub fn applied_versions(client: &mut Client) -> Result<Vec<i64>> {
-    let read = |client: &mut Client, sql: &str| {
-        session::rows(client, sql).map_err(|cause| session::internal("read the history", &cause))
-    };
+pub(crate) fn applied_versions(connection: &mut Connection) -> Result<Vec<i64>> {
+    let mut read = |sql: &str| connection.rows(sql).map_err(failing("read the history"));
     let is_there = format!("select 1 where pg_catalog.to_regclass('{HISTORY_TABLE}') is not null");
-    if read(client, &is_there)?.is_empty() {
+    if read(&is_there)?.is_empty() {
         return Ok(Vec::new());
     }
     let versions = format!("select version from {HISTORY_TABLE} order by version desc");
-    let rows = read(client, &versions)?.into_iter().flatten().flatten();
+    let rows = read(&versions)?.into_iter().flatten().flatten();
     rows.map(|version| {
         version.parse().map_err(|_| Error::new(format!("`{version}` in the history is no version")))
     })
@@ -169,8 +174,8 @@ pub fn applied_versions(client: &mut Client) -> Result<Vec<i64>> {
 ///
 /// # Errors
 /// No rollback file for the version, or its first statement that fails; nothing of it stays.
-pub fn roll_back(
-    client: &mut Client,
+pub(crate) fn roll_back(
+    connection: &mut Connection,
     project: &Project,
     owner: &Owner,
     version: i64,
@@ -181,16 +186,16 @@ pub fn roll_back(
     })?;
     refuse_unguardable(file)?;
     let forget = format!("delete from {HISTORY_TABLE} where version = {version}");
-    in_transaction(client, |client| {
-        run_as_owner(client, file, owner)?;
-        own(client, &forget)
+    connection.transaction(|session| {
+        run_as_owner(session, file, owner)?;
+        session.run(&forget).map(drop).map_err(failing("forget a version that was taken back"))
     })
 }
 
 /// Loads a file of data as the owner, in one transaction.
-fn load_fixture(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<()> {
+fn load_fixture(connection: &mut Connection, file: &SqlFile, owner: &Owner) -> Result<()> {
     refuse_unguardable(file)?;
-    in_transaction(client, |client| run_as_owner(client, file, owner).map(drop))
+    connection.transaction(|session| run_as_owner(session, file, owner).map(drop))
 }
 
 fn refinery_migration(file: &SqlFile) -> Result<Migration> {
@@ -206,7 +211,7 @@ fn refinery_migration(file: &SqlFile) -> Result<Migration> {
 
 /// The connection as refinery sees it while one file is pending.
 struct Guarded<'a> {
-    client: &'a mut Client,
+    connection: &'a mut Connection,
     file: &'a SqlFile,
     journey: &'a Journey<'a>,
     /// What the last file left, as long as it is all there is.
@@ -220,7 +225,10 @@ impl Guarded<'_> {
     fn execute_all(&mut self, queries: &[&str]) -> Result<()> {
         match queries {
             [_sql, history] => self.apply(history),
-            _ => queries.iter().try_for_each(|query| own(self.client, query)),
+            _ => {
+                let make = queries.join("; ");
+                self.connection.rows(&make).map(drop).map_err(failing("keep the history"))
+            }
         }
     }
 
@@ -230,26 +238,26 @@ impl Guarded<'_> {
         let pairs = project.preserve(file.version());
         for part in file.ahead() {
             // One that fails here, since its type comes with the file, is in the file as well.
-            let _ = load_fixture(self.client, &part, owner);
+            let _ = load_fixture(self.connection, &part, owner);
             *self.census = None;
         }
         let known = self.census.take();
-        let (applied, census) = in_transaction(self.client, |client| {
-            let record = || record_calls(client, project, owner, file.version());
+        let (applied, census) = self.connection.transaction(|session| {
+            let record = || record_calls(session, project, file.version());
             let recorded = (!is_again).then(record).transpose()?;
-            let before = preserve::before(client, pairs, known)?;
-            let (statements, deviations) = run_as_owner(client, file, owner)?;
-            let (mut preservation, census) = preserve::after(client, file.sql(), pairs, &before)?;
+            let before = preserve::before(session, pairs, known)?;
+            let (statements, deviations) = run_as_owner(session, file, owner)?;
+            let (mut preservation, census) = preserve::after(session, file.sql(), pairs, &before)?;
             if let Some(recorded) = recorded {
-                preservation.calls = recorded.compare(client)?;
+                preservation.calls = recorded.compare(session)?;
             }
-            own(client, history)?;
+            session.run(history).map_err(failing("keep the history"))?;
             let (version, name) = (file.version(), file.name().to_owned());
             Ok((Applied { version, name, statements, preservation, deviations }, census))
         })?;
         self.applied.push(applied);
         match project.fixture(file.version()).filter(|_| !is_again) {
-            Some(fixture) => load_fixture(self.client, fixture, owner),
+            Some(fixture) => load_fixture(self.connection, fixture, owner),
             None => {
                 *self.census = census;
                 Ok(())
@@ -279,21 +287,20 @@ impl Transaction for Guarded<'_> {
 
 impl Query<Vec<Migration>> for Guarded<'_> {
     fn query(&mut self, query: &str) -> Result<Vec<Migration>> {
-        let outcome = read_history(self.client, query);
+        let outcome = read_history(self.connection, query);
         self.keep(outcome)
     }
 }
 
 impl Migrate for Guarded<'_> {}
 
-fn read_history(client: &mut Client, query: &str) -> Result<Vec<Migration>> {
-    let unreadable = |cause: String| {
-        Error::new(format!("cannot read the history in `{HISTORY_TABLE}`"))
-            .cause(cause)
-            .help("the table is refinery's; put back what was changed in it by hand")
-    };
-    session::rows(client, query)
-        .map_err(|cause| unreadable(session::reason(&cause)))?
+fn read_history(connection: &mut Connection, query: &str) -> Result<Vec<Migration>> {
+    let fact = || format!("cannot read the history in `{HISTORY_TABLE}`");
+    let help = "the table is refinery's; put back what was changed in it by hand";
+    let unreadable = |cause: String| Error::new(fact()).cause(cause).help(help);
+    connection
+        .rows(query)
+        .map_err(|failed| failed.error(fact()).help(help))?
         .into_iter()
         .map(|row| {
             let [Some(version), Some(name), Some(applied_on), Some(checksum)] = row.as_slice()
@@ -309,81 +316,62 @@ fn read_history(client: &mut Client, query: &str) -> Result<Vec<Migration>> {
         .collect()
 }
 
-/// Runs `work` in a transaction as ourselves; rolls back if it fails, and puts the session's
-/// settings and roles back either way.
-pub(crate) fn in_transaction<T>(
-    client: &mut Client,
-    work: impl FnOnce(&mut Client) -> Result<T>,
-) -> Result<T> {
-    const PUT_BACK: &str = "reset session authorization; reset role; reset all";
-    own(client, "begin")?;
-    let outcome = work(client).and_then(|value| {
-        // Deferred constraints fail here, which is a fault of the file.
-        own(client, &format!("commit; {PUT_BACK}")).map(|()| value)
-    });
-    if outcome.is_err() {
-        // The first error is the one to tell; a lost connection has rolled back by itself.
-        let _ = own(client, &format!("rollback; {PUT_BACK}"));
-    }
-    outcome
-}
-
 /// Runs the statements of a file as the owner of what it makes; gives their number, and where they
 /// were not run as they are.
-fn run_as_owner(client: &mut Client, file: &SqlFile, owner: &Owner) -> Result<(usize, Deviations)> {
-    let roles = Roles::before(client)?;
-    let mut session = Session::begin(client, owner)?;
+fn run_as_owner(
+    session: &mut Session,
+    file: &SqlFile,
+    owner: &Owner,
+) -> Result<(usize, Deviations)> {
+    let roles = Roles::before(session)?;
+    let mut owner_session = OwnerSession::begin(session, owner)?;
     let statements = statement::split(file.sql());
     for statement in &statements {
         let line = || statement::line_of(file.sql(), statement.first_word);
         let name = || file.path().file_name().unwrap_or_default().to_string_lossy();
         let place = || format!("{}:{}", name(), line());
         let outcome = match statement.data {
-            Some(rows) => session.copy_in(statement.text, rows),
-            None => session.run(statement.text, place),
+            Some(rows) => owner_session.copy_in(statement.text, rows),
+            None => owner_session.run(statement.text, place),
         };
-        outcome.map_err(|cause| failed(file, statement, &cause))?;
+        outcome.map_err(|failed| error_of(file, statement, failed))?;
     }
-    let deviations = session.deviations;
+    let deviations = owner_session.deviations;
     // Deferred constraints are checked while the file can still be blamed for them.
     let end = "set constraints all immediate; reset session authorization; reset role; reset all";
-    client.batch_execute(end).map_err(|cause| {
-        Error::new(format!("`{}` leaves a constraint broken at its end", file.path().display()))
-            .cause(session::reason(&cause))
+    session.run(end).map_err(|failed| {
+        failed
+            .error(format!("`{}` leaves a constraint broken at its end", file.path().display()))
             .help("a deferred constraint must hold when the file ends; mend the rows before that")
     })?;
-    roles.settle(client)?;
+    roles.settle(session)?;
     Ok((statements.len(), deviations))
 }
 
-fn failed(file: &SqlFile, statement: &Statement<'_>, cause: &postgres::Error) -> Error {
-    let db_error = cause.as_db_error();
-    let seen_at = session::position(db_error, statement.text);
+fn error_of(file: &SqlFile, statement: &Statement<'_>, failed: Failed) -> Error {
+    let seen_at = failed.refusal().map_or(0, |refusal| refusal.offset_in(statement.text));
     let at = (statement.start + seen_at).max(statement.first_word);
     let line = statement::line_of(file.sql(), at);
-    let mut why = session::reason(cause);
-    // Which line of which function, from the inside out.
-    for place in db_error.and_then(|error| error.where_()).unwrap_or_default().lines() {
-        why.push_str("\n    in ");
-        why.push_str(place);
-    }
     let error = Error::new(format!("`{}` failed at line {line}", file.path().display()));
-    // Whether the server's last words arrive is a matter of chance.
-    let is_shutdown = |error: &DbError| error.code().code().starts_with("57P0");
-    if cause.is_closed() || db_error.is_some_and(is_shutdown) {
+    let Failed::Refused(refusal) = failed else {
+        // Whether the server's last words arrive is a matter of chance.
         return error
             .cause("the server has ended the connection")
             .help("see whether the statement does that, else the server's log, and run again");
+    };
+    let mut why = refusal.reason();
+    // Which line of which function, from the inside out.
+    for place in refusal.context.as_deref().unwrap_or_default().lines() {
+        why.push_str("\n    in ");
+        why.push_str(place);
     }
-    let error = error.cause(why);
-    let code = db_error.map(|error| error.code().code());
-    if code == Some("0A000") && extensions::is_creation(statement.text) {
+    let code = refusal.sqlstate.clone();
+    let error = error.refused(*refusal).cause(why);
+    if code == "0A000" && extensions::is_creation(statement.text) {
         return error.help(extensions::help_for_unknown());
     }
-    match code.and_then(help_for) {
-        Some(help) => error.help(help),
-        None => error.help("nothing of this file was kept; mend the statement and run again"),
-    }
+    let otherwise = "nothing of this file was kept; mend the statement and run again";
+    error.help(help_for(&code).unwrap_or(otherwise))
 }
 
 /// The way out for errors that people new to this meet first.
@@ -401,11 +389,4 @@ fn help_for(sqlstate: &str) -> Option<&'static str> {
         ),
         _ => None,
     }
-}
-
-/// Runs a statement of ours.
-fn own(client: &mut Client, sql: &str) -> Result<()> {
-    client.batch_execute(sql).map_err(|cause| {
-        session::internal(&format!("run `{}`", sql.lines().next().unwrap_or(sql)), &cause)
-    })
 }

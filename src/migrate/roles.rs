@@ -6,12 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postgres::Client;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::server::runs::ROLE_MARK;
-use crate::session::{self, TextRow};
+use crate::session::failed::failing;
+use crate::session::open::Session;
+use crate::session::outcome::TextRow;
 use crate::sql::quote::literal;
+
+/// What could not be done where a statement of ours fails.
+const ATTEMPT: &str = "look after the roles";
 
 /// How it was before a file.
 pub(crate) struct Roles {
@@ -32,27 +35,26 @@ const HERE: &str =
 
 impl Roles {
     /// Takes down how it is, and gives roles the settings that earlier files gave them.
-    pub(crate) fn before(client: &mut Client) -> Result<Self> {
-        let [known, settings, here] = ask(
-            client,
-            [
-                "select oid::text from pg_catalog.pg_roles",
-                &settings_query("0"),
-                &settings_query(HERE),
-            ],
-        )?;
+    pub(crate) fn before(session: &mut Session) -> Result<Self> {
+        let queries = [
+            "select oid::text from pg_catalog.pg_roles",
+            &settings_query("0"),
+            &settings_query(HERE),
+        ];
+        let [known, settings, here] = session.answers(queries).map_err(failing(ATTEMPT))?;
         let known = known.into_iter().filter_map(|mut row| row.pop().flatten()).collect();
         let puts = read_settings(here)
             .into_iter()
             .flat_map(|(role, config)| [put("0", &role, Some(&config)), put(HERE, &role, None)]);
-        tell(client, &puts.collect::<Vec<_>>())?;
+        tell(session, &puts.collect::<Vec<_>>())?;
         Ok(Self { known, settings: read_settings(settings) })
     }
 
     /// Marks the roles that came, and moves the settings that changed.
-    pub(crate) fn settle(&self, client: &mut Client) -> Result<()> {
+    pub(crate) fn settle(&self, session: &mut Session) -> Result<()> {
         let names = "select oid::text, quote_ident(rolname) from pg_catalog.pg_roles";
-        let [roles, now] = ask(client, [names, &settings_query("0")])?;
+        let answers = session.answers([names, &settings_query("0")]);
+        let [roles, now] = answers.map_err(failing(ATTEMPT))?;
         let mut changes = Vec::new();
         for row in roles {
             let [Some(oid), Some(name)] = row.as_slice() else { continue };
@@ -67,7 +69,7 @@ impl Roles {
                 changes.extend([put(HERE, role, now), put("0", role, before)]);
             }
         }
-        tell(client, &changes)
+        tell(session, &changes)
     }
 }
 
@@ -100,20 +102,9 @@ fn put(database: &str, role: &str, config: Option<&String>) -> String {
     sql
 }
 
-/// The rows of each query.
-fn ask<const N: usize>(client: &mut Client, queries: [&str; N]) -> Result<[Vec<TextRow>; N]> {
-    let outcomes = session::run(client, &queries.join("; ")).map_err(|cause| failed(&cause))?;
-    let mut rows = outcomes.into_iter().map(|(rows, _)| rows);
-    Ok([(); N].map(|()| rows.next().unwrap_or_default()))
-}
-
-fn tell(client: &mut Client, statements: &[String]) -> Result<()> {
+fn tell(session: &mut Session, statements: &[String]) -> Result<()> {
     match statements {
         [] => Ok(()),
-        some => client.batch_execute(&some.join("; ")).map_err(|cause| failed(&cause)),
+        some => session.run(&some.join("; ")).map(drop).map_err(failing(ATTEMPT)),
     }
-}
-
-fn failed(cause: &postgres::Error) -> Error {
-    session::internal("look after the roles", cause)
 }

@@ -4,9 +4,8 @@
 //! A stub is made by the statement that would create the extension, in its transaction, on a server
 //! of any kind: nothing is written into the server's own folders. One topic per file beside this one.
 
-use postgres::Client;
-
-use crate::session;
+use crate::session::failed::Failed;
+use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 use crate::sql::statement;
 
@@ -162,18 +161,18 @@ pub(crate) enum Instead {
 /// # Errors
 /// A lost connection, or a transaction that has failed.
 pub(crate) fn instead_of(
-    client: &mut Client,
+    session: &mut Session,
     statement: &str,
-) -> Result<Option<Instead>, postgres::Error> {
+) -> Result<Option<Instead>, Failed> {
     let words: Vec<String> = statement::words(statement).take(4).collect();
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     match (word(0), word(1)) {
-        ("create", "extension") => creation_of(client, statement).map(Some),
+        ("create", "extension") => creation_of(session, statement).map(Some),
         ("alter", "extension") => {
             let name = unquoted(word(2));
             let is_update_of_stub = word(3) == "update"
-                && is_installed(client, &name)?
-                && !is_available(client, &name)?;
+                && is_installed(session, &name)?
+                && !is_available(session, &name)?;
             let nothing = is_update_of_stub.then(|| "select".to_owned());
             Ok(Some(Instead::AsAdmin(nothing.unwrap_or_else(|| statement.to_owned()))))
         }
@@ -183,23 +182,23 @@ pub(crate) fn instead_of(
         }
         ("create", "index") | ("create", "unique") => {
             let Some(plain) = without_index_options(statement) else { return Ok(None) };
-            let is_stubbed = !is_available(client, "vector")?;
+            let is_stubbed = !is_available(session, "vector")?;
             Ok(is_stubbed.then_some(Instead::AsOwner(plain)))
         }
         _ => Ok(None),
     }
 }
 
-fn creation_of(client: &mut Client, statement: &str) -> Result<Instead, postgres::Error> {
+fn creation_of(session: &mut Session, statement: &str) -> Result<Instead, Failed> {
     let as_it_is = Instead::AsAdmin(statement.to_owned());
     let Some(creation) = read_creation(statement) else { return Ok(as_it_is) };
     let name = &creation.name;
-    if is_installed(client, name)? {
+    if is_installed(session, name)? {
         return Ok(as_it_is);
     }
-    if !is_available(client, name)? {
+    if !is_available(session, name)? {
         let is_known = STUBS.iter().any(|stub| stub.name == name);
-        if is_known || is_registered(client, name)? {
+        if is_known || is_registered(session, name)? {
             return Ok(Instead::Stub(name.clone(), make(name, creation.schema.as_deref())));
         }
         return Ok(as_it_is);
@@ -210,7 +209,7 @@ fn creation_of(client: &mut Client, statement: &str) -> Result<Instead, postgres
         literal(name),
         literal(version)
     );
-    if !session::rows(client, &has_version)?.is_empty() {
+    if !session.rows(&has_version)?.is_empty() {
         return Ok(as_it_is);
     }
     Ok(Instead::OtherVersion(format!("{name} {version}"), creation.without_version()))
@@ -292,12 +291,12 @@ fn without_index_options(statement: &str) -> Option<String> {
     Some(format!("{}{blank}{}", &statement[..from], &statement[to..]))
 }
 
-fn is_installed(client: &mut Client, name: &str) -> Result<bool, postgres::Error> {
-    is_found(client, &format!("pg_catalog.pg_extension where extname = {}", literal(name)))
+fn is_installed(session: &mut Session, name: &str) -> Result<bool, Failed> {
+    is_found(session, &format!("pg_catalog.pg_extension where extname = {}", literal(name)))
 }
 
-fn is_available(client: &mut Client, name: &str) -> Result<bool, postgres::Error> {
-    is_found(client, &availability(name))
+fn is_available(session: &mut Session, name: &str) -> Result<bool, Failed> {
+    is_found(session, &availability(name))
 }
 
 fn availability(name: &str) -> String {
@@ -305,11 +304,11 @@ fn availability(name: &str) -> String {
 }
 
 /// Whether a migration has installed it through the stub of `pg_tle` or of `supabase-dbdev`.
-fn is_registered(client: &mut Client, name: &str) -> Result<bool, postgres::Error> {
+fn is_registered(session: &mut Session, name: &str) -> Result<bool, Failed> {
     for table in ["pgtle.installed", "dbdev.installed"] {
         let is_there = format!("(select 1) as one where to_regclass('{table}') is not null");
-        if is_found(client, &is_there)?
-            && is_found(client, &format!("{table} where name = {}", literal(name)))?
+        if is_found(session, &is_there)?
+            && is_found(session, &format!("{table} where name = {}", literal(name)))?
         {
             return Ok(true);
         }
@@ -317,8 +316,8 @@ fn is_registered(client: &mut Client, name: &str) -> Result<bool, postgres::Erro
     Ok(false)
 }
 
-fn is_found(client: &mut Client, what: &str) -> Result<bool, postgres::Error> {
-    session::rows(client, &format!("select 1 from {what}")).map(|rows| !rows.is_empty())
+fn is_found(session: &mut Session, what: &str) -> Result<bool, Failed> {
+    session.rows(&format!("select 1 from {what}")).map(|rows| !rows.is_empty())
 }
 
 #[cfg(test)]

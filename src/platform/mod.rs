@@ -6,14 +6,14 @@ pub(crate) mod extensions;
 pub(crate) mod owner;
 pub(crate) mod schemas;
 
-use postgres::Client;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::owner::Owner;
 use crate::platform::schemas::owns_schema;
 use crate::project::Project;
 use crate::project::config::{Grants, Identity, PlatformKind};
-use crate::session;
+use crate::session::connection::Connection;
+use crate::session::failed::failing;
+use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 
 /// A platform, chosen by the project's config.
@@ -76,9 +76,9 @@ impl Platform {
     ///
     /// # Errors
     /// A connection that is lost, or a server that has something else under these names.
-    pub fn install(&self, client: &mut Client) -> Result<()> {
-        client.batch_execute(&self.sql()).map_err(|cause| {
-            Error::new("could not set up the platform").cause(session::reason(&cause)).help(
+    pub(crate) fn install(&self, connection: &mut Connection) -> Result<()> {
+        connection.rows(&self.sql()).map(drop).map_err(|failed| {
+            failed.error("could not set up the platform").help(
                 "the server has something of its own under these names; use a server of your own",
             )
         })
@@ -101,17 +101,16 @@ impl Platform {
     ///
     /// # Errors
     /// A lost connection.
-    pub fn notes(&self, client: &mut Client) -> Result<Vec<String>> {
+    pub(crate) fn notes(&self, session: &mut Session) -> Result<Vec<String>> {
         let mut notes = Vec::new();
-        let is = |client: &mut Client, condition: &str| {
-            let rows = session::rows(client, &format!("select 1 where {condition}"));
-            rows.map(|rows| !rows.is_empty())
-                .map_err(|cause| session::internal("look at the platform", &cause))
+        let mut is = |condition: &str| {
+            let rows = session.rows(&format!("select 1 where {condition}"));
+            rows.map(|rows| !rows.is_empty()).map_err(failing("look at the platform"))
         };
         if self.identity.is_none() {
             let is_superuser = "exists (select from pg_catalog.pg_roles \
                  where rolname = 'postgres' and rolsuper)";
-            if is(client, is_superuser)? {
+            if is(is_superuser)? {
                 notes.push(
                     "the migrations run as a superuser on this server; on Supabase `postgres` is \
                      none"
@@ -123,7 +122,7 @@ impl Platform {
                     "not exists (select from pg_catalog.pg_extension where extname = {})",
                     literal(extension)
                 );
-                if is(client, &lacks)? {
+                if is(&lacks)? {
                     notes.push(format!("this server lacks the extension `{extension}`"));
                 }
             }
@@ -250,6 +249,7 @@ fn plain_roles(identity: &Identity) -> String {
 mod tests {
     use super::*;
     use crate::catalog::definitions;
+    use crate::server::database::Database;
     use crate::server::instance::Server;
     use crate::server::options::{ServerKind, ServerOptions};
 
@@ -263,13 +263,15 @@ mod tests {
             let prepared = server.take_prepared(&sql).expect("it is prepared");
             assert!(server.take_prepared(&sql).is_none(), "it is taken");
             let other = server.create_database().expect("a database");
-            platform.install(&mut other.connect().expect("a connection")).expect("a platform");
+            let connect =
+                |database: &Database| Connection::new(database.connect().expect("a connection"));
+            platform.install(&mut connect(&other)).expect("a platform");
             let [prepared, other] = [prepared, other].map(|database| {
-                let mut client = database.connect().expect("a connection");
+                let mut connection = connect(&database);
                 let settings = "select setting.setconfig::text from pg_db_role_setting setting \
                      join pg_database d on d.oid = setdatabase where datname = current_database()";
-                let settings = session::rows(&mut client, settings).expect("settings");
-                (definitions(&mut client).expect("definitions"), settings)
+                let settings = connection.rows(settings).expect("settings");
+                (connection.uncommitted(definitions).expect("definitions"), settings)
             });
             assert!(prepared.0.len() > 1000);
             let is_there = |one: &_| other.0.iter().any(|there| there == *one);

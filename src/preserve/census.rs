@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postgres::Client;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::names::QualifiedName;
-use crate::session::{self, TextRow};
+use crate::session::failed::failing;
+use crate::session::open::Session;
+use crate::session::outcome::{TextRow, as_json, read_json};
 use crate::sql::quote::{identifier, literal, qualified};
+
+/// What could not be done where a query of the census fails.
+const ATTEMPT: &str = "take the census";
 
 /// A table's columns by attnum, their rows counted and summed.
 #[derive(Clone)]
@@ -78,14 +82,14 @@ struct ColumnRow {
 
 impl Census {
     /// Counts and sums every column of every table: one query, one pass over each table.
-    pub(crate) fn take(client: &mut Client) -> Result<Self> {
-        let mut census = Self::uncounted(client, None)?;
-        census.count(client, |_| true)?;
+    pub(crate) fn take(session: &mut Session) -> Result<Self> {
+        let mut census = Self::uncounted(session, None)?;
+        census.count(session, |_| true)?;
         Ok(census)
     }
 
     /// The same for the same rows in whatever order the columns were made.
-    pub(crate) fn by_name(mut self, client: &mut Client) -> Result<Self> {
+    pub(crate) fn by_name(mut self, session: &mut Session) -> Result<Self> {
         let mut other = BTreeSet::new();
         for (oid, TableCensus { key, columns, .. }) in &mut self.tables {
             let known = key.clone();
@@ -94,18 +98,18 @@ impl Census {
                 other.insert(*oid);
             }
         }
-        self.count(client, |oid| other.contains(&oid))?;
+        self.count(session, |oid| other.contains(&oid))?;
         Ok(self)
     }
 
     /// As [`Self::take`], with the rows of each table named as `before` named them, and tables and
     /// columns that were made anew under a name of before in the place of those. Gives what
     /// [`Self::take`] would give now, too, unless that takes another count.
-    pub(crate) fn take_again(client: &mut Client, before: &Self) -> Result<(Self, Option<Self>)> {
+    pub(crate) fn take_again(session: &mut Session, before: &Self) -> Result<(Self, Option<Self>)> {
         if before.tables.is_empty() {
             return Ok((Self { tables: BTreeMap::new() }, None));
         }
-        let mut census = Self::uncounted(client, Some(before))?;
+        let mut census = Self::uncounted(session, Some(before))?;
         let now = census.clone();
         for (oid, was) in &before.tables {
             let is_rebuilt = |now: &&TableCensus| {
@@ -118,7 +122,7 @@ impl Census {
                 census.tables.insert(*oid, now);
             }
         }
-        census.count(client, |_| true)?;
+        census.count(session, |_| true)?;
         let now = now.counted_as(&census);
         Ok((census, now))
     }
@@ -134,13 +138,13 @@ impl Census {
     }
 
     /// The tables that may hold rows, and those of `before` even if they hold none.
-    fn uncounted(client: &mut Client, before: Option<&Self>) -> Result<Self> {
+    fn uncounted(session: &mut Session, before: Option<&Self>) -> Result<Self> {
         let known = before.iter().flat_map(|before| &before.tables);
         let known: Vec<String> =
             known.map(|(oid, table)| format!("{oid}\n{}", table.title())).collect();
         let known = literal(&known.join("\n"));
         let mut tables = BTreeMap::new();
-        for row in read_columns(client, &known)? {
+        for row in read_columns(session, &known)? {
             let table = tables.entry(row.table_oid).or_insert_with(|| TableCensus {
                 oid: row.table_oid,
                 schema: row.schema,
@@ -166,7 +170,7 @@ impl Census {
     }
 
     /// Counts and sums the tables that are asked for.
-    fn count(&mut self, client: &mut Client, is_asked: impl Fn(i64) -> bool) -> Result<()> {
+    fn count(&mut self, session: &mut Session, is_asked: impl Fn(i64) -> bool) -> Result<()> {
         for table in self.tables.values_mut().filter(|table| !table.has_pages) {
             let nothing = Sums { plain: "0".into(), placed: "0".into(), ..Sums::default() };
             table.set_sums(0, vec![nothing; table.columns.len()]);
@@ -177,7 +181,7 @@ impl Census {
         if selects.is_empty() {
             return Ok(());
         }
-        for row in query(client, &selects.join("\nunion all\n"))? {
+        for row in query(session, &selects.join("\nunion all\n"))? {
             let (oid, rows, sums) = read_sums(&row)?;
             if let Some(table) = self.tables.get_mut(&oid) {
                 table.set_sums(rows, sums);
@@ -314,10 +318,10 @@ impl TableCensus {
     }
 
     /// The same table, with only the row versions that our own transaction has not written.
-    pub(crate) fn restricted(&self, client: &mut Client) -> Result<Self> {
+    pub(crate) fn restricted(&self, session: &mut Session) -> Result<Self> {
         let condition =
             "pg_catalog.age(t.xmin) > pg_catalog.age(pg_catalog.pg_current_xact_id()::xid)";
-        let answer = query(client, &self.sums_query(self.oid, condition))?;
+        let answer = query(session, &self.sums_query(self.oid, condition))?;
         let row = answer.first().ok_or_else(|| Error::new("the census got no answer"))?;
         let (_, rows, sums) = read_sums(row)?;
         let mut restricted = self.clone();
@@ -327,11 +331,11 @@ impl TableCensus {
 }
 
 /// Reads the columns of the tables with room for rows, and of those that `known` names.
-fn read_columns(client: &mut Client, known: &str) -> Result<Vec<ColumnRow>> {
-    let columns = session::as_json(include_str!("columns.sql"), "true");
-    let tell = format!("select set_config('leakproof.tables', {known}, true)");
-    let rows = session::prepared_rows(client, "leakproof_columns", &columns, &tell);
-    session::read_json(rows.map_err(|cause| session::internal("take the census", &cause))?)
+fn read_columns(session: &mut Session, known: &str) -> Result<Vec<ColumnRow>> {
+    let columns = as_json(include_str!("columns.sql"), "true");
+    session.say(format!("select pg_catalog.set_config('leakproof.tables', {known}, true)"));
+    let rows = session.prepared("leakproof_columns", &columns);
+    read_json(rows.map_err(failing(ATTEMPT))?)
 }
 
 /// The 64-bit hash of a text expression; byte by byte, whatever collation it has.
@@ -339,8 +343,8 @@ pub(crate) fn hash(text: &str, seed: &str) -> String {
     format!("pg_catalog.hashtextextended(({text}) collate \"C\", {seed})")
 }
 
-pub(crate) fn query(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
-    session::rows(client, sql).map_err(|cause| session::internal("take the census", &cause))
+pub(crate) fn query(session: &mut Session, sql: &str) -> Result<Vec<TextRow>> {
+    session.as_auditor(sql).map_err(failing(ATTEMPT))
 }
 
 /// The table oid, its rows, and the sums of each column.

@@ -1,12 +1,11 @@
 //! What a later census lacks of an earlier one.
 
-use postgres::Client;
-
 use crate::error::Result;
 use crate::preserve::census::{Census, ColumnCensus, TableCensus};
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::prints::{self, Differing};
 use crate::preserve::retype::{self, Reading};
+use crate::session::open::Session;
 use crate::sql::quote::identifier;
 
 /// What was lost, and which columns have another type and every value.
@@ -21,7 +20,7 @@ pub(crate) struct Difference {
 
 /// Compares two censuses; `zones` are the time zones that the file between them states.
 pub(crate) fn differences(
-    client: &mut Client,
+    session: &mut Session,
     before: &Census,
     after: &Census,
     zones: &[String],
@@ -37,8 +36,8 @@ pub(crate) fn differences(
             continue;
         }
         let mut pair = Pair { was, now, zones, readings: Vec::new() };
-        difference.retyped.extend(pair.read_retyped(client)?);
-        difference.losses.extend(pair.losses(client, &mut difference.stamped)?);
+        difference.retyped.extend(pair.read_retyped(session)?);
+        difference.losses.extend(pair.losses(session, &mut difference.stamped)?);
     }
     difference.losses.sort();
     difference.retyped.sort();
@@ -61,7 +60,7 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     /// Finds how to read the columns of another type, and tells of each that has every value.
-    fn read_retyped(&mut self, client: &mut Client) -> Result<Vec<String>> {
+    fn read_retyped(&mut self, session: &mut Session) -> Result<Vec<String>> {
         let mut told = Vec::new();
         for (attnum, was) in self.was.columns.iter().filter(|(_, column)| column.sums.values > 0) {
             let Some(now) = self.now.columns.get(attnum) else { continue };
@@ -70,7 +69,7 @@ impl Pair<'_> {
             }
             let mut zone = String::new();
             if now.sums.plain != was.sums.plain {
-                let found = retype::find_reading(client, self.was, self.now, *attnum, self.zones)?;
+                let found = retype::find_reading(session, self.was, self.now, *attnum, self.zones)?;
                 let Some(reading) = found else { continue };
                 zone = reading.zone.iter().map(|zone| format!(" read in {zone}")).collect();
                 self.readings.push((*attnum, reading));
@@ -84,18 +83,18 @@ impl Pair<'_> {
         Ok(told)
     }
 
-    fn losses(&self, client: &mut Client, stamped: &mut Vec<String>) -> Result<Vec<Loss>> {
+    fn losses(&self, session: &mut Session, stamped: &mut Vec<String>) -> Result<Vec<Loss>> {
         let is_keyed_alike = self.now.has_key_of(self.was);
         if self.was.rows == self.now.rows && self.is_unchanged(is_keyed_alike) {
             return Ok(Vec::new());
         }
         let has_key = self.was.key.iter().all(|attnum| self.now.columns.contains_key(attnum));
         if prints::are_kept(self.was) && has_key && self.was.is_keyed {
-            let own = prints::stamped_columns(client, self.now)?;
+            let own = prints::stamped_columns(session, self.now)?;
             let stamps: Vec<String> =
                 self.was.columns.keys().map(|n| self.stamp(*n, &own)).collect();
             let texts = self.texts();
-            let difference = prints::compare(client, self.was, self.now, &texts, &stamps)?;
+            let difference = prints::compare(session, self.was, self.now, &texts, &stamps)?;
             // Else the keys themselves are other ones.
             if difference.missing.count < self.was.rows {
                 stamped.extend(self.stamped_only(&own, &difference.changed));
@@ -107,7 +106,7 @@ impl Pair<'_> {
                 Ok(vec![table_loss(self.was, LossKind::RowsLost, self.now.rows)])
             }
             rows if rows == self.was.rows => Ok(self.losses_by_sum(self.now, is_keyed_alike)),
-            _ => self.losses_of_grown(client, has_key),
+            _ => self.losses_of_grown(session, has_key),
         }
     }
 
@@ -117,11 +116,11 @@ impl Pair<'_> {
     }
 
     /// Rows were added: those of before must be untouched.
-    fn losses_of_grown(&self, client: &mut Client, has_key: bool) -> Result<Vec<Loss>> {
+    fn losses_of_grown(&self, session: &mut Session, has_key: bool) -> Result<Vec<Loss>> {
         let changed = if prints::are_kept(self.was) && has_key && !self.was.is_keyed {
-            prints::count_missing(client, self.was, self.now)?
+            prints::count_missing(session, self.was, self.now)?
         } else {
-            let old = self.now.restricted(client)?;
+            let old = self.now.restricted(session)?;
             if old.rows == self.was.rows {
                 return Ok(self.losses_by_sum(&old, old.has_key_of(self.was)));
             }

@@ -17,13 +17,12 @@ pub(crate) mod steady;
 
 use std::collections::BTreeMap;
 
-use postgres::Client;
-
 use crate::error::Result;
 use crate::preserve::census::{Census, Sums};
 use crate::preserve::difference::Difference;
-use crate::preserve::steady::{own, pin_formats};
+use crate::preserve::steady::pin_formats;
 use crate::project::preserve_file::PreservePair;
+use crate::session::open::Session;
 
 pub use crate::preserve::loss::{Loss, LossKind};
 pub use crate::preserve::outcome::{
@@ -38,31 +37,31 @@ pub(crate) struct Before {
 /// Takes the census and runs the `before` queries, in the migration's transaction. What [`after`]
 /// counted last is taken as `known`, if nobody has written since.
 pub(crate) fn before(
-    client: &mut Client,
+    session: &mut Session,
     pairs: &[PreservePair],
     known: Option<Census>,
 ) -> Result<Before> {
-    pin_formats(client)?;
-    pairs::run_before(client, pairs)?;
-    let census = known.map_or_else(|| Census::take(client), Ok)?;
-    prints::keep(client, &census)?;
+    pin_formats(session);
+    pairs::run_before(session, pairs)?;
+    let census = known.map_or_else(|| Census::take(session), Ok)?;
+    prints::keep(session, &census)?;
     Ok(Before { census })
 }
 
 /// Takes the census again, runs the `after` queries and compares. `file` is the migration's text.
 /// Gives what there is now, too, if it was counted.
 pub(crate) fn after(
-    client: &mut Client,
+    session: &mut Session,
     file: &str,
     pairs: &[PreservePair],
     before: &Before,
 ) -> Result<(Preservation, Option<Census>)> {
-    pin_formats(client)?;
-    let outcomes = pairs::compare_after(client, pairs)?;
-    let (after, now) = Census::take_again(client, &before.census)?;
+    pin_formats(session);
+    let outcomes = pairs::compare_after(session, pairs)?;
+    let (after, now) = Census::take_again(session, &before.census)?;
     let zones = retype::stated_zones(file);
     let Difference { losses, retyped, stamped } =
-        difference::differences(client, &before.census, &after, &zones)?;
+        difference::differences(session, &before.census, &after, &zones)?;
     let (covered, losses) = losses.into_iter().partition(|loss| {
         let is_vouched = |pair: &PreservePair| pair.covers().iter().any(|name| loss.is_in(name));
         pairs.iter().any(is_vouched)
@@ -78,14 +77,14 @@ pub(crate) fn after(
 /// What a database holds, by names: a line for each table and for each column with values. Leaves a
 /// census of it where there is none.
 pub(crate) fn contents(
-    client: &mut Client,
+    session: &mut Session,
     census: &mut Option<Census>,
 ) -> Result<BTreeMap<String, String>> {
-    own(client, "begin")?;
-    pin_formats(client)?;
-    let known = census.take().map_or_else(|| Census::take(client), Ok)?;
-    let census = census.insert(known).clone().by_name(client)?;
-    own(client, "rollback")?;
+    let census = session.undone(|session| {
+        pin_formats(session);
+        let known = census.take().map_or_else(|| Census::take(session), Ok)?;
+        census.insert(known).clone().by_name(session)
+    })?;
     let mut contents = BTreeMap::new();
     for table in census.tables.values().filter(|table| table.rows > 0) {
         contents.insert(table.title(), format!("{} rows", table.rows));

@@ -1,11 +1,11 @@
 //! Before/after queries, compared as multisets on the server.
 
-use postgres::Client;
-
 use crate::error::{Error, Result};
 use crate::preserve::outcome::{LineDifference, PairOutcome};
 use crate::project::preserve_file::PreservePair;
-use crate::session;
+use crate::session::failed::{Failed, failing};
+use crate::session::open::Session;
+use crate::session::outcome::TextRow;
 use crate::sql::statement;
 
 /// How many differing rows a report shows for each side.
@@ -14,22 +14,25 @@ const SHOWN_ROWS: usize = 5;
 /// How many characters of a row are kept to be shown.
 const LONGEST_LINE: usize = 100_000;
 
+/// What could not be done where a query of the comparison fails.
+const ATTEMPT: &str = "compare preserve rows";
+
 /// Runs the `before` queries; their rows stay in temporary tables until the transaction ends.
-pub(crate) fn run_before(client: &mut Client, pairs: &[PreservePair]) -> Result<()> {
+pub(crate) fn run_before(session: &mut Session, pairs: &[PreservePair]) -> Result<()> {
     for (index, pair) in pairs.iter().enumerate() {
-        keep_lines(client, pair, "before", pair.before(), index)?;
+        keep_lines(session, pair, "before", pair.before(), index)?;
     }
     Ok(())
 }
 
 /// Runs the `after` queries and compares each with what was kept.
 pub(crate) fn compare_after(
-    client: &mut Client,
+    session: &mut Session,
     pairs: &[PreservePair],
 ) -> Result<Vec<PairOutcome>> {
     let mut outcomes = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
-        keep_lines(client, pair, "after", pair.after(), index)?;
+        keep_lines(session, pair, "after", pair.after(), index)?;
         let [before, after] = ["before", "after"].map(|side| kept(side, index));
         let mut outcome = PairOutcome {
             name: pair.name().to_owned(),
@@ -38,12 +41,14 @@ pub(crate) fn compare_after(
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
         };
-        let sums = ask(client, &format!("{} union all {}", sums_of(&before), sums_of(&after)))?;
+        let sums =
+            session.as_auditor(&format!("{} union all {}", sums_of(&before), sums_of(&after)));
+        let sums = sums.map_err(failing(ATTEMPT))?;
         outcome.rows = first_number(&sums)?;
         // Whatever the order of rows, equal sums of two hashes are equal rows.
         if sums.first() != sums.get(1) {
-            outcome.lost = difference(client, &before, &after)?;
-            outcome.appeared = difference(client, &after, &before)?;
+            outcome.lost = difference(session, &before, &after)?;
+            outcome.appeared = difference(session, &after, &before)?;
         }
         outcomes.push(outcome);
     }
@@ -61,19 +66,16 @@ fn sums_of(table: &str) -> String {
 /// Keeps two hashes of each row, and the row itself unless it is huge. `row_to_json` keeps a `json`
 /// column letter by letter, and gives every type a text that equals.
 fn keep_lines(
-    client: &mut Client,
+    session: &mut Session,
     pair: &PreservePair,
     side: &str,
     query: &str,
     index: usize,
 ) -> Result<()> {
-    let wrong = |cause: String| {
-        Error::new(format!("the `{side}` query of `{}` failed", pair.place()))
-            .cause(cause)
-            .help("`before` sees the database as it is before the migration, `after` after it")
-    };
+    let fact = format!("the `{side}` query of `{}` failed", pair.place());
+    let help = "`before` sees the database as it is before the migration, `after` after it";
     if statement::split(query).len() != 1 {
-        return Err(wrong("it is not exactly one statement".into()));
+        return Err(Error::new(fact).cause("it is not exactly one statement").help(help));
     }
     let hash = |seed: u8| format!("pg_catalog.hashtextextended(l.line collate \"C\", {seed})");
     let sql = format!(
@@ -84,22 +86,22 @@ fn keep_lines(
         hash(0),
         hash(1)
     );
-    client.batch_execute(&sql).map_err(|cause| wrong(session::reason(&cause)))
+    let kept = session.as_auditor(&sql);
+    kept.map(drop).map_err(|failed: Failed| failed.error(fact).help(help))
 }
 
 /// The rows of `these` that `those` lacks, each as often as it lacks them.
-fn difference(client: &mut Client, these: &str, those: &str) -> Result<LineDifference> {
-    let rows = ask(
-        client,
-        &format!(
+fn difference(session: &mut Session, these: &str, those: &str) -> Result<LineDifference> {
+    let rows = session
+        .as_auditor(&format!(
             "with d as (select a, b from {these} except all select a, b from {those}),
              counted as (select a, b, count(*) as times from d group by a, b),
              known as (select distinct on (a, b) a, b, line from {these})
              select (select count(*) from d), known.line
              from counted join known using (a, b), generate_series(1, times)
              order by known.line collate \"C\" limit {SHOWN_ROWS}"
-        ),
-    )?;
+        ))
+        .map_err(failing(ATTEMPT))?;
     if rows.is_empty() {
         return Ok(LineDifference::default());
     }
@@ -107,11 +109,7 @@ fn difference(client: &mut Client, these: &str, those: &str) -> Result<LineDiffe
     Ok(LineDifference { count: first_number(&rows)?, first })
 }
 
-fn ask(client: &mut Client, sql: &str) -> Result<Vec<session::TextRow>> {
-    session::rows(client, sql).map_err(|cause| session::internal("compare preserve rows", &cause))
-}
-
-fn first_number(rows: &[session::TextRow]) -> Result<u64> {
+fn first_number(rows: &[TextRow]) -> Result<u64> {
     rows.first()
         .and_then(|row| row.first().cloned().flatten())
         .and_then(|text| text.parse().ok())

@@ -1,10 +1,9 @@
 //! The key and the hashes of each row of the small tables, kept in a temporary table for as long as
 //! the migration's transaction: they tell which row lost what.
 
-use postgres::Client;
-
 use crate::error::{Error, Result};
 use crate::preserve::census::{Census, TableCensus, hash, query};
+use crate::session::open::Session;
 
 /// Of a table with more rows only sums are taken.
 const MOST_ROWS: u64 = 100_000;
@@ -34,7 +33,7 @@ pub(crate) fn are_kept(table: &TableCensus) -> bool {
 }
 
 /// Keeps the rows of all small tables.
-pub(crate) fn keep(client: &mut Client, census: &Census) -> Result<()> {
+pub(crate) fn keep(session: &mut Session, census: &Census) -> Result<()> {
     let small = census.tables.iter().filter(|(_, table)| are_kept(table));
     let selects: Vec<String> = small
         .map(|(oid, table)| {
@@ -55,14 +54,14 @@ pub(crate) fn keep(client: &mut Client, census: &Census) -> Result<()> {
         "create temporary table leakproof_prints (relation, key, hashes) on commit drop as\n{}",
         selects.join("\nunion all\n")
     );
-    query(client, &sql).map(drop)
+    query(session, &sql).map(drop)
 }
 
 /// Compares the kept rows of `before` with those of `now`, by key. `texts` gives an expression for
 /// the text form of each column of before, none for one that is gone; `stamps` one for whether a
 /// trigger has set it anew, which is no change.
 pub(crate) fn compare(
-    client: &mut Client,
+    session: &mut Session,
     before: &TableCensus,
     now: &TableCensus,
     texts: &[Option<String>],
@@ -104,7 +103,7 @@ pub(crate) fn compare(
         now.sql_name(),
         before.oid
     );
-    let row = query(client, &sql)?.into_iter().next().unwrap_or_default();
+    let row = query(session, &sql)?.into_iter().next().unwrap_or_default();
     let mut found: Vec<Differing> = row.chunks(2).map(read).collect::<Result<_>>()?;
     let gone = texts.iter().map(Option::is_none);
     for (changed, is_gone) in found.iter_mut().skip(1).zip(gone) {
@@ -121,7 +120,7 @@ pub(crate) fn compare(
 
 /// The names of the times that a trigger on update sets, as far as its function or its arguments have
 /// them. The attnums of a table that was built anew are those of before, and its own are others.
-pub(crate) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Result<Vec<String>> {
+pub(crate) fn stamped_columns(session: &mut Session, table: &TableCensus) -> Result<Vec<String>> {
     let sql = format!(
         "select a.attname from pg_catalog.pg_attribute a where a.attrelid = {} \
          and a.atttypid in ('timestamp'::regtype, 'timestamptz'::regtype) and not a.attisdropped \
@@ -132,12 +131,12 @@ pub(crate) fn stamped_columns(client: &mut Client, table: &TableCensus) -> Resul
          or position(a.attname::text in encode(g.tgargs, 'escape')) > 0))",
         table.oid
     );
-    Ok(query(client, &sql)?.into_iter().flatten().flatten().collect())
+    Ok(query(session, &sql)?.into_iter().flatten().flatten().collect())
 }
 
 /// How many of the kept rows, each as a whole, are not there any more: for tables without a key.
 pub(crate) fn count_missing(
-    client: &mut Client,
+    session: &mut Session,
     before: &TableCensus,
     now: &TableCensus,
 ) -> Result<u64> {
@@ -148,7 +147,7 @@ pub(crate) fn count_missing(
         now.key_expression(&before.key_names()),
         now.sql_name()
     );
-    let rows = query(client, &sql)?;
+    let rows = query(session, &sql)?;
     let count = rows.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
     count.ok_or_else(|| Error::new("the census got no answer"))
 }

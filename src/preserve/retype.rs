@@ -1,11 +1,9 @@
 //! Columns of another type: whether every value survived, and how that was seen.
 
-use postgres::Client;
-
 use crate::error::Result;
 use crate::preserve::census::{Sums, TableCensus, query, read_sums};
 use crate::preserve::prints;
-use crate::preserve::steady::own;
+use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 use crate::sql::statement;
 
@@ -45,7 +43,7 @@ fn is_literal(word: &str) -> bool {
 /// # Errors
 /// A lost connection. That a cast fails is no error: it is not the reading.
 pub(crate) fn find_reading(
-    client: &mut Client,
+    session: &mut Session,
     before: &TableCensus,
     now: &TableCensus,
     attnum: i32,
@@ -65,7 +63,7 @@ pub(crate) fn find_reading(
                 is.type_name
             )),
         };
-        if holds(client, before, now, attnum, &reading.text, forth)? {
+        if holds(session, before, now, attnum, &reading.text, forth)? {
             return Ok(Some(reading));
         }
     }
@@ -94,7 +92,7 @@ pub(crate) fn has_zone(type_name: &str) -> bool {
 }
 
 fn holds(
-    client: &mut Client,
+    session: &mut Session,
     before: &TableCensus,
     now: &TableCensus,
     attnum: i32,
@@ -104,15 +102,15 @@ fn holds(
     let Some(at) = before.columns.keys().position(|known| *known == attnum) else {
         return Ok(false);
     };
-    tolerate(client, |client| {
+    let outcome = session.tolerate(|session| {
         if let Some(added) = added {
             let sql = format!("select 1 from only {} as t where {added} limit 1", now.sql_name());
-            if !query(client, &sql)?.is_empty() {
+            if !query(session, &sql)?.is_empty() {
                 return Ok(false);
             }
         }
         if before.rows == now.rows {
-            let sums = sums_of(client, now, text)?;
+            let sums = sums_of(session, now, text)?;
             let was = &before.columns[&attnum].sums;
             return Ok(sums.is_some_and(|sums| {
                 sums.plain == was.plain && (sums.placed == was.placed || !now.has_key_of(before))
@@ -124,27 +122,16 @@ fn holds(
         let mut texts = vec![None; before.columns.len()];
         texts[at] = Some(text.to_owned());
         let difference =
-            prints::compare(client, before, now, &texts, &vec!["false".into(); texts.len()])?;
+            prints::compare(session, before, now, &texts, &vec!["false".into(); texts.len()])?;
         Ok(difference.missing.count < before.rows && difference.changed[at].count == 0)
-    })
+    })?;
+    Ok(outcome.unwrap_or(false))
 }
 
-fn sums_of(client: &mut Client, table: &TableCensus, text: &str) -> Result<Option<Sums>> {
-    let rows = query(client, &table.sums_query_of(table.oid, &[text.to_owned()], "true"))?;
+fn sums_of(session: &mut Session, table: &TableCensus, text: &str) -> Result<Option<Sums>> {
+    let rows = query(session, &table.sums_query_of(table.oid, &[text.to_owned()], "true"))?;
     let sums = rows.first().map(read_sums).transpose()?;
     Ok(sums.and_then(|(_, _, sums)| sums.into_iter().next()))
-}
-
-/// Takes everything back where `attempt` fails on the server, and gives `false`.
-fn tolerate(
-    client: &mut Client,
-    attempt: impl FnOnce(&mut Client) -> Result<bool>,
-) -> Result<bool> {
-    own(client, "savepoint leakproof_reading")?;
-    let outcome = attempt(client);
-    own(client, "rollback to savepoint leakproof_reading; release savepoint leakproof_reading")?;
-    // Where the connection is lost, taking back has failed.
-    Ok(outcome.unwrap_or(false))
 }
 
 #[cfg(test)]

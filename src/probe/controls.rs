@@ -1,13 +1,12 @@
 //! Positive controls: three relations of known access that the very same probes must get right.
 //!
-//! They are made inside the transaction of the world and go with it. `open` proves that each actor
+//! They are made inside the transaction of the world, in a schema of their own that every actor may
+//! use, and go with it; they are known by their oids. `open` proves that each actor
 //! and command can be seen to succeed, `shut` that a denial is seen as one, `mine` that the session
 //! carries the actor's identity to where policies read it.
 
-use postgres::Client;
-
 use crate::actor::Actor;
-use crate::catalog::{Catalog, Oid, Relation};
+use crate::catalog::{Catalog, Oid};
 use crate::error::{Error, Result};
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::RowClass;
@@ -16,99 +15,106 @@ use crate::matrix::controls::ControlSet;
 use crate::matrix::verdict::Verdict;
 use crate::names::QualifiedName;
 use crate::platform::Platform;
-use crate::session;
+use crate::session::failed::failing;
+use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal, qualified};
 use crate::tenancy::{Root, Tenancy};
 
-const PREFIX: &str = "leakproof_control_";
-
-/// Whether a relation is one of the controls.
-pub(crate) fn is_control(name: &str) -> bool {
-    name.starts_with(PREFIX)
+/// The control relations of a world.
+pub(crate) struct Controls {
+    /// It has nothing else in it.
+    schema: String,
+    relations: Vec<(Oid, &'static Control)>,
 }
 
-/// Whether the relation of that name is a control.
-pub(crate) fn names_control(relation: &QualifiedName) -> bool {
-    is_control(relation.name())
-}
-
-/// Whether give and take say something about a relation: of the controls only about `open`. They are
-/// updates, whose denial `shut` proves, and `mine` does not look at the tenant.
-pub(crate) fn is_moved_in(relation: &Relation) -> bool {
-    !is_control(&relation.name) || relation.name.ends_with("open")
-}
-
-impl ControlSet {
-    /// Makes the control relations, as ourselves, and gives their oids.
+impl Controls {
+    /// Makes them, in a schema that is not there yet.
     ///
     /// # Errors
-    /// The schema is not there, or the database refuses.
+    /// The database refuses.
     pub(crate) fn create(
-        client: &mut Client,
-        schema: &str,
+        session: &mut Session,
         catalog: &Catalog,
         tenancy: &Tenancy,
         platform: &Platform,
         roles: &[&str],
-    ) -> Result<Vec<Oid>> {
-        let reference = |root: &Root| {
-            let column = root.key(catalog)?;
-            let table = catalog.relation(root.relation)?.sql_name();
-            let key = identifier(&root.column);
-            Some(format!(
-                "{} not null references {table} ({key}) on delete cascade",
-                column.type_name
-            ))
-        };
-        let user = reference(&tenancy.users);
-        let user = user.ok_or_else(|| Error::new("the users table has no key for the controls"))?;
-        let tenant = tenancy.tenant.as_ref().and_then(reference);
-        let tenant = tenant.map_or(String::new(), |tenant| format!("tenant_id {tenant}, "));
+    ) -> Result<Self> {
+        let columns = columns(catalog, tenancy)?;
         let mut roles: Vec<String> = roles.iter().map(|role| identifier(role)).collect();
         roles.sort();
         roles.dedup();
         let roles = roles.join(", ");
-        let mut sql = String::new();
-        let mut oids = Vec::new();
-        for control in CONTROLS {
-            let table = qualified(schema, &format!("{PREFIX}{}", control.name));
+        let schema = free_schema(session)?;
+        let schema_name = identifier(&schema);
+        // No event trigger of the project has a say in them.
+        let mut sql = format!(
+            "set local session_replication_role = replica;
+             create schema {schema_name};
+             grant usage on schema {schema_name} to {roles};\n"
+        );
+        for Control { name, .. } in CONTROLS {
+            let table = qualified(&schema, name);
+            let is_secured = if *name == OPEN { "disable" } else { "enable" };
             sql.push_str(&format!(
-                "create table {table} (id uuid primary key, {tenant}user_id {user}, note text);
+                "create table {table} ({columns});
                  grant select, insert, update, delete, truncate on {table} to {roles};
-                 alter table {table} {} row level security;\n",
-                if control.name == "open" { "disable" } else { "enable" }
+                 alter table {table} {is_secured} row level security;\n"
             ));
-            if control.name == "mine" {
-                sql.push_str(&format!(
-                    "create policy all_own on {table} for all to {roles} \
-                     using (user_id::text = (select {}));\n",
-                    platform.user_expression()
-                ));
-            }
-            oids.push(format!("select {}::regclass::oid", literal(&table)));
         }
-        sql.push_str(&oids.join(" union all "));
-        let rows = session::rows(client, &sql).map_err(|cause| {
-            Error::new("could not make the control relations").cause(session::reason(&cause))
-        })?;
-        Ok(rows.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect())
+        sql.push_str(&format!(
+            "create policy all_own on {} for all to {roles} using (user_id::text = (select {}));
+             set local session_replication_role = origin;
+             select relname, oid from pg_catalog.pg_class
+             where relnamespace = {}::regnamespace and relkind = 'r'",
+            qualified(&schema, MINE),
+            platform.user_expression(),
+            literal(&schema_name)
+        ));
+        let made = session.as_owner(&sql).map_err(failing("make the control relations"))?;
+        let find = |control: &'static Control| {
+            let row = made.iter().find(|row| row[0].as_deref() == Some(control.name))?;
+            Some((row[1].as_deref()?.parse().ok()?, control))
+        };
+        let relations = CONTROLS.iter().filter_map(find).collect();
+        Ok(Self { schema, relations })
     }
 
-    /// Compares the cells of the control relations with what they must be.
-    pub(crate) fn judge(matrix: &Matrix, schema: &str, actors: &[Actor]) -> Self {
-        let mut controls = Self::default();
+    pub(crate) fn oids(&self) -> Vec<Oid> {
+        self.relations.iter().map(|(oid, _)| *oid).collect()
+    }
+
+    /// Whether a relation is one of them.
+    pub(crate) fn has(&self, relation: Oid) -> bool {
+        self.relations.iter().any(|(oid, _)| *oid == relation)
+    }
+
+    /// Whether the relation of that name is one of them.
+    pub(crate) fn names(&self, relation: &QualifiedName) -> bool {
+        relation.schema() == self.schema
+    }
+
+    /// Whether give and take say something about a relation: of the controls only about `open`. They
+    /// are updates, whose denial `shut` proves, and `mine` does not look at the tenant.
+    pub(crate) fn is_moved_in(&self, relation: Oid) -> bool {
+        let control = self.relations.iter().find(|(oid, _)| *oid == relation);
+        control.is_none_or(|(_, control)| control.name == OPEN)
+    }
+
+    /// Compares their cells with what they must be.
+    pub(crate) fn judge(&self, matrix: &Matrix, actors: &[Actor]) -> ControlSet {
+        let mut judged = ControlSet::default();
         for control in CONTROLS {
-            let relation = QualifiedName::new(schema, format!("{PREFIX}{}", control.name));
+            let relation = QualifiedName::new(&self.schema, control.name);
             for actor in actors {
                 let cells: Vec<&Cell> = matrix.row(&relation, actor.name()).collect();
                 if cells.is_empty() {
-                    controls.fail(format!("`{}` tried nothing on `{relation}`", actor.name()));
+                    judged.fail(format!("`{}` tried nothing on `{relation}`", actor.name()));
                 }
                 for cell in cells {
-                    controls.checked += 1;
+                    judged.checked += 1;
                     let expected = (control.expects)(actor, cell);
                     if !expected.is_met_by(&cell.verdict) {
-                        controls.fail(format!(
+                        judged.fail(format!(
                             "`{}` {} on {} rows of `{}` must be {}, and was {}",
                             actor.name(),
                             cell.command.name(),
@@ -121,8 +127,41 @@ impl ControlSet {
                 }
             }
         }
-        controls
+        judged
     }
+}
+
+/// The columns that each of them has: a tenant and a user as other tables name theirs.
+fn columns(catalog: &Catalog, tenancy: &Tenancy) -> Result<String> {
+    let reference = |root: &Root| {
+        let column = root.key(catalog)?;
+        let table = catalog.relation(root.relation)?.sql_name();
+        let key = identifier(&root.column);
+        Some(format!("{} not null references {table} ({key}) on delete cascade", column.type_name))
+    };
+    let user = reference(&tenancy.users);
+    let user = user.ok_or_else(|| Error::new("the users table has no key for the controls"))?;
+    let tenant = tenancy.tenant.as_ref().and_then(reference);
+    let tenant = tenant.map_or(String::new(), |tenant| format!("tenant_id {tenant}, "));
+    Ok(format!("id uuid primary key, {tenant}user_id {user}, note text"))
+}
+
+/// A name that no schema of the project has.
+fn free_schema(session: &mut Session) -> Result<String> {
+    let query = "select 'leakproof_controls' || suffix from (
+            values ('', 0) union all
+            select '_' || number, number from pg_catalog.generate_series(1, 99) as n (number)
+        ) as names (suffix, number)
+        where not exists (
+            select from pg_catalog.pg_namespace where nspname = 'leakproof_controls' || suffix
+        )
+        order by number limit 1";
+    let rows = session.rows(query).map_err(failing("name a schema for the controls"))?;
+    let name = rows.into_iter().flatten().flatten().next();
+    name.ok_or_else(|| {
+        Error::new("there is no name left for the schema of the controls")
+            .help("drop the schemas whose names begin with `leakproof_controls`")
+    })
 }
 
 struct Control {
@@ -156,8 +195,11 @@ impl Expected {
     }
 }
 
+const OPEN: &str = "open";
+const MINE: &str = "mine";
+
 const CONTROLS: &[Control] = &[
-    Control { name: "open", expects: |_, _| Expected::Allowed },
+    Control { name: OPEN, expects: |_, _| Expected::Allowed },
     Control {
         name: "shut",
         expects: |actor, cell| match cell.class {
@@ -166,7 +208,7 @@ const CONTROLS: &[Control] = &[
             _ => Expected::Denied,
         },
     },
-    Control { name: "mine", expects: expect_of_mine },
+    Control { name: MINE, expects: expect_of_mine },
 ];
 
 fn expect_of_mine(actor: &Actor, cell: &Cell) -> Expected {
@@ -180,10 +222,4 @@ fn expect_of_mine(actor: &Actor, cell: &Cell) -> Expected {
         }
         _ => Expected::Denied,
     }
-}
-
-/// The oids of the controls among the relations of a catalog.
-pub(crate) fn control_oids(catalog: &Catalog, schema: &str) -> Vec<Oid> {
-    let relations = catalog.relations().filter(|r| r.schema == schema && is_control(&r.name));
-    relations.map(|relation| relation.oid).collect()
 }

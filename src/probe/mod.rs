@@ -1,20 +1,19 @@
 //! The probes: every actor tries every command on rows of every class, one family per file.
 //!
 //! Each probe is one statement under a savepoint that is always rolled back. What it did is read
-//! back by ourselves, not believed from the actor's own answer.
+//! back by the auditor, not believed from the actor's own answer.
 
 pub(crate) mod controls;
 pub(crate) mod privileges;
 pub(crate) mod reach;
 pub(crate) mod read;
+pub(crate) mod refused;
 pub(crate) mod transfer;
 pub(crate) mod trial;
 pub(crate) mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-use postgres::Client;
 
 use crate::actor::Actor;
 use crate::catalog::{Relation, RelationKind, Rule};
@@ -25,9 +24,12 @@ use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::verdict::{Evidence, Verdict};
 use crate::names::QualifiedName;
+use crate::probe::controls::Controls;
 use crate::probe::privileges::{Privilege, Privileges};
-use crate::probe::trial::{Answer, Failure, Trial};
-use crate::session::TextRow;
+use crate::probe::trial::{Answer, Trial, try_as};
+use crate::refusal::Refusal;
+use crate::session::open::Session;
+use crate::session::outcome::TextRow;
 use crate::sql::quote::identifier;
 use crate::world::owner_names::OwnerNames;
 use crate::world::rows::{Identity, KnownRow, PLACE, Reading, read_rows};
@@ -110,39 +112,42 @@ fn truncates_of_others(cells: &[Cell], actors: &[Actor]) -> Vec<Cell> {
 /// # Errors
 /// A lost connection, or an actor whose role is missing or would bypass every policy.
 pub(crate) fn probe_relations(
-    client: &mut Client,
+    session: &mut Session,
     world: &World,
     relations: &[&Relation],
+    controls: &Controls,
     turns: &Turns<'_>,
 ) -> Result<Share> {
     let schemas: BTreeSet<String> = relations.iter().map(|r| r.schema.clone()).collect();
     let schemas: Vec<String> = schemas.into_iter().collect();
     let roles: Vec<&str> = world.actors.iter().map(Actor::role).collect();
-    let privileges = Privileges::read(client, &schemas, &roles)?;
+    let privileges = Privileges::read(session, &schemas, &roles)?;
     let mut targets = Vec::new();
     for relation in relations {
-        targets.push(Target::read(client, world, relation)?);
+        let is_moved_in = controls.is_moved_in(relation.oid);
+        targets.push(Target { is_moved_in, ..Target::read(session, world, relation)? });
     }
     // Whoever cannot ask is told of before anybody's turn: always the same one.
     for actor in &world.actors {
-        Trial::begin(client, actor)?.end()?;
+        try_as(session, actor, |_| Ok(()))?;
     }
     let mut cells = Vec::new();
     let mut attempts = 0;
     while let Some(actor) = turns.next(&world.actors) {
-        let mut trial = Trial::begin(client, actor)?;
-        for target in &targets {
-            let key = (actor.role().to_owned(), target.relation.oid);
-            // A relation made since the privileges were read cannot be.
-            let Some(privileges) = privileges.get(&key) else { continue };
-            let mut prober = Prober::new(&mut trial, target, privileges);
-            prober.probe()?;
-            attempts += prober.attempts;
-            let found = prober.into_cells();
-            turns.tell(&found, targets.len() * world.actors.len());
-            cells.extend(found);
-        }
-        trial.end()?;
+        try_as(session, actor, |trial| {
+            for target in &targets {
+                let key = (actor.role().to_owned(), target.relation.oid);
+                // A relation made since the privileges were read cannot be.
+                let Some(privileges) = privileges.get(&key) else { continue };
+                let mut prober = Prober::new(trial, target, privileges);
+                prober.probe()?;
+                attempts += prober.attempts;
+                let found = prober.into_cells();
+                turns.tell(&found, targets.len() * world.actors.len());
+                cells.extend(found);
+            }
+            Ok(())
+        })?;
     }
     let subjects = targets.iter().map(Target::subject).collect();
     Ok(Share { subjects, cells, attempts })
@@ -155,16 +160,18 @@ struct Target<'a> {
     relation: &'a Relation,
     identity: Identity,
     rows: Vec<KnownRow>,
-    /// In which guises we see all of them.
-    guises: Vec<String>,
+    /// In whose names the auditor sees all of them.
+    claims: Vec<String>,
     owner_columns: Vec<String>,
     has_owners: bool,
     unseeded: Option<String>,
+    /// Whether rows of it are given and taken.
+    is_moved_in: bool,
 }
 
 impl<'a> Target<'a> {
-    fn read(client: &mut Client, world: &'a World, relation: &'a Relation) -> Result<Self> {
-        let Reading { rows, guises, failure } = read_rows(client, world, relation)?;
+    fn read(session: &mut Session, world: &'a World, relation: &'a Relation) -> Result<Self> {
+        let Reading { rows, claims, failure } = read_rows(session, world, relation)?;
         let ownership = world.tenancy.ownership(relation.oid);
         let is_owned = |row: &KnownRow| row.owner.tenant.is_some() || row.owner.user.is_some();
         let reason = world.unseeded.get(&relation.oid).cloned().or(failure);
@@ -176,7 +183,7 @@ impl<'a> Target<'a> {
             world,
             names: &world.names,
             relation,
-            guises,
+            claims,
             identity: Identity::of(relation),
             owner_columns: world.tenancy.owner_columns(relation.oid),
             has_owners: ownership.tenant.is_some()
@@ -184,6 +191,7 @@ impl<'a> Target<'a> {
                 || (relation.is_view() && rows.iter().any(is_owned)),
             rows,
             unseeded,
+            is_moved_in: true,
         })
     }
 
@@ -274,8 +282,8 @@ impl<'a> Target<'a> {
 }
 
 /// One actor before one relation.
-struct Prober<'t, 'c, 'a> {
-    trial: &'t mut Trial<'c>,
+struct Prober<'t, 's, 'a> {
+    trial: &'t mut Trial<'s>,
     target: &'t Target<'a>,
     privileges: &'t Privileges,
     classes: BTreeMap<RowClass, Vec<&'t KnownRow>>,
@@ -321,8 +329,8 @@ struct Done {
     seen: Option<Vec<TextRow>>,
 }
 
-impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
-    fn new(trial: &'t mut Trial<'c>, target: &'t Target<'a>, privileges: &'t Privileges) -> Self {
+impl<'t, 's, 'a> Prober<'t, 's, 'a> {
+    fn new(trial: &'t mut Trial<'s>, target: &'t Target<'a>, privileges: &'t Privileges) -> Self {
         let classes = target.by_class(trial.actor());
         let (cells, answers, unfound) = (BTreeMap::new(), HashMap::new(), Vec::new());
         Self { trial, target, privileges, classes, cells, answers, unfound, attempts: 0 }
@@ -338,7 +346,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         self.insert()?;
         self.update()?;
         self.delete()?;
-        if controls::is_moved_in(self.target.relation) {
+        if self.target.is_moved_in {
             self.give()?;
             self.take()?;
         }
@@ -389,7 +397,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         &mut self,
         statement: &Statement<'_>,
         of: usize,
-    ) -> Result<Result<Done, (Verdict, Failure)>> {
+    ) -> Result<Result<Done, (Verdict, Box<Refusal>)>> {
         self.run_after("", statement, of)
     }
 
@@ -399,20 +407,20 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         ours: &str,
         statement: &Statement<'_>,
         of: usize,
-    ) -> Result<Result<Done, (Verdict, Failure)>> {
+    ) -> Result<Result<Done, (Verdict, Box<Refusal>)>> {
         let look = self.is_looked_at(statement).then(|| self.look_query(statement));
         let look = look.as_deref();
         let mut failure = match self.ask(ours, &statement.sql, look)? {
             Some(Answer::Done(rows, reached, seen)) => {
                 return Ok(Ok(Done { rows, reached, stopped_by: None, seen }));
             }
-            Some(Answer::Failed(failure)) => failure,
+            Some(Answer::Refused(failure)) => failure,
             None => {
                 let rows = Vec::new();
                 return Ok(Ok(Done { rows, reached: 0, stopped_by: None, seen: None }));
             }
         };
-        let stopped_by = failure.sqlstate.clone();
+        let stopped_by = failure.state().to_owned();
         let mut ours = ours.to_owned();
         for _ in 0..MOST_OBSTACLES {
             if !failure.is_beside_access(statement.privilege, self.target.relation) {
@@ -423,7 +431,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
                 Some(Answer::Done(rows, reached, seen)) => {
                     return Ok(Ok(Done { rows, reached, stopped_by: Some(stopped_by), seen }));
                 }
-                Some(Answer::Failed(next)) => failure = next,
+                Some(Answer::Refused(next)) => failure = next,
                 None => break,
             }
         }
@@ -446,7 +454,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         Ok(answer)
     }
 
-    fn verdict(&self, statement: &Statement<'_>, failure: &Failure, of: usize) -> Verdict {
+    fn verdict(&self, statement: &Statement<'_>, failure: &Refusal, of: usize) -> Verdict {
         let is_view = self.target.relation.is_view();
         failure.verdict(self.privileges, is_view, statement.privilege, &statement.named, of)
     }
@@ -467,14 +475,14 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         &mut self,
         statement: &Statement<'_>,
         class: RowClass,
-        (verdict, failure): &(Verdict, Failure),
+        (verdict, failure): &(Verdict, Box<Refusal>),
     ) {
-        let row = Some(failure.message().to_owned());
+        let row = Some(failure.message.clone());
         let evidence = Evidence { statement: statement.sql.clone(), row };
         self.enter(statement.command, class, verdict.clone(), evidence);
     }
 
-    /// Whether what a statement changed is looked at in the same round trip. A view may raise for us.
+    /// Whether what a statement changed is looked at in the same round trip. A view may raise for who looks.
     fn is_looked_at(&self, statement: &Statement<'_>) -> bool {
         matches!(statement.privilege, Privilege::Update | Privilege::Delete)
             && self.target.relation.is_table()
@@ -507,7 +515,7 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         )
     }
 
-    /// Which of the rows that were there are gone or written to, seen as ourselves.
+    /// Which of the rows that were there are gone or written to, seen as the auditor.
     fn changed_rows(
         &mut self,
         seen: Option<Vec<TextRow>>,
@@ -529,14 +537,14 @@ impl<'t, 'c, 'a> Prober<'t, 'c, 'a> {
         Ok(self.target.rows.iter().filter(is_changed).collect())
     }
 
-    /// Asks, as ourselves, what the last attempt left of the relation.
+    /// Asks, as the auditor, what the last attempt left of the relation.
     fn witness(&mut self, query: &str) -> Result<Vec<TextRow>> {
         if !self.target.relation.is_view() {
             return self.trial.witness(query);
         }
         let mut rows = Vec::new();
-        for guise in &self.target.guises {
-            rows.extend(self.trial.witness_as(guise, query)?);
+        for claims in &self.target.claims {
+            rows.extend(self.trial.witness_for(claims, query)?);
         }
         Ok(rows)
     }

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use postgres::Client;
 use serde::Deserialize;
 
 use crate::catalog::Oid;
 use crate::error::Result;
-use crate::session;
+use crate::session::open::Session;
 use crate::sql::quote::literal;
 
 /// One role's privileges on one relation.
@@ -48,19 +47,17 @@ pub(crate) enum Privilege {
 impl Privileges {
     /// Reads them for all relations of `schemas` and all `roles`.
     pub(crate) fn read(
-        client: &mut Client,
+        session: &mut Session,
         schemas: &[String],
         roles: &[&str],
     ) -> Result<BTreeMap<(String, Oid), Self>> {
-        let set = format!(
-            "select set_config('leakproof.schemas', {}, true), \
-             set_config('leakproof.roles', {}, true)",
+        session.say(format!(
+            "select pg_catalog.set_config('leakproof.schemas', {}, true), \
+             pg_catalog.set_config('leakproof.roles', {}, true)",
             literal(&schemas.join("\n")),
             literal(&roles.join("\n"))
-        );
-        session::rows(client, &set)
-            .map_err(|cause| session::internal("read the privileges", &cause))?;
-        let rows: Vec<Self> = session::values(client, include_str!("privileges.sql"))?;
+        ));
+        let rows: Vec<Self> = session.values(include_str!("privileges.sql"))?;
         Ok(rows.into_iter().map(|row| ((row.role.clone(), row.relation), row)).collect())
     }
 

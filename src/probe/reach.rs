@@ -7,8 +7,8 @@ use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::verdict::{Evidence, Verdict};
 use crate::probe::privileges::Privilege;
-use crate::probe::trial::Failure;
 use crate::probe::{Done, Prober, Statement, Unfound};
+use crate::refusal::Refusal;
 use crate::world::rows::KnownRow;
 
 /// The SQLSTATE of `raise exception` without one of its own.
@@ -55,7 +55,7 @@ impl<'t> Prober<'t, '_, '_> {
                 if failure.0 == Verdict::NoGrant {
                     return Ok(false);
                 }
-                if !failure.0.is_allowed() && !failure.1.is_before_rows {
+                if !failure.0.is_allowed() && !failure.1.is_before_rows() {
                     let is_judged = failure.0 == Verdict::Refused && failure.1.is_of_policy();
                     self.write_alone(statement, aims, is_judged)?;
                 }
@@ -208,12 +208,12 @@ impl<'t> Prober<'t, '_, '_> {
     fn blame(
         &self,
         statement: &Statement<'_>,
-        (verdict, failure): (Verdict, Failure),
-    ) -> (Verdict, Failure) {
+        (verdict, failure): (Verdict, Box<Refusal>),
+    ) -> (Verdict, Box<Refusal>) {
         let is_blind = statement.command.qualified().is_some();
-        let by_constraint = failure.sqlstate.starts_with("23");
+        let by_constraint = failure.state().starts_with("23");
         if is_blind && by_constraint {
-            let reason = format!("a constraint stopped it ({})", failure.sqlstate);
+            let reason = format!("a constraint stopped it ({})", failure.state());
             return (Verdict::Untested { reason }, failure);
         }
         (verdict, failure)

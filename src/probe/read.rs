@@ -8,7 +8,7 @@ use crate::matrix::command::Command;
 use crate::matrix::verdict::{Evidence, Verdict};
 use crate::probe::privileges::Privilege;
 use crate::probe::{Answer, Prober, Statement};
-use crate::session::TextRow;
+use crate::session::outcome::TextRow;
 use crate::sql::quote::identifier;
 use crate::world::owner_names::RowOwner;
 use crate::world::rows::{Identity, KnownRow};
@@ -43,7 +43,7 @@ impl<'t> Prober<'t, '_, '_> {
                 for class in self.classes.keys().copied().collect::<Vec<_>>() {
                     self.enter_failure(&statement, class, &failure);
                 }
-                if failure.0 != Verdict::NoGrant && !failure.1.is_before_rows {
+                if failure.0 != Verdict::NoGrant && !failure.1.is_before_rows() {
                     self.read_alone(&statement)?;
                 }
                 return Ok(());

@@ -122,7 +122,7 @@ impl Server {
     pub fn template(
         self: &Arc<Self>,
         key: &str,
-        build: impl FnOnce(&mut Client) -> Result<()>,
+        build: impl FnOnce(Client) -> Result<()>,
     ) -> Result<Template> {
         let slot = Arc::clone(lock(&self.templates).entry(key.to_owned()).or_default());
         let mut slot = lock(&slot);
@@ -130,7 +130,7 @@ impl Server {
             return Ok(template.clone());
         }
         let database = self.create_database()?;
-        build(&mut database.connect()?)?;
+        build(database.connect()?)?;
         let template = self.with_admin(|admin| Ok(database.into_template(admin)))?;
         Ok(slot.insert(template).clone())
     }

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postgres::Client;
-
 use crate::actor::{Actor, TENANTS};
 use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::matrix::class::RowClass;
-use crate::session;
+use crate::session::failed::failing;
+use crate::session::open::Session;
 use crate::sql::quote::identifier;
 use crate::tenancy::Tenancy;
 use crate::tenancy::keys::owner_key;
@@ -56,7 +55,7 @@ impl OwnerNames {
     /// Who became a member of what while the world was seeded, as `joined` has it.
     pub(crate) fn read_joined(
         &self,
-        client: &mut Client,
+        session: &mut Session,
         catalog: &Catalog,
         tenancy: &Tenancy,
     ) -> Result<BTreeSet<(String, String)>> {
@@ -69,9 +68,8 @@ impl OwnerNames {
             identifier(&members.config.tenant),
             table.sql_name()
         );
-        let rows = session::rows(client, &sql).map_err(|cause| {
-            session::internal(&format!("read the rows of {}", table.title()), &cause)
-        })?;
+        let attempt = format!("read the rows of {}", table.title());
+        let rows = session.as_auditor(&sql).map_err(failing(&attempt))?;
         let pairs = rows.into_iter().filter_map(|row| match <[_; 2]>::try_from(row) {
             Ok([Some(user), Some(tenant)]) => Some((user, tenant)),
             _ => None,

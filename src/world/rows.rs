@@ -1,13 +1,11 @@
-//! Every row of a relation as the superuser sees it: how to name it, and whose it is.
+//! Every row of a relation as the auditor sees it: how to name it, and whose it is.
 
 use std::collections::BTreeMap;
 
-use postgres::Client;
-
-use crate::actor::Actor;
 use crate::catalog::Relation;
-use crate::error::{Error, Result};
-use crate::session;
+use crate::error::Result;
+use crate::session::failed::{Failed, failing};
+use crate::session::open::Session;
 use crate::sql::quote::{equals, identifier, literal};
 use crate::world::owner_names::RowOwner;
 use crate::world::value::World;
@@ -97,38 +95,40 @@ impl Identity {
 #[derive(Default)]
 pub(crate) struct Reading {
     pub rows: Vec<KnownRow>,
-    /// Statements after which, together, all rows are shown to us: for a view that looks at who
-    /// asks they say that somebody else does. The empty one is ourselves, asking for nobody.
-    pub guises: Vec<String>,
+    /// In whose names, together, all rows are shown to us: statements that say who asks, for a view
+    /// that looks at it. The empty one is for nobody.
+    pub claims: Vec<String>,
     /// Why nothing could be read.
     pub failure: Option<String>,
 }
 
-/// Reads all rows with their identities, places and owners, as ourselves. A view is read in the
+/// Reads all rows with their identities, places and owners, as the auditor. A view is read in the
 /// name of everybody, too: it may show nobody what it shows somebody.
 pub(crate) fn read_rows(
-    client: &mut Client,
+    session: &mut Session,
     world: &World,
     relation: &Relation,
 ) -> Result<Reading> {
+    let attempt = format!("read the rows of {}", relation.title());
+    let unreadable = failing(&attempt);
     if !relation.is_view() {
-        let rows =
-            read_once(client, world, relation).map_err(|cause| unreadable(relation, cause))?;
-        return Ok(Reading { rows, guises: vec![String::new()], failure: None });
+        let rows = read_once(session, world, relation).map_err(&unreadable)?;
+        return Ok(Reading { rows, claims: vec![String::new()], failure: None });
     }
     let mut reading = Reading::default();
-    let guises = world.actors.iter().map(Actor::claim_sql);
-    for guise in std::iter::once(String::new()).chain(guises) {
+    let claims = world.actors.iter().filter_map(|actor| actor.impersonation().claims());
+    for claims in std::iter::once(String::new()).chain(claims) {
         // Without a key rows that differ in what they say of the asker are not told apart.
         let is_told_apart = Identity::of(relation) != Identity::Text;
         if !reading.rows.is_empty() && !is_told_apart {
             break;
         }
-        let become_guise = format!("savepoint guise; {guise}");
-        session::rows(client, &become_guise).map_err(|cause| unreadable(relation, cause))?;
-        let read = read_once(client, world, relation);
-        session::rows(client, "rollback to savepoint guise; release savepoint guise")
-            .map_err(|cause| unreadable(relation, cause))?;
+        let read = session.tolerate(|session| {
+            if !claims.is_empty() {
+                session.say(claims.clone());
+            }
+            read_once(session, world, relation).map_err(&unreadable)
+        })?;
         match read {
             Ok(rows) => {
                 let is_new = |row: &KnownRow| {
@@ -138,29 +138,24 @@ pub(crate) fn read_rows(
                     true => rows.into_iter().filter(is_new).collect(),
                     false => rows,
                 };
-                if guise.is_empty() || !more.is_empty() {
-                    reading.guises.push(guise);
+                if claims.is_empty() || !more.is_empty() {
+                    reading.claims.push(claims);
                 }
                 reading.rows.extend(more);
             }
-            Err(cause) if cause.as_db_error().is_some() => {
-                reading.failure.get_or_insert(session::reason(&cause));
+            Err(refusal) => {
+                reading.failure.get_or_insert(refusal.reason());
             }
-            Err(cause) => return Err(unreadable(relation, cause)),
         }
     }
     Ok(reading)
 }
 
-pub(crate) fn unreadable(relation: &Relation, cause: postgres::Error) -> Error {
-    session::internal(&format!("read the rows of {}", relation.title()), &cause)
-}
-
 fn read_once(
-    client: &mut Client,
+    session: &mut Session,
     world: &World,
     relation: &Relation,
-) -> Result<Vec<KnownRow>, postgres::Error> {
+) -> Result<Vec<KnownRow>, Failed> {
     let identity = Identity::of(relation);
     let owner_columns = world.tenancy.owner_columns(relation.oid);
     let query = world.tenancy.owners_query(&world.catalog, relation, &owner_columns);
@@ -177,12 +172,12 @@ fn read_once(
     // What names no owner still shows whose data it is made of: a view, or a table that a trigger
     // copies to.
     let texts: BTreeMap<_, _> = if !has_owners || relation.is_view() {
-        let rows = session::rows(client, &text)?.into_iter();
+        let rows = session.as_auditor(&text)?.into_iter();
         rows.filter_map(|mut row| row.pop().map(|text| (row, text.unwrap_or_default()))).collect()
     } else {
         BTreeMap::new()
     };
-    let rows = session::rows(client, &sql)?.into_iter().map(|mut row| {
+    let rows = session.as_auditor(&sql)?.into_iter().map(|mut row| {
         let age = row.remove(0).and_then(|age| age.parse::<i64>().ok());
         let user = row.pop().flatten();
         let tenant = row.pop().flatten();

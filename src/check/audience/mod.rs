@@ -10,21 +10,30 @@ pub(crate) mod marks;
 pub(crate) mod widening;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
-use postgres::Client;
 use serde::Deserialize;
 
 use crate::actor::Actor;
 use crate::check::audience::marks::{each_mark, mark_id};
 use crate::check::audience::widening::{Followed, Widening};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::migrate::applied::MigrationName;
 use crate::names::QualifiedName;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;
-use crate::session::{self, STEADY, TextRow};
+use crate::refusal::Refusal;
+use crate::session::failed::failing;
+use crate::session::open::Session;
+use crate::session::outcome::{TextRow, as_json, read_json};
 use crate::sql::quote::{identifier, literal, qualified};
+
+/// What could not be done where a question of ours fails.
+const ATTEMPT: &str = "ask who sees what after a migration";
+
+/// How long a statement of a reader may take.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How many users of the data are asked.
 const MOST_USERS: usize = 32;
@@ -92,18 +101,18 @@ impl<'p> Audience<'p> {
     ///
     /// # Errors
     /// A lost connection, or a role that is missing.
-    pub(crate) fn look(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
-        own(client, &format!("begin; {STEADY}"))?;
-        self.meet(client)?;
-        let outcome = if self.readers.len() > 1 { self.ask_all(client, version) } else { Ok(()) };
-        own(client, "rollback")?;
-        outcome
+    pub(crate) fn look(&mut self, session: &mut Session, version: &SqlFile) -> Result<()> {
+        session.undone(|session| {
+            session.steady();
+            self.meet(session)?;
+            if self.readers.len() > 1 { self.ask_all(session, version) } else { Ok(()) }
+        })
     }
 
     /// As [`Self::look`], after rows have come: who sees more for their sake is no finding.
-    pub(crate) fn look_anew(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
+    pub(crate) fn look_anew(&mut self, session: &mut Session, version: &SqlFile) -> Result<()> {
         let known = self.followed.widenings.len();
-        self.look(client, version)?;
+        self.look(session, version)?;
         self.followed.widenings.truncate(known);
         Ok(())
     }
@@ -114,9 +123,9 @@ impl<'p> Audience<'p> {
     }
 
     /// Adds the users that came with this version, and a visitor before the first of them.
-    fn meet(&mut self, client: &mut Client) -> Result<()> {
-        let Some(table) = self.users_table(client)? else { return Ok(()) };
-        let tenants = self.tenants_query(client)?;
+    fn meet(&mut self, session: &mut Session) -> Result<()> {
+        let Some(table) = self.users_table(session)? else { return Ok(()) };
+        let tenants = self.tenants_query(session)?;
         let claims = match self.platform.has_users() {
             true => {
                 "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(\
@@ -131,7 +140,7 @@ impl<'p> Audience<'p> {
             key = identifier(&table.key),
             name = table.sql_name
         );
-        let users: Vec<UserRow> = session::values(client, &sql)?;
+        let users: Vec<UserRow> = read_json(asked(session, &as_json(&sql, "true"))?)?;
         self.followed.of = self.followed.of.max(users.len());
         for user in users {
             let is_known = self.readers.iter().any(|reader| reader.name == user.id);
@@ -149,16 +158,16 @@ impl<'p> Audience<'p> {
         Ok(())
     }
 
-    fn users_table(&self, client: &mut Client) -> Result<Option<Keyed>> {
+    fn users_table(&self, session: &mut Session) -> Result<Option<Keyed>> {
         let default = self.platform.has_users().then_some("auth.users");
         match self.project.config().tenancy.users.as_deref().or(default) {
-            Some(name) => keyed(client, name),
+            Some(name) => keyed(session, name),
             None => Ok(None),
         }
     }
 
     /// A query for each user's first tenant.
-    fn tenants_query(&self, client: &mut Client) -> Result<String> {
+    fn tenants_query(&self, session: &mut Session) -> Result<String> {
         let nobody = "select null::text as id, null::text as tenant".to_owned();
         let Some(members) = &self.project.config().tenancy.members else { return Ok(nobody) };
         let query = format!(
@@ -168,14 +177,15 @@ impl<'p> Audience<'p> {
             tenant = identifier(&members.tenant),
         );
         // The table may not be there yet, or have other columns.
-        let is_there = tolerate(client, &format!("select 1 from ({query}) q limit 0"))?.is_ok();
+        let look = format!("select 1 from ({query}) q limit 0");
+        let is_there = session.tolerate(|session| asked(session, &look))?.is_ok();
         Ok(if is_there { query } else { nobody })
     }
 
-    fn ask_all(&mut self, client: &mut Client, version: &SqlFile) -> Result<()> {
-        let readable = self.readable(client)?;
-        let owners = self.owner_keys(client)?;
-        let telling = telling_marks(client, &readable)?;
+    fn ask_all(&mut self, session: &mut Session, version: &SqlFile) -> Result<()> {
+        let readable = self.readable(session)?;
+        let owners = self.owner_keys(session)?;
+        let telling = telling_marks(session, &readable)?;
         let (mut widenings, mut unread) = (Vec::new(), Vec::new());
         let (mut now, mut others): (HashMap<u64, u64>, HashMap<u64, u64>) = Default::default();
         let mut open: HashMap<(&str, i64), Marks> = HashMap::new();
@@ -185,15 +195,16 @@ impl<'p> Audience<'p> {
             let (shared, asked): (Vec<_>, Vec<_>) =
                 mine.into_iter().partition(|r| open.contains_key(&(role, r.relation)));
             let mut seen: Vec<(&Readable, Marks)> = Vec::new();
-            for (relation, marks) in ask(client, reader, &asked)? {
+            for (relation, marks) in seen_by(session, reader, &asked)? {
                 match marks {
                     Ok(marks) => seen.push((relation, marks)),
-                    Err(cause) => unread.push(format!(
-                        "{}: {} could not read {}.{}: {cause}",
+                    Err(refusal) => unread.push(format!(
+                        "{}: {} could not read {}.{}: {}",
                         told(version),
                         reader.name,
                         relation.schema,
-                        relation.name
+                        relation.name,
+                        refusal.reason()
                     )),
                 }
             }
@@ -255,7 +266,7 @@ impl<'p> Audience<'p> {
         })
     }
 
-    fn readable(&self, client: &mut Client) -> Result<Vec<Readable>> {
+    fn readable(&self, session: &mut Session) -> Result<Vec<Readable>> {
         let mut roles: Vec<&str> = self.readers.iter().map(|reader| reader.actor.role()).collect();
         roles.sort_unstable();
         roles.dedup();
@@ -264,29 +275,32 @@ impl<'p> Audience<'p> {
              where pg_catalog.to_regrole(pg_catalog.quote_ident(name)) is null",
             roles.iter().map(|role| literal(role)).collect::<Vec<_>>().join(", ")
         );
-        let missing = rows(client, &missing)?.into_iter().flatten().flatten().collect::<Vec<_>>();
+        let missing = session
+            .rows(&missing)
+            .map_err(failing(ATTEMPT))?
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect::<Vec<_>>();
         // A migration may make it later.
         roles.retain(|role| !missing.iter().any(|name| name == role));
-        own(
-            client,
-            &format!(
-                "select set_config('leakproof.schemas', {}, true), \
-                 set_config('leakproof.roles', {}, true)",
-                literal(&self.schemas.join("\n")),
-                literal(&roles.join("\n"))
-            ),
-        )?;
-        session::values(client, include_str!("readable.sql"))
+        session.say(format!(
+            "select pg_catalog.set_config('leakproof.schemas', {}, true), \
+             pg_catalog.set_config('leakproof.roles', {}, true)",
+            literal(&self.schemas.join("\n")),
+            literal(&roles.join("\n"))
+        ));
+        session.values(include_str!("readable.sql"))
     }
 
     /// The keys of users and tenants: they name owners, they are not what owners have.
-    fn owner_keys(&self, client: &mut Client) -> Result<HashSet<String>> {
+    fn owner_keys(&self, session: &mut Session) -> Result<HashSet<String>> {
         let mut keys = HashSet::new();
         let tenants = self.project.config().tenancy.tenant.as_deref();
-        let tenants = tenants.map(|name| keyed(client, name)).transpose()?.flatten();
-        for table in self.users_table(client)?.into_iter().chain(tenants) {
+        let tenants = tenants.map(|name| keyed(session, name)).transpose()?.flatten();
+        for table in self.users_table(session)?.into_iter().chain(tenants) {
             let key = identifier(&table.key);
-            let found = rows(client, &format!("select {key}::text from {}", table.sql_name))?;
+            let found = asked(session, &format!("select {key}::text from {}", table.sql_name))?;
             keys.extend(found.into_iter().flatten().flatten());
         }
         Ok(keys)
@@ -305,7 +319,7 @@ fn sql_name(name: &str) -> String {
 }
 
 /// The table of that name and its primary key, if it is there and has one of one column.
-fn keyed(client: &mut Client, name: &str) -> Result<Option<Keyed>> {
+fn keyed(session: &mut Session, name: &str) -> Result<Option<Keyed>> {
     let sql_name = sql_name(name);
     let key = format!(
         "select a.attname from pg_catalog.pg_index i \
@@ -313,7 +327,7 @@ fn keyed(client: &mut Client, name: &str) -> Result<Option<Keyed>> {
          where i.indrelid = pg_catalog.to_regclass({}) and i.indisprimary and i.indnatts = 1",
         literal(&sql_name)
     );
-    let key = rows(client, &key)?.into_iter().flatten().flatten().next();
+    let key = session.rows(&key).map_err(failing(ATTEMPT))?.into_iter().flatten().flatten().next();
     Ok(key.map(|key| Keyed { sql_name, key }))
 }
 
@@ -322,7 +336,7 @@ fn told(file: &SqlFile) -> MigrationName {
 }
 
 /// The texts that are in only one row of some relation, whoever sees it.
-fn telling_marks(client: &mut Client, readable: &[Readable]) -> Result<HashSet<u64>> {
+fn telling_marks(session: &mut Session, readable: &[Readable]) -> Result<HashSet<u64>> {
     let relations: BTreeMap<i64, String> = readable
         .iter()
         .map(|r| (r.relation, format!("select * from {}", qualified(&r.schema, &r.name))))
@@ -330,9 +344,8 @@ fn telling_marks(client: &mut Client, readable: &[Readable]) -> Result<HashSet<u
     let mut telling = HashSet::new();
     for statement in relations.values() {
         // A view of its own may raise for us; then others do not tell by it.
-        let Ok(found) = tolerate(client, &format!("select {}", json_of(statement)))? else {
-            continue;
-        };
+        let query = format!("select {}", json_of(statement));
+        let Ok(found) = session.tolerate(|session| asked(session, &query))? else { continue };
         let mut counts: HashMap<u64, usize> = HashMap::new();
         for row in found.into_iter().flatten().flatten() {
             let mut in_row = HashSet::new();
@@ -354,37 +367,34 @@ fn json_of(statement: &str) -> String {
 }
 
 /// The marks of a relation, or why it could not be read.
-type Answer = Result<Marks, String>;
+type Answer = Result<Marks, Refusal>;
 
 /// What a reader sees of each relation: all at once, or one by one where one fails.
-fn ask<'r>(
-    client: &mut Client,
+fn seen_by<'r>(
+    session: &mut Session,
     reader: &Reader,
     relations: &[&'r Readable],
 ) -> Result<Vec<(&'r Readable, Answer)>> {
-    let become_reader =
-        format!("set local statement_timeout = '10s'; {}", reader.actor.become_sql());
     let statements: Vec<String> = relations
         .iter()
         .enumerate()
         .map(|(at, relation)| format!("select {at}, {}", json_of(&relation.statement())))
         .collect();
-    if let Ok(found) = tolerate(client, &format!("{become_reader}; {}", statements.join("; ")))? {
+    if let Ok(found) = ask_as(session, reader, &statements.join("; "))? {
         let marks = marks_of(found, relations.len());
         return Ok(relations.iter().copied().zip(marks.into_iter().map(Ok)).collect());
     }
     let mut answers = Vec::new();
     for relation in relations {
         let statement = format!("select 0, {}", json_of(&relation.statement()));
-        let answer = tolerate(client, &format!("{become_reader}; {statement}"))?;
+        let answer = ask_as(session, reader, &statement)?;
         let answer = answer.map(|found| marks_of(found, 1).into_iter().flatten().collect());
         answers.push((*relation, answer));
     }
     Ok(answers)
 }
 
-/// The marks of so many statements; each row begins with the place of its own. What becoming a
-/// reader answers has no such place, and is of nobody.
+/// The marks of so many statements; each row begins with the place of its own.
 fn marks_of(found: Vec<TextRow>, statements: usize) -> Vec<Marks> {
     let mut marks: Vec<Marks> = vec![Vec::new(); statements];
     for row in found {
@@ -397,26 +407,20 @@ fn marks_of(found: Vec<TextRow>, statements: usize) -> Vec<Marks> {
     marks
 }
 
-/// Runs statements and takes them back; gives the rows, or what the server says to them.
-fn tolerate(client: &mut Client, sql: &str) -> Result<Result<Vec<TextRow>, String>> {
-    own(client, "savepoint look")?;
-    let answer = session::rows(client, sql);
-    own(client, "rollback to savepoint look; release savepoint look")?;
-    match answer {
-        Ok(rows) => Ok(Ok(rows)),
-        Err(cause) if cause.as_db_error().is_some() => Ok(Err(session::reason(&cause))),
-        Err(cause) => Err(lost(&cause)),
-    }
+/// Asks as a reader; gives the rows, or what the server says to it.
+fn ask_as(
+    session: &mut Session,
+    reader: &Reader,
+    sql: &str,
+) -> Result<Result<Vec<TextRow>, Refusal>> {
+    session.tolerate(|session| {
+        session.as_actor(reader.actor.impersonation(), Some(LIMIT), |session| {
+            session.rows(sql).map_err(failing(ATTEMPT))
+        })
+    })
 }
 
-fn rows(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
-    session::rows(client, sql).map_err(|cause| lost(&cause))
-}
-
-fn own(client: &mut Client, sql: &str) -> Result<()> {
-    client.batch_execute(sql).map_err(|cause| lost(&cause))
-}
-
-fn lost(cause: &postgres::Error) -> Error {
-    session::internal("ask who sees what after a migration", cause)
+/// Asks as who sees all rows.
+fn asked(session: &mut Session, query: &str) -> Result<Vec<TextRow>> {
+    session.as_auditor(query).map_err(failing(ATTEMPT))
 }

@@ -12,6 +12,7 @@ declare
     of_table text;
     of_column text;
     of_constraint text;
+    of_datatype text;
 begin
     for attempt in select e.value from pg_catalog.json_array_elements(attempts::json) e loop
         begin
@@ -40,11 +41,13 @@ begin
                 of_schema = schema_name,
                 of_table = table_name,
                 of_column = column_name,
-                of_constraint = constraint_name;
+                of_constraint = constraint_name,
+                of_datatype = pg_datatype_name;
             return next pg_catalog.json_build_object('refused', pg_catalog.json_build_object(
-                'sqlstate', state, 'message', said, 'detail', more, 'hint', advice,
-                'schema', of_schema, 'table', of_table, 'column', of_column,
-                'constraint', of_constraint
+                'sqlstate', state, 'message', said, 'detail', nullif(more, ''),
+                'hint', nullif(advice, ''), 'schema', nullif(of_schema, ''),
+                'table', nullif(of_table, ''), 'column', nullif(of_column, ''),
+                'constraint', nullif(of_constraint, ''), 'datatype', nullif(of_datatype, '')
             ))::text;
         end;
     end loop;

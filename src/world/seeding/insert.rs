@@ -1,16 +1,15 @@
 //! Puts the rows of a table in: all of them in one round trip, and those that the database refuses
 //! once more, one by one, with what it said about them.
 
-use postgres::Client;
-
 use crate::actor::Actor;
 use crate::catalog::{Column, Relation};
 use crate::error::Result;
-use crate::session;
+use crate::refusal::Refusal;
+use crate::session::failed::failing;
+use crate::session::impersonation::Impersonation;
+use crate::session::open::Session;
 use crate::sql::quote::{equals, identifier, qualified};
-use crate::world::seeding::attempt::{
-    Attempt, Outcome, Refusal, castable, lost, try_all, try_until,
-};
+use crate::world::seeding::attempt::{Attempt, Outcome, SEED, castable, try_all, try_until};
 use crate::world::seeding::parents::is_nullable;
 use crate::world::seeding::pool::draft::For;
 use crate::world::seeding::pool::pool;
@@ -28,32 +27,36 @@ struct Planned {
 impl World {
     /// Makes the rows of every branch of a relation. The first of a branch must succeed; the others
     /// may be impossible where a key allows one row per owner.
-    pub(crate) fn seed_relation(&mut self, client: &mut Client, relation: &Relation) -> Result<()> {
+    pub(crate) fn seed_relation(
+        &mut self,
+        session: &mut Session,
+        relation: &Relation,
+    ) -> Result<()> {
         let branches = self.branches(relation);
-        self.make_promises(client, relation, &branches)?;
+        self.make_promises(session, relation, &branches)?;
         // A row that refers to another of its table needs what the first became.
         let is_own_parent = relation.foreign_keys.iter().any(|f| f.target == relation.oid);
         let at_a_time = if is_own_parent { 1 } else { branches.len().max(1) };
         for some in branches.chunks(at_a_time) {
-            self.seed_branches(client, relation, some)?;
+            self.seed_branches(session, relation, some)?;
         }
         Ok(())
     }
 
     fn seed_branches(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branches: &[Branch],
     ) -> Result<()> {
         let Some(first) = branches.first() else { return Ok(()) };
         let mut there = Vec::new();
         for branch in branches {
-            if self.adopt_only_row(client, relation, branch)? {
+            if self.adopt_only_row(session, relation, branch)? {
                 there.push(branch);
             }
         }
-        if !there.contains(&first) && self.seed_first(client, relation, first)? {
+        if !there.contains(&first) && self.seed_first(session, relation, first)? {
             there.push(first);
         }
         let varied: Vec<Variant> = (0..self.variety(relation)).map(Variant::Varied).collect();
@@ -79,13 +82,13 @@ impl World {
                 }
             }
         }
-        for Planned { branch, variant, .. } in self.store(client, relation, planned)? {
+        for Planned { branch, variant, .. } in self.store(session, relation, planned)? {
             if variant == Variant::Full {
                 missing.push(branch);
             }
         }
         for branch in missing {
-            self.seed_first(client, relation, &branch)?;
+            self.seed_first(session, relation, &branch)?;
         }
         Ok(())
     }
@@ -93,14 +96,14 @@ impl World {
     /// Stores what can be, and gives back the rest.
     fn store(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         planned: Vec<Planned>,
     ) -> Result<Vec<Planned>> {
         let attempts: Vec<Attempt> =
             planned.iter().map(|row| self.attempt(relation, &row.values, None)).collect();
         let (mut named, mut rest) = (Vec::new(), Vec::new());
-        for (row, outcome) in planned.into_iter().zip(try_all(client, &attempts)?) {
+        for (row, outcome) in planned.into_iter().zip(try_all(session, &attempts)?) {
             // A default or trigger may ask who writes. What is not needed is not asked for twice
             // where the values themselves are refused.
             let is_again = match &outcome {
@@ -122,7 +125,7 @@ impl World {
             .iter()
             .map(|row| self.attempt(relation, &row.values, self.somebody_of(&row.branch)))
             .collect();
-        for (row, outcome) in named.into_iter().zip(try_all(client, &attempts)?) {
+        for (row, outcome) in named.into_iter().zip(try_all(session, &attempts)?) {
             match outcome {
                 Outcome::Stored(stored) => {
                     self.remember(relation, &row.branch, row.variant, stored)
@@ -136,11 +139,11 @@ impl World {
     /// Makes the first row of a branch, by all means; tells whether it is there.
     pub(crate) fn seed_first(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
     ) -> Result<bool> {
-        match self.insert(client, relation, branch, &Values::new(), 0)? {
+        match self.insert(session, relation, branch, &Values::new(), 0)? {
             Ok(()) => Ok(true),
             Err(reason) => {
                 let rows = self.seeded.get(&relation.oid);
@@ -186,8 +189,10 @@ impl World {
             true => String::from("set constraints all deferred; "),
             false => String::new(),
         };
-        before.push_str(&name.map_or(String::new(), Actor::claim_sql));
-        Attempt { before, statement, after: name.map_or(String::new(), Actor::unclaim_sql) }
+        let request = name.map(Actor::impersonation);
+        before.extend(request.and_then(Impersonation::claims));
+        let after = request.and_then(Impersonation::no_claims).unwrap_or_default();
+        Attempt { before, statement, after }
     }
 
     /// Who would write a row of the branch.
@@ -203,11 +208,11 @@ impl World {
     /// among `rows`, or what the database said to each.
     pub(crate) fn try_rows(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         rows: &[Values],
-    ) -> Result<Result<usize, Vec<Option<Refusal>>>> {
+    ) -> Result<Result<usize, Vec<Option<Box<Refusal>>>>> {
         let mut said = Vec::new();
         let somebody = self.somebody_of(branch);
         let names = std::iter::once(None).chain(somebody.map(Some));
@@ -215,7 +220,7 @@ impl World {
             .flat_map(|name| rows.iter().map(move |values| (values, name)))
             .map(|(values, name)| self.attempt(relation, values, name))
             .collect();
-        for (at, outcome) in try_until(client, &attempts)?.into_iter().enumerate() {
+        for (at, outcome) in try_until(session, &attempts)?.into_iter().enumerate() {
             match outcome {
                 Outcome::Stored(stored) => {
                     self.remember(relation, branch, Variant::Full, stored);
@@ -229,7 +234,11 @@ impl World {
     }
 
     /// Finds for each type whose usual value it refuses, such as that of a domain, one it takes.
-    pub(crate) fn learn_types(&mut self, client: &mut Client, tables: &[&Relation]) -> Result<()> {
+    pub(crate) fn learn_types(
+        &mut self,
+        session: &mut Session,
+        tables: &[&Relation],
+    ) -> Result<()> {
         let of = For { owner: "A/alice", seed: "public.leakproof A/alice full" };
         let is_open = |column: &&Column| !column.is_generated && column.identity.is_empty();
         let mut columns: Vec<(&Relation, &Column)> = Vec::new();
@@ -250,7 +259,7 @@ impl World {
             .map(|name| (*name, sample(name).and_then(|(_, c)| usual(c)).into_iter().collect()))
             .collect();
         let lists: Vec<(&str, &[String])> = asked.iter().map(|(t, v)| (*t, v.as_slice())).collect();
-        let fitting = castable(client, &lists)?;
+        let fitting = castable(session, &lists)?;
         let odd: Vec<&str> = types
             .iter()
             .zip(fitting)
@@ -264,7 +273,7 @@ impl World {
             .map(|(relation, column)| (column.type_name.as_str(), pool(relation, column, of)))
             .collect();
         let lists: Vec<(&str, &[String])> = pools.iter().map(|(t, v)| (*t, v.as_slice())).collect();
-        let fitting = castable(client, &lists)?;
+        let fitting = castable(session, &lists)?;
         for ((relation, column), fits) in odd.into_iter().zip(fitting) {
             if let Some(place) = fits.first() {
                 self.learned.insert((relation.oid, column.name.clone()), *place);
@@ -277,7 +286,7 @@ impl World {
     /// to them and may do so before they are there.
     fn make_promises(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branches: &[Branch],
     ) -> Result<()> {
@@ -299,14 +308,14 @@ impl World {
             // It alone waits; what else may wait is answered at once.
             if let Some(name) = name {
                 let sql = set_constraint(relation, name, "deferred");
-                session::rows(client, &sql).map_err(|cause| lost(&cause))?;
+                session.run(&sql).map_err(failing(SEED))?;
             }
         }
         Ok(())
     }
 
     /// Takes back rows that refer to rows of this table which could not be made.
-    pub(crate) fn keep_promises(&mut self, client: &mut Client, target: &Relation) -> Result<()> {
+    pub(crate) fn keep_promises(&mut self, session: &mut Session, target: &Relation) -> Result<()> {
         let before = self.promised.len();
         self.promised.retain(|(oid, _), _| *oid != target.oid);
         if self.promised.len() == before {
@@ -358,14 +367,18 @@ impl World {
                     statement: "select pg_catalog.to_json(array['']::text[])".into(),
                     after: String::new(),
                 });
-                try_all(client, &attempts)?;
+                try_all(session, &attempts)?;
             }
         }
         Ok(())
     }
 
     /// Sets the references that had to wait until what they refer to was there.
-    pub(crate) fn close_cycles(&mut self, client: &mut Client, tables: &[&Relation]) -> Result<()> {
+    pub(crate) fn close_cycles(
+        &mut self,
+        session: &mut Session,
+        tables: &[&Relation],
+    ) -> Result<()> {
         for relation in tables {
             for foreign_key in relation.foreign_keys.iter().filter(|f| is_nullable(relation, f)) {
                 if !self.came_later(tables, relation, foreign_key.target) {
@@ -416,7 +429,7 @@ impl World {
                     attempts.push(Attempt { statement, ..Attempt::default() });
                     places.push(place);
                 }
-                let outcomes = try_all(client, &attempts)?;
+                let outcomes = try_all(session, &attempts)?;
                 for (place, outcome) in places.into_iter().zip(outcomes) {
                     if let (Outcome::Stored(stored), Some(rows)) =
                         (outcome, self.seeded.get_mut(&relation.oid))
@@ -437,7 +450,7 @@ impl World {
     /// Where an owner can have one row only, the one that is there: a trigger may have made it.
     fn adopt_only_row(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
     ) -> Result<bool> {
@@ -446,7 +459,7 @@ impl World {
         let only = relation.arbiters.iter().find(|a| a.is_plain && is_of_owners(&a.columns));
         let Some(only) = only else { return Ok(false) };
         match self.values(relation, branch, Variant::Full) {
-            Ok(planned) => self.adopt(client, relation, branch, &planned, &only.columns),
+            Ok(planned) => self.adopt(session, relation, branch, &planned, &only.columns),
             Err(_) => Ok(false),
         }
     }
@@ -455,7 +468,7 @@ impl World {
     /// far as it takes it.
     pub(crate) fn adopt(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         values: &Values,
@@ -493,7 +506,7 @@ impl World {
             .into_iter()
             .map(|statement| Attempt { statement, ..Attempt::default() })
             .collect();
-        for outcome in try_until(client, &attempts)? {
+        for outcome in try_until(session, &attempts)? {
             if let Outcome::Stored(stored) = outcome {
                 self.remember(relation, branch, Variant::Full, stored);
                 return Ok(true);
@@ -504,16 +517,10 @@ impl World {
 
     /// Makes deferred constraints answer at once from here on: nothing is ever committed, so what
     /// waits for the commit would never stop a probe.
-    pub(crate) fn settle(&self, client: &mut Client) -> Result<()> {
-        let settle = "savepoint settle; set constraints all immediate; release savepoint settle";
-        let Err(cause) = session::rows(client, settle) else { return Ok(()) };
-        if cause.as_db_error().is_none() {
-            return Err(lost(&cause));
-        }
-        // The generated rows break one themselves; then they all go on waiting.
-        session::rows(client, "rollback to savepoint settle; release savepoint settle")
-            .map(drop)
-            .map_err(|cause| lost(&cause))
+    pub(crate) fn settle(&self, session: &mut Session) -> Result<()> {
+        // Where the generated rows break one themselves, they all go on waiting.
+        let outcome = session.kept_unless_refused("set constraints all immediate");
+        outcome.map(drop).map_err(failing(SEED))
     }
 
     /// The seed of the next row of a branch.

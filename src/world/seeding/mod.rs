@@ -15,13 +15,12 @@ pub(crate) mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use postgres::Client;
-
 use crate::actor::Actor;
 use crate::catalog::{Catalog, Oid, Relation};
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::project::files::SqlFile;
+use crate::session::open::Session;
 use crate::tenancy::Tenancy;
 use crate::world::owner_names::OwnerNames;
 use crate::world::value::World;
@@ -34,7 +33,7 @@ impl World {
     /// A lost connection, or a row of `own_rows` that is refused; what else the database refuses is
     /// remembered in `unseeded`.
     pub(crate) fn seed(
-        client: &mut Client,
+        session: &mut Session,
         catalog: Arc<Catalog>,
         tenancy: Tenancy,
         platform: Platform,
@@ -57,24 +56,24 @@ impl World {
             names: OwnerNames::default(),
         };
         world.names = OwnerNames::of(&catalog, &world.tenancy, &world.actors)?;
-        attempt::prepare(client)?;
+        attempt::prepare(session)?;
         let order = world.seeding_order(wanted);
         world.coming = order.iter().copied().collect();
         let tables: Vec<&Relation> =
             order.iter().filter_map(|oid| catalog.relation(*oid)).collect();
-        world.learn_types(client, &tables)?;
+        world.learn_types(session, &tables)?;
         for relation in &tables {
-            world.seed_relation(client, relation)?;
+            world.seed_relation(session, relation)?;
             world.coming.remove(&relation.oid);
-            world.keep_promises(client, relation)?;
+            world.keep_promises(session, relation)?;
         }
-        world.close_cycles(client, &tables)?;
-        world.take_own_rows(client, own_rows, &tables)?;
+        world.close_cycles(session, &tables)?;
+        world.take_own_rows(session, own_rows, &tables)?;
         world.forget_overcome();
-        attempt::clear(client)?;
-        world.end_memberships(client)?;
-        world.names.joined = world.names.read_joined(client, &catalog, &world.tenancy)?;
-        world.settle(client)?;
+        attempt::clear(session)?;
+        world.end_memberships(session)?;
+        world.names.joined = world.names.read_joined(session, &catalog, &world.tenancy)?;
+        world.settle(session)?;
         Ok(world)
     }
 

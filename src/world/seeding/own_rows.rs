@@ -1,17 +1,16 @@
 //! Rows that somebody wrote because none could be made: put in when all else is there, then taken for
 //! those of the owners that have none.
 
-use postgres::Client;
-
 use crate::catalog::Relation;
 use crate::error::{Error, Result};
 use crate::project::files::SqlFile;
 use crate::project::guard::refuse_unguardable;
-use crate::session::{self, STEADY, TextRow};
+use crate::session::failed::failing;
+use crate::session::open::Session;
 use crate::sql::quote::literal;
 use crate::sql::statement;
 use crate::world::rows::PLACE;
-use crate::world::seeding::attempt::lost;
+use crate::world::seeding::attempt::SEED;
 use crate::world::seeding::insert::whole_row;
 use crate::world::seeding::seed::Variant;
 use crate::world::value::{Branch, World};
@@ -23,7 +22,7 @@ impl World {
     /// A statement that fails, with its file and line, or one that would end the transaction.
     pub(crate) fn take_own_rows(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         files: &[&SqlFile],
         tables: &[&Relation],
     ) -> Result<()> {
@@ -31,16 +30,17 @@ impl World {
             return Ok(());
         }
         for file in files {
-            put_in(client, file)?;
+            put_in(session, file)?;
         }
         // What the files have set is not to be what the people find.
-        let put_back = format!("reset session authorization; reset role; reset all; {STEADY}");
-        ask(client, &put_back)?;
+        let put_back = "reset session authorization; reset role; reset all";
+        session.run(put_back).map_err(failing(SEED))?;
+        session.steady();
         for relation in tables {
             self.unseeded.remove(&relation.oid);
             for (branch, _) in self.refused.remove(&relation.oid).unwrap_or_default() {
-                if !self.take_row(client, relation, &branch)? {
-                    self.seed_first(client, relation, &branch)?;
+                if !self.take_row(session, relation, &branch)? {
+                    self.seed_first(session, relation, &branch)?;
                 }
             }
         }
@@ -50,7 +50,7 @@ impl World {
     /// Takes the first row of a branch that is there; tells whether there is one.
     fn take_row(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
     ) -> Result<bool> {
@@ -59,7 +59,7 @@ impl World {
         let owner = [tenant, user.and_then(|actor| actor.user()).map(str::to_owned)];
         let query = self.tenancy.owners_query(&self.catalog, relation, &[]);
         let query = query.replacen("select ", &format!("select {PLACE}, "), 1);
-        let rows = ask(client, &query)?;
+        let rows = session.as_auditor(&query).map_err(failing(SEED))?;
         let place = rows.iter().find(|row| row[1..] == owner).and_then(|row| row[0].as_deref());
         let Some(place) = place else { return Ok(false) };
         let row = format!(
@@ -68,7 +68,8 @@ impl World {
             relation.sql_name(),
             literal(place)
         );
-        let Some(text) = ask(client, &row)?.into_iter().flatten().flatten().next() else {
+        let found = session.as_auditor(&row).map_err(failing(SEED))?;
+        let Some(text) = found.into_iter().flatten().flatten().next() else {
             return Ok(false);
         };
         let stored = serde_json::from_str(&text)
@@ -81,11 +82,7 @@ impl World {
 /// How a statement begins that adds rows, or that says who does.
 const ADDS_ROWS: [&str; 4] = ["insert", "copy", "select", "set"];
 
-fn ask(client: &mut Client, sql: &str) -> Result<Vec<TextRow>> {
-    session::rows(client, sql).map_err(|cause| lost(&cause))
-}
-
-fn put_in(client: &mut Client, file: &SqlFile) -> Result<()> {
+fn put_in(session: &mut Session, file: &SqlFile) -> Result<()> {
     refuse_unguardable(file)?;
     for statement in statement::split(file.sql()) {
         let line = statement::line_of(file.sql(), statement.first_word);
@@ -97,16 +94,15 @@ fn put_in(client: &mut Client, file: &SqlFile) -> Result<()> {
                 .help(format!("use {} only", ADDS_ROWS.join(", "))));
         }
         let done = match statement.data {
-            Some(rows) => session::copy_in(client, statement.text, rows),
-            None => client.batch_execute(statement.text),
+            Some(rows) => session.copy_in(statement.text, rows),
+            None => session.execute(statement.text),
         };
-        done.map_err(|cause| {
-            Error::new(format!("`{}` failed at line {line}", file.path().display()))
-                .cause(session::reason(&cause))
-                .help(
-                    "the rows of the world are put in after all that leakproof could make; without \
+        done.map_err(|failed| {
+            let fact = format!("`{}` failed at line {line}", file.path().display());
+            failed.error(fact).help(
+                "the rows of the world are put in after all that leakproof could make; without \
                      this file the report has a new one to fill in",
-                )
+            )
         })?;
     }
     Ok(())

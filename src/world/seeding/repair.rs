@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use postgres::Client;
-
-use crate::catalog::{Catalog, Column, Relation};
+use crate::catalog::{Arbiter, Catalog, Column, Relation};
 use crate::error::Result;
+use crate::refusal::Refusal;
+use crate::session::open::Session;
 use crate::sql::quote::identifier;
 use crate::sql::statement::has_name;
 use crate::tenancy::Root;
 use crate::tenancy::keys::key_value;
-use crate::world::seeding::attempt::Refusal;
 use crate::world::seeding::pool::draft::{For, number};
 use crate::world::seeding::pool::{is_broad, pool};
 use crate::world::seeding::seed::Variant;
@@ -49,8 +48,8 @@ struct Search {
     filled: BTreeSet<String>,
     /// Those whose value another row decides.
     fixed: BTreeSet<String>,
-    /// What refused, each once.
-    seen: BTreeSet<String>,
+    /// What refused, each once: the SQLSTATE, the constraint and the column.
+    seen: BTreeSet<(String, Option<String>, Option<String>)>,
     /// Whether a check is among it.
     is_checked: bool,
     /// Whether only the checks that refused are looked at, not all of the table.
@@ -69,7 +68,7 @@ impl World {
     /// Only a lost connection; the inner error is the database's reason.
     pub(crate) fn insert(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         fixed: &Values,
@@ -77,7 +76,7 @@ impl World {
     ) -> Result<Result<(), String>> {
         let mut planned = self.planned(relation, branch, fixed);
         for _ in 0..relation.foreign_keys.len() {
-            if planned.is_ok() || !self.make_parent(client, relation, branch, depth)? {
+            if planned.is_ok() || !self.make_parent(session, relation, branch, depth)? {
                 break;
             }
             planned = self.planned(relation, branch, fixed);
@@ -87,15 +86,15 @@ impl World {
             Err(reason) => return Ok(Err(reason)),
         };
         let mut said =
-            match self.try_rows(client, relation, branch, std::slice::from_ref(&planned))? {
+            match self.try_rows(session, relation, branch, std::slice::from_ref(&planned))? {
                 Ok(_) => return Ok(Ok(())),
                 Err(said) => said,
             };
         let first = said.first().cloned().flatten();
         let mut reason = match (&first, said.last().cloned().flatten()) {
             // What is said in the name of its user is nearer to the point.
-            (_, Some(last)) => last.reason(),
-            (Some(first), None) => first.reason(),
+            (_, Some(last)) => last.reason_with_constraint(),
+            (Some(first), None) => first.reason_with_constraint(),
             (None, None) => "a trigger swallowed the row".into(),
         };
         let fixed_columns = fixed.keys().cloned().collect();
@@ -106,7 +105,7 @@ impl World {
                 if self.note(relation, refusal, &mut search) {
                     is_new = true;
                     // Where no way around this one is found, it is what is in the way.
-                    reason = refusal.reason();
+                    reason = refusal.reason_with_constraint();
                 }
             }
             let is_unique = !search.unlike.is_empty();
@@ -119,11 +118,11 @@ impl World {
                     break;
                 }
             }
-            let mut rows = self.alternatives(client, relation, branch, &planned, &search)?;
+            let mut rows = self.alternatives(session, relation, branch, &planned, &search)?;
             if rows.is_empty() && search.is_checked && !search.is_narrow {
                 // Another check may be what cannot be met; each by itself says which.
                 search.is_narrow = true;
-                rows = self.alternatives(client, relation, branch, &planned, &search)?;
+                rows = self.alternatives(session, relation, branch, &planned, &search)?;
             }
             if rows.is_empty() && is_new && is_unique {
                 search.mixes += 1;
@@ -136,7 +135,7 @@ impl World {
                 rows.truncate(FEW);
             }
             let plain: Vec<Values> = rows.iter().map(|(values, _)| values.clone()).collect();
-            match self.try_rows(client, relation, branch, &plain)? {
+            match self.try_rows(session, relation, branch, &plain)? {
                 Ok(at) => {
                     if !is_unique {
                         self.learn(relation, &rows[at].1);
@@ -146,22 +145,22 @@ impl World {
                 Err(refusals) => said = refusals,
             }
         }
-        if self.find_made(client, relation, branch, &planned, &said)? {
+        if self.find_made(session, relation, branch, &planned, &said)? {
             return Ok(Ok(()));
         }
         if !search.unlike.is_empty()
-            && self.insert_below_new_parents(client, relation, branch, (&planned, fixed), depth)?
+            && self.insert_below_new_parents(session, relation, branch, (&planned, fixed), depth)?
         {
             return Ok(Ok(()));
         }
-        let changes = self.single_changes(client, relation, branch, &planned)?;
-        if !changes.is_empty() && self.try_rows(client, relation, branch, &changes)?.is_ok() {
+        let changes = self.single_changes(session, relation, branch, &planned)?;
+        if !changes.is_empty() && self.try_rows(session, relation, branch, &changes)?.is_ok() {
             return Ok(Ok(()));
         }
         // It may be answered well only at the end of the transaction.
         if relation.is_deferrable && !self.is_waiting {
             self.is_waiting = true;
-            if self.try_rows(client, relation, branch, &[planned])?.is_ok() {
+            if self.try_rows(session, relation, branch, &[planned])?.is_ok() {
                 return Ok(Ok(()));
             }
             self.is_waiting = false;
@@ -182,16 +181,16 @@ impl World {
 
     /// Takes note of what refused; tells whether that is new.
     fn note(&self, relation: &Relation, refusal: &Refusal, search: &mut Search) -> bool {
-        let is_of_it = refusal.table.is_empty() || self.is_part_of(refusal, relation);
+        let is_of_it = refusal.table.is_none() || self.is_part_of(refusal, relation);
         if !is_of_it {
             return false;
         }
-        let name = format!("{} {} {}", refusal.sqlstate, refusal.constraint, refusal.column);
-        if !search.seen.insert(name) {
+        let Refusal { sqlstate, constraint, column, .. } = refusal;
+        if !search.seen.insert((sqlstate.clone(), constraint.clone(), column.clone())) {
             return false;
         }
-        let check = relation.checks.iter().find(|check| check.name == refusal.constraint);
-        match (refusal.sqlstate.as_str(), check) {
+        let check = relation.checks.iter().find(|check| Some(&check.name) == constraint.as_ref());
+        match (sqlstate.as_str(), check) {
             ("23514", Some(check)) => {
                 search.columns.extend(check.columns.clone());
                 search.is_checked = true;
@@ -203,9 +202,9 @@ impl World {
                 search.unlike.extend(columns.clone());
                 search.arbiters.push(columns);
             }
-            ("23502", _) if !refusal.column.is_empty() => {
-                search.columns.insert(refusal.column.clone());
-                search.filled.insert(refusal.column.clone());
+            ("23502", _) if column.is_some() => {
+                search.columns.extend(column.clone());
+                search.filled.extend(column.clone());
             }
             ("23503", _) => {
                 let of_it = relation.foreign_keys.iter().filter(|f| f.columns.len() == 1);
@@ -225,14 +224,13 @@ impl World {
 
     /// Whether a refusal is of the relation itself, or of a partition of it.
     fn is_part_of(&self, refusal: &Refusal, relation: &Relation) -> bool {
-        let is_itself = refusal.table == relation.name && refusal.schema == relation.schema;
-        is_itself || relation.bounds.is_some()
+        refusal.is_about(&relation.schema, &relation.name) || relation.bounds.is_some()
     }
 
     /// Rows that satisfy all that is known, the likeliest first, and what was chosen for each.
     fn alternatives(
         &self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         planned: &Values,
@@ -264,7 +262,7 @@ impl World {
             }
             _ => Order::Likely,
         };
-        let solutions = solve(client, relation, choices, &conditions, order)?;
+        let solutions = solve(session, relation, choices, &conditions, order)?;
         let rows = solutions.into_iter().map(|solution| {
             let mut values = planned.clone();
             for (column, candidate) in &solution {
@@ -362,7 +360,7 @@ impl World {
     /// Makes the row that a foreign key needs; tells whether it is there now.
     fn make_parent(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         depth: usize,
@@ -371,13 +369,13 @@ impl World {
             return Ok(false);
         };
         let target = foreign_key.target;
-        self.make_spare(client, target, branch, fixed, depth)
+        self.make_spare(session, target, branch, fixed, depth)
     }
 
     /// One more row of a table, for others to refer to.
     fn make_spare(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         target: i64,
         branch: &Branch,
         fixed: Values,
@@ -406,24 +404,24 @@ impl World {
                 fixed.entry(name.clone()).or_insert(Some(value));
             }
         }
-        let made = self.insert(client, target, &branch, &fixed, depth + 1)?;
+        let made = self.insert(session, target, &branch, &fixed, depth + 1)?;
         Ok(made.is_ok())
     }
 
     /// A row that is there although nothing was inserted: made by a trigger, or put elsewhere.
     fn find_made(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         planned: &Values,
-        said: &[Option<Refusal>],
+        said: &[Option<Box<Refusal>>],
     ) -> Result<bool> {
         let mut keys: Vec<Vec<String>> = Vec::new();
         for refusal in said {
             match refusal {
                 Some(refusal) if refusal.sqlstate == "23505" => {
-                    let arbiter = relation.arbiters.iter().find(|a| a.name == refusal.constraint);
+                    let arbiter = relation.arbiters.iter().find(|a| is_named(a, refusal));
                     keys.extend(arbiter.filter(|a| a.is_plain).map(|a| a.columns.clone()));
                 }
                 None => keys.extend(relation.key().map(<[String]>::to_vec)),
@@ -432,7 +430,7 @@ impl World {
         }
         keys.dedup();
         for key in keys {
-            if self.adopt(client, relation, branch, planned, &key)? {
+            if self.adopt(session, relation, branch, planned, &key)? {
                 return Ok(true);
             }
         }
@@ -442,7 +440,7 @@ impl World {
     /// Where a reference must be unique and all rows are taken: one more of those.
     fn insert_below_new_parents(
         &mut self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         (planned, fixed): (&Values, &Values),
@@ -471,7 +469,7 @@ impl World {
                 .map(|(own, other)| (other.clone(), planned.get(own).cloned().flatten()))
                 .collect();
             let before = self.seeded.get(&foreign_key.target).cloned().unwrap_or_default();
-            if !self.make_spare(client, foreign_key.target, branch, of_owner, depth)? {
+            if !self.make_spare(session, foreign_key.target, branch, of_owner, depth)? {
                 continue;
             }
             let rows = self.seeded.get(&foreign_key.target).map_or(&[][..], Vec::as_slice);
@@ -484,7 +482,7 @@ impl World {
             for (name, value) in fixed {
                 values.entry(name.clone()).or_insert(value.clone());
             }
-            if self.insert(client, relation, branch, &values, depth + 1)?.is_ok() {
+            if self.insert(session, relation, branch, &values, depth + 1)?.is_ok() {
                 return Ok(true);
             }
         }
@@ -504,7 +502,7 @@ impl World {
     /// want: defaults, NULLs, and each value that matters in each column.
     fn single_changes(
         &self,
-        client: &mut Client,
+        session: &mut Session,
         relation: &Relation,
         branch: &Branch,
         planned: &Values,
@@ -531,7 +529,7 @@ impl World {
         let search = Search::default();
         for column in relation.columns.iter().filter(|c| is_free(&c.name) && !c.is_generated) {
             let choice = self.choice(relation, column, branch, planned, &search);
-            let solutions = solve(client, relation, vec![choice], &[], Order::Likely)?;
+            let solutions = solve(session, relation, vec![choice], &[], Order::Likely)?;
             for candidate in
                 solutions.into_iter().take(12).flatten().map(|(_, candidate)| candidate)
             {
@@ -624,8 +622,12 @@ fn closure(relation: &Relation, search: &Search) -> (BTreeSet<String>, Vec<Condi
 
 /// The columns of the constraint or index that refused, which a partition has under another name.
 fn arbiter_columns(catalog: &Catalog, relation: &Relation, refusal: &Refusal) -> Vec<String> {
-    let title = format!("{}.{}", refusal.schema, refusal.table);
-    let owner = catalog.by_name(&title).unwrap_or(relation);
-    let arbiter = owner.arbiters.iter().find(|arbiter| arbiter.name == refusal.constraint);
+    let is_owner = |other: &&Relation| refusal.is_about(&other.schema, &other.name);
+    let owner = catalog.relations().find(is_owner).unwrap_or(relation);
+    let arbiter = owner.arbiters.iter().find(|arbiter| is_named(arbiter, refusal));
     arbiter.map_or(Vec::new(), |arbiter| arbiter.columns.clone())
+}
+
+fn is_named(arbiter: &Arbiter, refusal: &Refusal) -> bool {
+    refusal.constraint.as_ref() == Some(&arbiter.name)
 }

@@ -1,10 +1,8 @@
 //! The values of one row: from its branch, its parents and the types of its columns.
 
-use postgres::Client;
-
 use crate::catalog::{Column, Relation};
 use crate::error::{Error, Result};
-use crate::session;
+use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::Root;
 use crate::tenancy::keys::{key_value, owner_key};
@@ -241,7 +239,7 @@ impl World {
     }
 
     /// Deletes the memberships of those who left; their other rows stay.
-    pub(crate) fn end_memberships(&mut self, client: &mut Client) -> Result<()> {
+    pub(crate) fn end_memberships(&mut self, session: &mut Session) -> Result<()> {
         let Some(members) = &self.tenancy.members else { return Ok(()) };
         let Some(table) = self.catalog.relation(members.relation) else { return Ok(()) };
         for actor in &self.actors {
@@ -254,9 +252,9 @@ impl World {
                 identifier(&members.config.tenant),
                 literal(&self.tenant_key(tenant)?)
             );
-            session::rows(client, &sql).map_err(|cause| {
-                Error::new(format!("could not end the membership of `{}`", actor.name()))
-                    .cause(session::reason(&cause))
+            session.as_owner(&sql).map_err(|failed| {
+                failed
+                    .error(format!("could not end the membership of `{}`", actor.name()))
                     .help("a trigger or a foreign key keeps it; the actor needs to lose it")
             })?;
         }

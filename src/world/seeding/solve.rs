@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use postgres::Client;
-
 use crate::catalog::Relation;
 use crate::error::Result;
+use crate::session::open::Session;
 use crate::sql::quote::identifier;
 use crate::sql::statement::has_name;
 use crate::world::seeding::attempt::{self, Attempt, Outcome, try_all};
@@ -65,13 +64,13 @@ const MOST_SINGLE: usize = 600;
 /// The best combinations that satisfy all conditions, few if any. Columns that no condition ties
 /// together are chosen apart.
 pub(crate) fn solve(
-    client: &mut Client,
+    session: &mut Session,
     relation: &Relation,
     mut choices: Vec<Choice>,
     conditions: &[Condition],
     order: Order,
 ) -> Result<Vec<Solution>> {
-    remove_misfits(client, relation, &mut choices)?;
+    remove_misfits(session, relation, &mut choices)?;
     let mut parts: Vec<Vec<Solution>> = Vec::new();
     for group in groups(choices, conditions) {
         let names: Vec<&String> = group.iter().map(|choice| &choice.column).collect();
@@ -83,7 +82,7 @@ pub(crate) fn solve(
             .map(|condition| condition.sql.clone())
             .filter(|sql| !sql.is_empty())
             .collect();
-        let solutions = solve_group(client, relation, group, &conditions, order)?;
+        let solutions = solve_group(session, relation, group, &conditions, order)?;
         if solutions.is_empty() {
             return Ok(Vec::new());
         }
@@ -110,7 +109,7 @@ fn groups(choices: Vec<Choice>, conditions: &[Condition]) -> Vec<Vec<Choice>> {
 }
 
 fn solve_group(
-    client: &mut Client,
+    session: &mut Session,
     relation: &Relation,
     mut choices: Vec<Choice>,
     conditions: &[String],
@@ -122,7 +121,7 @@ fn solve_group(
     }
     let query = query(relation, &choices, conditions, order);
     let mut places = Vec::new();
-    match run_queries(client, vec![query])?.into_iter().next().flatten() {
+    match run_queries(session, vec![query])?.into_iter().next().flatten() {
         Some(found) => places = found,
         // Where a condition raises an error for one, the others have to be asked for apart.
         None => {
@@ -134,7 +133,7 @@ fn solve_group(
                 });
                 query_of_one(relation, one.collect(), conditions)
             });
-            let found = run_queries(client, queries.collect())?;
+            let found = run_queries(session, queries.collect())?;
             for (single, found) in singles.into_iter().zip(found) {
                 if found.is_some_and(|rows| !rows.is_empty()) && places.len() < MOST_SOLUTIONS {
                     places.push(single);
@@ -174,7 +173,11 @@ fn combinations(choices: &[Choice]) -> Vec<Vec<usize>> {
 }
 
 /// Takes away values that the type refuses, its domain's checks included.
-fn remove_misfits(client: &mut Client, relation: &Relation, choices: &mut [Choice]) -> Result<()> {
+fn remove_misfits(
+    session: &mut Session,
+    relation: &Relation,
+    choices: &mut [Choice],
+) -> Result<()> {
     let mut asked: Vec<(&str, Vec<String>)> = Vec::new();
     let text = |candidate: &Candidate| match candidate {
         Candidate::Current(Some(Some(value)))
@@ -187,7 +190,7 @@ fn remove_misfits(client: &mut Client, relation: &Relation, choices: &mut [Choic
         asked.push((&column.type_name, choice.candidates.iter().filter_map(text).collect()));
     }
     let asked: Vec<(&str, &[String])> = asked.iter().map(|(t, v)| (*t, v.as_slice())).collect();
-    let fitting = attempt::castable(client, &asked)?;
+    let fitting = attempt::castable(session, &asked)?;
     for (choice, fitting) in choices.iter_mut().zip(fitting) {
         let fitting: BTreeSet<usize> = fitting.into_iter().collect();
         let mut at = 0;
@@ -296,7 +299,10 @@ fn query(relation: &Relation, choices: &[Choice], conditions: &[String], order: 
 }
 
 /// The places that each query gives; none where it raises an error.
-fn run_queries(client: &mut Client, queries: Vec<String>) -> Result<Vec<Option<Vec<Vec<usize>>>>> {
+fn run_queries(
+    session: &mut Session,
+    queries: Vec<String>,
+) -> Result<Vec<Option<Vec<Vec<usize>>>>> {
     let attempts: Vec<Attempt> = queries
         .into_iter()
         .map(|query| Attempt {
@@ -311,7 +317,7 @@ fn run_queries(client: &mut Client, queries: Vec<String>) -> Result<Vec<Option<V
         let numbers = |row: Vec<String>| row.iter().filter_map(|at| at.parse().ok()).collect();
         Some(rows.into_iter().map(numbers).collect())
     };
-    Ok(try_all(client, &attempts)?.into_iter().map(read).collect())
+    Ok(try_all(session, &attempts)?.into_iter().map(read).collect())
 }
 
 #[cfg(test)]

@@ -1,0 +1,99 @@
+//! Why a statement failed. The one place that reads a server's error.
+
+use postgres::error::{DbError, ErrorPosition};
+
+use crate::error::Error;
+use crate::refusal::Refusal;
+
+/// Why a statement failed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The server said no, and goes on.
+    Refused(Box<Refusal>),
+    /// The server, or the connection to it, is gone; with what it said at last.
+    Lost(String),
+}
+
+impl Failed {
+    pub(crate) fn of(error: &postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(said) if !error.is_closed() && !is_goodbye(said) => {
+                Self::Refused(Box::new(refusal_of(said)))
+            }
+            Some(said) => Self::Lost(refusal_of(said).reason()),
+            None => Self::Lost(words_of(error)),
+        }
+    }
+
+    /// What the server said; none where it is gone.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::Lost(_) => None,
+        }
+    }
+
+    /// Whether the server said no with this code.
+    pub(crate) fn has_state(&self, sqlstate: &str) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.sqlstate == sqlstate)
+    }
+
+    /// The error of what was attempted.
+    pub(crate) fn error(self, fact: impl Into<String>) -> Error {
+        match self {
+            Self::Refused(refusal) => Error::new(fact).refused(*refusal),
+            Self::Lost(said) => Error::new(fact)
+                .cause(said)
+                .help("the connection to the server was lost; run again, or see the server's log"),
+        }
+    }
+}
+
+/// Turns the failure of a statement of ours, which no input should make fail, into an error:
+/// `could not <attempt>`.
+pub(crate) fn failing(attempt: &str) -> impl Fn(Failed) -> Error {
+    move |failed| failed.error(format!("could not {attempt}"))
+}
+
+/// The fields of a server's error.
+pub(crate) fn refusal_of(error: &DbError) -> Refusal {
+    let text = |field: Option<&str>| field.map(str::to_owned);
+    Refusal {
+        sqlstate: error.code().code().to_owned(),
+        severity: error.severity().to_owned(),
+        message: error.message().to_owned(),
+        detail: text(error.detail()),
+        hint: text(error.hint()),
+        context: text(error.where_()),
+        schema: text(error.schema()),
+        table: text(error.table()),
+        column: text(error.column()),
+        datatype: text(error.datatype()),
+        constraint: text(error.constraint()),
+        routine: text(error.routine()),
+        position: match error.position() {
+            Some(ErrorPosition::Original(character)) => Some(*character as usize),
+            _ => None,
+        },
+    }
+}
+
+/// A shutdown or crash is no answer to what was asked: class 57, "operator intervention", but for
+/// the cancel of one statement.
+fn is_goodbye(error: &DbError) -> bool {
+    error.code().code().starts_with("57P")
+}
+
+/// What the connection says, and what lies below that.
+fn words_of(error: &postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,110 @@
+//! How a session turns into somebody else until the transaction, or the savepoint around it, ends.
+
+use crate::sql::quote::{identifier, literal};
+
+/// Who a session turns into: as whom it has logged in, what the request says, and the role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Impersonation {
+    session_user: Option<String>,
+    settings: Vec<(String, String)>,
+    role: Option<String>,
+}
+
+impl Impersonation {
+    /// Somebody who has logged in himself.
+    pub(crate) fn of_login(user: &str, settings: Vec<(String, String)>) -> Self {
+        Self { session_user: Some(user.to_owned()), settings, role: None }
+    }
+
+    /// A role that requests are given by who has logged in.
+    pub(crate) fn of_request(
+        session_user: Option<&str>,
+        settings: Vec<(String, String)>,
+        role: &str,
+    ) -> Self {
+        let session_user = session_user.map(str::to_owned);
+        Self { session_user, settings, role: Some(role.to_owned()) }
+    }
+
+    /// The statements that turn a session into him.
+    pub(crate) fn statements(&self) -> Vec<String> {
+        let user = self.session_user.as_ref();
+        let user = user.map(|user| format!("set local session authorization {}", identifier(user)));
+        let settings = set(self.settings.iter().map(|(name, value)| (&**name, &**value)));
+        let role = self.role.as_ref().map(|role| format!("set local role {}", identifier(role)));
+        user.into_iter().chain(settings).chain(role).collect()
+    }
+
+    /// A statement that says who asks without becoming him: for triggers, defaults and views that
+    /// want to know.
+    pub(crate) fn claims(&self) -> Option<String> {
+        set(self.claimed())
+    }
+
+    /// A statement that takes [`Self::claims`] back.
+    pub(crate) fn no_claims(&self) -> Option<String> {
+        set(self.claimed().map(|(name, _)| (name, "")))
+    }
+
+    fn claimed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let settings = self.settings.iter().map(|(name, value)| (&**name, &**value));
+        settings.filter(|(name, _)| *name != "search_path")
+    }
+}
+
+/// The statements that end every impersonation.
+pub(crate) const RESET_ROLE: &str =
+    "set local session authorization default; set local role none; set local row_security = on";
+
+/// How many statements that is.
+pub(crate) const RESETS: usize = 3;
+
+/// A statement that sets all of them; none where there are none.
+fn set<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
+    let each: Vec<String> = settings
+        .map(|(name, value)| {
+            format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value))
+        })
+        .collect();
+    (!each.is_empty()).then(|| format!("select {}", each.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alice() -> Impersonation {
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let settings = vec![setting("search_path", "public"), setting("app.user", "a'b")];
+        Impersonation::of_request(Some("authenticator"), settings, "Role")
+    }
+
+    #[test]
+    fn login_then_settings_then_role() {
+        assert_eq!(
+            alice().statements(),
+            [
+                "set local session authorization authenticator",
+                "select pg_catalog.set_config('search_path', 'public', true), \
+                 pg_catalog.set_config('app.user', 'a''b', true)",
+                "set local role \"Role\"",
+            ]
+        );
+        let owner = Impersonation::of_login("owner", Vec::new());
+        assert_eq!(owner.statements(), ["set local session authorization owner"]);
+    }
+
+    #[test]
+    fn a_search_path_is_no_claim() {
+        let claims = "select pg_catalog.set_config('app.user', 'a''b', true)";
+        assert_eq!(alice().claims().as_deref(), Some(claims));
+        let none = "select pg_catalog.set_config('app.user', '', true)";
+        assert_eq!(alice().no_claims().as_deref(), Some(none));
+        assert_eq!(Impersonation::of_login("owner", Vec::new()).claims(), None);
+    }
+
+    #[test]
+    fn all_resets_are_counted() {
+        assert_eq!(RESET_ROLE.split("; ").count(), RESETS);
+    }
+}
