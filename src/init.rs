@@ -100,6 +100,14 @@ fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
             .into_iter()
             .flatten()
             .any(|path| path.edges.is_empty());
+        if tenancy.unknown.contains_key(&relation.oid) {
+            lines.push(format!(
+                "# unknown: policies relate the rows to who is asking, and no column leads to an \
+                 owner\n# {} = {{ user = \"...\" }}\n",
+                quoted(&relation.title())
+            ));
+            continue;
+        }
         let owner = match columns.as_slice() {
             _ if is_root => continue,
             [] => "\"shared\"".into(),

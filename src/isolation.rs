@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::actor::{Actor, TENANTS, people};
-use crate::catalog::{Catalog, Oid, Relation, RelationKind};
+use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{Error, Result};
+use crate::finding::unknown::Unknown;
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::verdict::Verdict;
-use crate::names::QualifiedName;
+use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::probe::controls::Controls;
 use crate::probe::{Share, Turns, probe_relations};
@@ -36,6 +37,8 @@ pub struct Isolation {
     /// What is probed: all that the API exposes, and what else an actor may reach by SQL.
     wanted: Vec<Oid>,
     controls: Controls,
+    /// What a person has a privilege on.
+    within_reach: BTreeSet<Oid>,
     probed: Option<Probed>,
 }
 
@@ -83,7 +86,8 @@ impl Isolation {
         let own: Vec<&SqlFile> = project.rows_of_world().collect();
         let platform = platform.clone();
         let world = World::seed(&mut session, catalog, tenancy, platform, actors, &wanted, &own)?;
-        let mut isolation = Self { session, world, schemas, wanted, controls, probed: None };
+        let mut isolation =
+            Self { session, world, schemas, wanted, controls, within_reach, probed: None };
         isolation.refresh_materialised_views()?;
         Ok(isolation)
     }
@@ -182,7 +186,7 @@ impl Isolation {
                 |cell: &&Cell| cell.verdict.is_allowed() && cell.command != Command::Truncate;
             let is_denied =
                 |cell: &&Cell| matches!(cell.verdict, Verdict::Hidden | Verdict::Refused);
-            relation.rules.iter().any(|rule| people().any(|actor| rule.is_for(actor.role())))
+            relation.policies.iter().any(|policy| people().any(|actor| policy.is_for(actor.role())))
                 && !cells.iter().any(is_reached)
                 && cells.iter().any(is_denied)
         };
@@ -212,6 +216,21 @@ impl Isolation {
                 tenant.title()
             )
         })
+    }
+
+    /// The relations that are probed while nothing has settled whose their rows are.
+    pub(crate) fn unknown(&self) -> Vec<Unknown> {
+        let World { tenancy, catalog, .. } = &self.world;
+        let probed = |oid: &Oid| self.wanted.contains(oid) && !self.controls.has(*oid);
+        let probed = catalog.relations().filter(|relation| probed(&relation.oid));
+        let unknown = probed.filter_map(|relation| {
+            Some(Unknown {
+                relation: relation.qualified_name(),
+                policies: tenancy.unknown.get(&relation.oid)?.clone(),
+                is_within_reach: self.within_reach.contains(&relation.oid),
+            })
+        });
+        unknown.collect()
     }
 
     /// How many rows were seeded, the controls' left out.

@@ -8,6 +8,9 @@ use serde::{Serialize, Serializer};
 
 use crate::sql::quote::qualified;
 
+/// An object id as PostgreSQL gives it; stable within one database.
+pub(crate) type Oid = i64;
+
 /// The name of a relation, routine or type, with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct QualifiedName {

@@ -2,23 +2,29 @@
 //!
 //! Each query is a `.sql` file beside this one. Nothing here judges what it reads.
 
-use std::collections::BTreeMap;
+pub(crate) mod policy;
+pub(crate) mod routine;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::catalog::policy::{Policy, View};
+use crate::catalog::routine::{Routine, Routines};
 use crate::error::Result;
+use crate::names::{Oid, QualifiedName};
 use crate::session::failed::failing;
 use crate::session::open::Session;
+use crate::sql::expr::Name;
 use crate::sql::quote::qualified;
 use crate::sql::statement::{self, has_name};
 
-/// An object id as PostgreSQL gives it; stable within one database.
-pub(crate) type Oid = i64;
-
-/// All relations, by oid.
+/// All relations, by oid, and the routines that decide with them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Catalog {
     relations: BTreeMap<Oid, Relation>,
+    pub routines: Arc<Routines>,
 }
 
 /// A table, partition, view, materialised view or foreign table.
@@ -57,9 +63,12 @@ pub(crate) struct Relation {
     /// What keeps two of its rows from being alike.
     #[serde(skip)]
     pub arbiters: Vec<Arbiter>,
-    /// The expressions of its policies, and the views that show it.
+    /// Its policies; those of what it reads, where it is a view.
     #[serde(skip)]
-    pub rules: Vec<Rule>,
+    pub policies: Vec<Arc<Policy>>,
+    /// The views that read it.
+    #[serde(skip)]
+    pub shown_by: Vec<Arc<View>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -101,52 +110,6 @@ pub(crate) struct Column {
     pub labels: Option<Vec<String>>,
     /// The labels of the enum that an array is of.
     pub element_labels: Option<Vec<String>>,
-}
-
-/// A policy, or the condition of a view, over a relation's rows.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(crate) struct Rule {
-    relation: Oid,
-    pub is_policy: bool,
-    /// Whether it is asked of rows that are inserted.
-    pub is_for_insert: bool,
-    /// Whether it is asked of rows that are updated.
-    pub is_for_update: bool,
-    /// Whom it is for; `public` is everybody.
-    roles: Vec<String>,
-    /// Its expressions.
-    asks: String,
-    /// The bodies of the functions it calls.
-    calls: Option<String>,
-}
-
-impl Rule {
-    /// Whether its expressions name a column.
-    pub(crate) fn names(&self, column: &str) -> bool {
-        has_name(&self.asks, column)
-    }
-
-    /// Whether it looks at more of a row than some columns: at others, or at the row as a whole, which
-    /// names no column.
-    pub(crate) fn looks_beyond(&self, relation: &Relation, columns: &[String]) -> bool {
-        let mut others = relation.columns.iter().filter(|other| !columns.contains(&other.name));
-        self.asks.contains(".*") || others.any(|other| self.names(&other.name))
-    }
-
-    /// Whether it is a policy for a role.
-    pub(crate) fn is_for(&self, role: &str) -> bool {
-        self.roles.iter().any(|known| known == "public" || known == role)
-    }
-
-    /// Its expressions, as the server writes them.
-    pub(crate) fn expression(&self) -> &str {
-        &self.asks
-    }
-
-    /// All texts that may hold a value which it compares with.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.asks.as_str()).chain(self.calls.as_deref())
-    }
 }
 
 /// A reference from columns of one relation to columns of another.
@@ -227,9 +190,20 @@ pub(crate) fn definitions(session: &mut Session) -> Result<Definitions> {
 impl Catalog {
     /// Reads all relations outside the system schemas.
     pub(crate) fn read(session: &mut Session) -> Result<Self> {
-        let mut catalog = Self::default();
+        let routines: Vec<Routine> = session.values(include_str!("routines.sql"))?;
+        let schemas = session
+            .rows("select unnest(pg_catalog.current_schemas(false))")
+            .map_err(failing("read the search path"))?;
+        let schemas = schemas.into_iter().flatten().flatten().collect();
+        let mut catalog = Self::of(Vec::new(), Routines::new(routines, schemas));
         catalog.read_where(session, |_| "true".into())?;
         Ok(catalog)
+    }
+
+    /// A catalog of what is known.
+    pub(crate) fn of(relations: Vec<Relation>, routines: Routines) -> Self {
+        let relations = relations.into_iter().map(|relation| (relation.oid, relation));
+        Self { relations: relations.collect(), routines: Arc::new(routines) }
     }
 
     /// Reads relations that have come since.
@@ -265,11 +239,14 @@ impl Catalog {
             let Some(relation) = self.relations.get_mut(&arbiter.relation) else { continue };
             relation.arbiters.push(arbiter);
         }
-        for rule in session.values_where::<Rule>(include_str!("rules.sql"), &of_relation)? {
-            let Some(relation) = self.relations.get_mut(&rule.relation) else { continue };
-            relation.rules.push(rule);
+        let sql = include_str!("policies.sql");
+        for policy in session.values_where::<Policy>(sql, &of_relation)? {
+            let Some(relation) = self.relations.get_mut(&policy.relation) else { continue };
+            relation.policies.push(Arc::new(policy));
         }
+        let views = session.values_where(include_str!("views.sql"), &of_view)?;
         let sources = session.values_where(include_str!("view_sources.sql"), &of_view)?;
+        self.add_views(views, &sources);
         self.inherit_into_views(&sources);
         Ok(())
     }
@@ -288,6 +265,16 @@ impl Catalog {
     /// The relation of that `schema.name`.
     pub(crate) fn by_name(&self, name: &str) -> Option<&Relation> {
         self.relations.values().find(|relation| relation.title() == name)
+    }
+
+    /// The relation that a tree means by a name: that of a routine, or of what the server writes.
+    pub(crate) fn named_by(&self, name: &Name, within: Option<&Routine>) -> Option<&Relation> {
+        let is_it = |relation: &&Relation| match name.qualifier() {
+            _ if relation.name != name.last() => false,
+            Some(schema) => relation.schema == schema,
+            None => self.routines.search_path(within).contains(&relation.schema),
+        };
+        self.relations.values().find(is_it)
     }
 
     /// Adds a reference that no constraint states.
@@ -324,6 +311,18 @@ impl Catalog {
         }
     }
 
+    /// Tells each relation of the views that read it.
+    fn add_views(&mut self, views: Vec<View>, sources: &[ViewSourceRow]) {
+        for view in views.into_iter().map(Arc::new) {
+            let read = sources.iter().filter(|row| row.view == view.view).map(|row| row.source);
+            for source in read.collect::<BTreeSet<Oid>>() {
+                if let Some(relation) = self.relations.get_mut(&source) {
+                    relation.shown_by.push(Arc::clone(&view));
+                }
+            }
+        }
+    }
+
     /// Gives a view the primary key, references, checks and NOT NULL of the columns that it shows unchanged,
     /// told by name and type. A view over a view gets them in a second round, and so on.
     fn inherit_into_views(&mut self, sources: &[ViewSourceRow]) {
@@ -339,12 +338,11 @@ impl Catalog {
     /// Who goes through a view of the invoker meets the policies of what it reads.
     fn inherit_policies(&mut self, edge: &ViewSourceRow) {
         let Some(source) = self.relations.get(&edge.source) else { return };
-        let policies: Vec<Rule> =
-            source.rules.iter().filter(|rule| rule.is_policy).cloned().collect();
+        let policies = source.policies.clone();
         let Some(view) = self.relations.get_mut(&edge.view) else { return };
         for policy in policies {
-            if !view.rules.contains(&policy) {
-                view.rules.push(policy);
+            if !view.policies.iter().any(|known| Arc::ptr_eq(known, &policy)) {
+                view.policies.push(policy);
             }
         }
     }
@@ -397,6 +395,10 @@ impl Relation {
     /// `schema.name`, as reports show it.
     pub(crate) fn title(&self) -> String {
         format!("{}.{}", self.schema, self.name)
+    }
+
+    pub(crate) fn qualified_name(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.name)
     }
 
     /// `"schema"."name"`, as statements need it.

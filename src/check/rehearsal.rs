@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::actor::people;
-use crate::catalog::{Catalog, Oid, Relation};
+use crate::catalog::{Catalog, Relation};
 use crate::check::audience::Audience;
 use crate::check::outcome::{Failure, Rehearsal};
 use crate::error::Result;
-use crate::names::QualifiedName;
+use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::finding::access::SeenAccess;
 use crate::finding::value::Finding;
 use crate::finding::waiver::apply_waivers;
-use crate::finding::{judge_access, preservation, rehearsal, round_trip, widening};
+use crate::finding::{judge_access, preservation, rehearsal, round_trip, unknown, widening};
 use crate::matrix::compare::{self, AcceptedAt};
 use crate::platform::Platform;
 use crate::project::Project;
@@ -226,6 +226,7 @@ impl<'a> Run<'a> {
             protections: &[],
         });
         self.findings.extend(found);
+        self.findings.extend(unknown::judge(&isolation.unknown()));
         Ok(())
     }
 

@@ -185,7 +185,7 @@ fn all_candidates(protection: &Protection, cases: &[Case<'_>]) -> Vec<Candidate>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::candidate::PolicyCommand;
+    use crate::catalog::policy::PolicyCommand;
     use crate::finding::candidate::tests::{person, policy};
     use crate::finding::rule::Severity;
     use crate::matrix::cell::Subject as Shown;

@@ -2,25 +2,10 @@
 
 use serde::Serialize;
 
+use crate::catalog::policy::PolicyCommand;
 use crate::matrix::command::Command;
 use crate::matrix::person::Person;
 use crate::names::{Place, QualifiedName};
-
-/// What a policy is for, as `create policy ... for` says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PolicyCommand {
-    /// Every command.
-    All,
-    /// Rows that are read, or that another command looks for.
-    Select,
-    /// Rows that come.
-    Insert,
-    /// Rows that are changed.
-    Update,
-    /// Rows that go.
-    Delete,
-}
 
 /// A policy that applies to what was tried.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -13,6 +13,7 @@ pub(crate) mod proof;
 pub(crate) mod value;
 
 pub(crate) mod access;
+pub(crate) mod unknown;
 pub(crate) mod preservation;
 pub(crate) mod widening;
 pub(crate) mod rehearsal;
@@ -21,7 +22,8 @@ pub(crate) mod waiver;
 
 use crate::finding::access::SeenAccess;
 
-pub use crate::finding::candidate::{Candidate, PolicyCommand, Protection, RowSecurity};
+pub use crate::catalog::policy::PolicyCommand;
+pub use crate::finding::candidate::{Candidate, Protection, RowSecurity};
 pub use crate::finding::cause::Cause;
 pub use crate::finding::pattern::known_rules;
 pub use crate::finding::proof::Proof;

@@ -227,6 +227,17 @@ rules! {
         help: "revoke truncate on the table from the role; default privileges grant it",
         ..ACCESS
     },
+    Unknown: Page {
+        name: "unknown",
+        meaning: "A policy of the table relates its rows to who is asking, but nothing has settled \
+                  whose they are: no foreign key leads from it to a user or a tenant, and no column \
+                  could be read from the policies as the owner.",
+        exploit: "Rows without a known owner are tried as rows that everybody shares, so a policy \
+                  that shows, changes or deletes another's rows would not be noticed.",
+        help: "say under `[tenancy.owners]` of `leakproof.toml` whose the rows are, such as \
+               `{ user = \"keeper\" }`, or `\"shared\"` where they are meant for everybody",
+        ..ACCESS
+    },
     WaiverExpired: Page {
         name: "waiver-expired",
         meaning: "A waiver's `expires` date is past.",

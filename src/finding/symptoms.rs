@@ -77,6 +77,11 @@ pub enum Symptoms {
         /// Whether a statement failed, so that there was nothing to compare.
         has_failed: bool,
     },
+    /// Nothing has settled whose the rows are.
+    Unknown {
+        /// The policies that relate them to who is asking.
+        policies: Vec<String>,
+    },
     /// What one sentence tells in full.
     Stated(String),
 }

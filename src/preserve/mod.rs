@@ -23,6 +23,7 @@ use crate::preserve::difference::Difference;
 use crate::preserve::steady::pin_formats;
 use crate::project::preserve_file::PreservePair;
 use crate::session::open::Session;
+use crate::sql::zones::stated_zones;
 
 pub use crate::preserve::loss::{Loss, LossKind};
 pub use crate::preserve::outcome::{
@@ -59,7 +60,7 @@ pub(crate) fn after(
     pin_formats(session);
     let outcomes = pairs::compare_after(session, pairs)?;
     let (after, now) = Census::take_again(session, &before.census)?;
-    let zones = retype::stated_zones(file);
+    let zones = stated_zones(file);
     let Difference { losses, retyped, stamped } =
         difference::differences(session, &before.census, &after, &zones)?;
     let (covered, losses) = losses.into_iter().partition(|loss| {

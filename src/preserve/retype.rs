@@ -5,7 +5,6 @@ use crate::preserve::census::{Sums, TableCensus, query, read_sums};
 use crate::preserve::prints;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
-use crate::sql::statement;
 
 /// How the values of a retyped column are read as what they were.
 pub(crate) struct Reading {
@@ -13,28 +12,6 @@ pub(crate) struct Reading {
     pub text: String,
     /// The time zone in which it does.
     pub zone: Option<String>,
-}
-
-/// The time zones that a file states: the literals after `time zone`, `timezone`, and the like.
-pub(crate) fn stated_zones(file: &str) -> Vec<String> {
-    /// As in `set timezone to 'x'` and `timezone('x', at)`.
-    const FARTHEST: usize = 2;
-    let words: Vec<String> = statement::words(file).collect();
-    let mut zones: Vec<String> = Vec::new();
-    for (at, word) in words.iter().enumerate().filter(|(_, word)| is_literal(word)) {
-        let before = &words[at.saturating_sub(1 + FARTHEST)..at];
-        let is_zone =
-            before.iter().any(|word| ["zone", "timezone", "'timezone'"].contains(&word.as_str()));
-        let zone = word.trim_matches('\'').to_owned();
-        if is_zone && !zones.contains(&zone) && zone != "timezone" {
-            zones.push(zone);
-        }
-    }
-    zones
-}
-
-fn is_literal(word: &str) -> bool {
-    word.len() > 2 && word.starts_with('\'') && word.ends_with('\'')
 }
 
 /// Finds a reading under which a column of another type has every value of before; none if there is
@@ -132,27 +109,4 @@ fn sums_of(session: &mut Session, table: &TableCensus, text: &str) -> Result<Opt
     let rows = query(session, &table.sums_query_of(table.oid, &[text.to_owned()], "true"))?;
     let sums = rows.first().map(read_sums).transpose()?;
     Ok(sums.and_then(|(_, _, sums)| sums.into_iter().next()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::stated_zones;
-
-    #[test]
-    fn zones_that_a_file_states() {
-        for (file, zones) in [
-            (
-                "alter table t alter a type timestamptz using a at time zone 'Europe/Berlin'",
-                vec!["europe/berlin"],
-            ),
-            ("set timezone = 'UTC'; set local time zone 'Asia/Tokyo'", vec!["utc", "asia/tokyo"]),
-            ("select set_config('timezone', 'utc', true)", vec!["utc"]),
-            ("select timezone('utc', a) from t", vec!["utc"]),
-            ("set timezone to 'utc'", vec!["utc"]),
-            ("alter table t alter a type timestamptz; insert into u values ('utc')", vec![]),
-            ("-- at time zone 'utc'", vec![]),
-        ] {
-            assert_eq!(stated_zones(file), zones, "{file}");
-        }
-    }
 }

@@ -6,14 +6,14 @@
 //! carries the actor's identity to where policies read it.
 
 use crate::actor::Actor;
-use crate::catalog::{Catalog, Oid};
+use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::verdict::Verdict;
-use crate::names::QualifiedName;
+use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::session::failed::failing;
 use crate::session::open::Session;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::actor::Actor;
-use crate::catalog::{Relation, RelationKind, Rule};
+use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::check::observer::{Event, Observer};
 use crate::error::Result;
 use crate::matrix::cell::{Cell, Matrix, Subject};
@@ -31,6 +31,7 @@ use crate::refusal::Refusal;
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
 use crate::sql::quote::identifier;
+use crate::sql::statement::has_name;
 use crate::world::owner_names::OwnerNames;
 use crate::world::rows::{Identity, KnownRow, PLACE, Reading, read_rows};
 use crate::world::seeding::seed::value_sql;
@@ -163,6 +164,8 @@ struct Target<'a> {
     /// In whose names the auditor sees all of them.
     claims: Vec<String>,
     owner_columns: Vec<String>,
+    /// Whether a policy or view may ask which statement is running.
+    may_read_statement: bool,
     has_owners: bool,
     unseeded: Option<String>,
     /// Whether rows of it are given and taken.
@@ -186,6 +189,7 @@ impl<'a> Target<'a> {
             claims,
             identity: Identity::of(relation),
             owner_columns: world.tenancy.owner_columns(relation.oid),
+            may_read_statement: may_read_statement(&world.catalog, relation),
             has_owners: ownership.tenant.is_some()
                 || ownership.user.is_some()
                 || (relation.is_view() && rows.iter().any(is_owned)),
@@ -256,19 +260,20 @@ impl<'a> Target<'a> {
     /// more than the owner columns (the key may lead to another table, the whole row to any column),
     /// and no trigger sets those. Without WHERE the policies for UPDATE alone are asked.
     fn judges_by_owner(&self, is_blind: bool) -> bool {
-        let is_asked = |rule: &&Rule| rule.is_for_update || (rule.is_policy && !is_blind);
-        let mut policies = self.relation.rules.iter().filter(is_asked);
+        let policies = self.relation.policies.iter();
+        let mut policies = policies.filter(|policy| policy.is_for_update() || !is_blind);
         self.relation.is_table()
             && !self.relation.sets_on_update(&self.owner_columns)
-            && !policies.any(|rule| rule.looks_beyond(self.relation, &self.owner_columns))
+            && !policies.any(|policy| policy.looks_beyond(&self.owner_columns))
     }
 
     /// Whether a policy refuses all new rows of one owner alike, whatever else is in them.
     fn refuses_by_owner(&self) -> bool {
-        let mut policies = self.relation.rules.iter().filter(|rule| rule.is_for_insert);
+        let policies = self.relation.policies.iter();
+        let mut policies = policies.filter(|policy| policy.is_for_insert());
         self.relation.is_table()
             && self.relation.trigger_source.is_none()
-            && !policies.any(|rule| rule.looks_beyond(self.relation, &self.owner_columns))
+            && !policies.any(|policy| policy.looks_beyond(&self.owner_columns))
     }
 
     /// A row in words: how to find it and whose it is.
@@ -279,6 +284,16 @@ impl<'a> Target<'a> {
             None => format!("a row {whose}"),
         }
     }
+}
+
+/// Whether a policy or view, or what these call, may ask which statement is running.
+fn may_read_statement(catalog: &Catalog, relation: &Relation) -> bool {
+    const NAME: &str = "current_query";
+    let policies = || relation.policies.iter();
+    let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
+    policies().flat_map(|policy| policy.conditions()).any(|condition| condition.names(NAME))
+        || relation.shown_by.iter().any(|view| has_name(&view.definition.text, NAME))
+        || called.into_iter().any(|routine| routine.names(NAME))
 }
 
 /// One actor before one relation.

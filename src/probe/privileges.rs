@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::catalog::Oid;
 use crate::error::Result;
+use crate::names::Oid;
 use crate::session::open::Session;
 use crate::sql::quote::literal;
 

@@ -1,7 +1,6 @@
 //! Which rows a writing statement reaches: tried on all of a class at once, and one by one where
 //! that fails.
 
-use crate::catalog::Rule;
 use crate::error::Result;
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
@@ -78,11 +77,10 @@ impl<'t> Prober<'t, '_, '_> {
         let relation = self.target.relation;
         let is_update = statement.privilege == Privilege::Update;
         // Who reads the statement itself can tell one from the other.
-        let mut texts = relation.rules.iter().flat_map(Rule::texts);
         if !is_update
             || !relation.is_table()
             || relation.may_swallow_updates
-            || texts.any(|text| text.contains("current_query"))
+            || self.target.may_read_statement
         {
             return;
         }

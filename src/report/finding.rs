@@ -56,7 +56,24 @@ fn sentence(symptoms: &Symptoms) -> String {
         Symptoms::RoundTrip { step, has_failed: false } => {
             format!("{step} leaves schema or rows as they were not")
         }
+        Symptoms::Unknown { policies } => format!(
+            "nothing has settled whose its rows are: {} to who is asking, but no column and no \
+             foreign key could be read as their owner",
+            relating(policies)
+        ),
         Symptoms::Stated(sentence) => sentence.clone(),
+    }
+}
+
+/// The policies that relate rows to something, as the beginning of a sentence.
+fn relating(policies: &[String]) -> String {
+    let quoted: Vec<String> = policies.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => format!("the policy {last} relates them"),
+        Some((last, before)) => {
+            format!("the policies {} and {last} relate them", before.join(", "))
+        }
+        None => "its policies relate them".into(),
     }
 }
 
@@ -162,8 +179,23 @@ mod tests {
             reached("bob", Command::Delete, 3),
             reached("outsider", Command::Read, 3),
         ]);
+        let unknown = |policies: &[&str]| Symptoms::Unknown {
+            policies: policies.iter().map(|name| (*name).to_owned()).collect(),
+        };
         let back = Leg::Back { from: 4, file: "rollback/V4__move.sql".into() };
         for (symptoms, run, expected) in [
+            (
+                unknown(&["own"]),
+                Run::First,
+                "nothing has settled whose its rows are: the policy `own` relates them to who is \
+                 asking, but no column and no foreign key could be read as their owner",
+            ),
+            (
+                unknown(&["a", "b", "c"]),
+                Run::First,
+                "nothing has settled whose its rows are: the policies `a`, `b` and `c` relate them \
+                 to who is asking, but no column and no foreign key could be read as their owner",
+            ),
             (access, Run::First, "read on other rows by bob, outsider: allowed 2 of 3"),
             (
                 Symptoms::Loss { migration: migration(), loss: loss() },

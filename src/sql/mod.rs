@@ -1,4 +1,14 @@
 //! SQL as text and as values. Pure.
 
+pub(crate) mod body;
+pub(crate) mod constants;
+mod convert;
+pub(crate) mod expr;
 pub(crate) mod quote;
+pub(crate) mod scope;
+mod select;
+#[cfg(test)]
+mod sketch;
 pub(crate) mod statement;
+pub(crate) mod syntax;
+pub(crate) mod zones;

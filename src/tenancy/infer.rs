@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Catalog, ForeignKey, Oid, Relation};
+use crate::catalog::{Catalog, ForeignKey, Relation};
+use crate::names::Oid;
 use crate::platform::schemas::owns_schema;
 use crate::project::config::MembersConfig;
-use crate::sql::statement::{self, has_name};
+use crate::tenancy::by_policy::{Questions, may_hold, policies_read, referred};
 use crate::tenancy::{Implied, Root, shortest_path};
 
 /// Names of columns that say whose a row is, the most telling first.
@@ -61,20 +62,25 @@ pub(crate) struct Inferred {
 }
 
 /// References to the users from tables that no foreign key leads there from: by what their policies
-/// compare with who asks, or else by the name of a column. It must have the type of the key.
-pub(crate) fn user_references(catalog: &Catalog, users: &Root, asker: &Asker) -> Vec<Implied> {
+/// compare with who asks, or else by the name of a column. It must have the type of the key, or be a
+/// text that a policy compares.
+pub(crate) fn user_references(
+    catalog: &Catalog,
+    users: &Root,
+    questions: &Questions,
+) -> Vec<Implied> {
     let Some(key) = users.key(catalog) else { return Vec::new() };
     let mut implied = Vec::new();
     for relation in tables(catalog, users) {
         if shortest_path(catalog, relation, users).is_some() {
             continue;
         }
-        let is_fit = |name: &str| {
+        let compared = questions.user_columns(relation.oid).into_iter();
+        let compared = compared.into_iter().find(|name| may_hold(relation, name, key));
+        let is_fit = |name: &&str| {
             relation.column(name).is_some_and(|column| column.base_type == key.base_type)
         };
-        let compared = compared_columns(relation, asker);
-        let compared = compared.into_iter().find(|name| is_fit(name));
-        let named = || USER_COLUMNS.into_iter().find(|name| is_fit(name)).map(str::to_owned);
+        let named = || USER_COLUMNS.into_iter().find(is_fit).map(str::to_owned);
         let (column, why) = match compared {
             Some(column) => (column, "a policy compares it with who asks"),
             None => match named() {
@@ -87,55 +93,65 @@ pub(crate) fn user_references(catalog: &Catalog, users: &Root, asker: &Asker) ->
     implied
 }
 
-/// How policies name who asks.
-pub(crate) enum Asker {
-    /// `auth.uid()`, or the claim `sub` of the token.
-    Supabase,
-    /// A setting such as `app.user_id`.
-    Setting(String),
-}
-
-/// The columns of a relation that its policies compare with who asks, in the order they do.
-fn compared_columns(relation: &Relation, asker: &Asker) -> Vec<String> {
-    let policies = relation.rules.iter().filter(|rule| rule.is_policy);
-    let mut found = Vec::new();
-    for rule in policies {
-        let terms = terms(rule.expression(), asker);
-        for (other, column) in equated(&terms) {
-            let own = own_column(relation, column).filter(|_| *other == Term::Asker);
-            if let Some(own) = own.filter(|own| !found.contains(own)) {
-                found.push(own);
+/// References to rows that policies choose by who asks, such as that of the asker's profile or of a
+/// tenant he is a member of, where no foreign key states them.
+pub(crate) fn chosen_references(
+    catalog: &Catalog,
+    users: &Root,
+    questions: &Questions,
+) -> Vec<Implied> {
+    let mut implied: Vec<Implied> = Vec::new();
+    for relation in tables(catalog, users) {
+        for (column, read, read_column) in questions.chosen_by_asker(relation.oid) {
+            let Some((target, key)) = referred(catalog, read, &read_column) else { continue };
+            let root = Root { relation: target, column: key };
+            let fits = root.key(catalog).is_some_and(|key| {
+                relation.column(&column).is_some_and(|own| own.base_type == key.base_type)
+            });
+            let is_known = is_reference(relation, &column)
+                || implied.iter().any(|known| known.is_of(relation.oid, &column));
+            if fits && !is_known && target != relation.oid {
+                let why = "a policy compares it with a row that it chooses by who asks";
+                implied.push(Implied::to(&root, relation.oid, &column, why));
             }
         }
     }
-    found
+    implied
 }
 
-/// What is equated with a column, and the column.
-fn equated(terms: &[Term]) -> impl Iterator<Item = (&Term, &str)> {
-    terms.windows(3).filter_map(|three| match three {
-        [other @ (Term::Asker | Term::Claim(_)), Term::Equals, Term::Name(name)]
-        | [Term::Name(name), Term::Equals, other @ (Term::Asker | Term::Claim(_))] => {
-            Some((other, name.as_str()))
+/// References to the tenant from columns that policies compare with the tenant's claim or setting, where
+/// no foreign key states them.
+pub(crate) fn tenant_references(
+    catalog: &Catalog,
+    users: &Root,
+    (tenant, claims): (&Root, &[Vec<String>]),
+    questions: &Questions,
+) -> Vec<Implied> {
+    let Some(key) = tenant.key(catalog) else { return Vec::new() };
+    let mut implied: Vec<Implied> = Vec::new();
+    for relation in tables(catalog, users).filter(|table| table.oid != tenant.relation) {
+        let claimed = questions.claimed_columns(relation.oid).into_iter();
+        let claimed = claimed.filter(|(_, claim)| claims.contains(claim)).map(|(column, _)| column);
+        for column in questions.tenant_columns(relation.oid).into_iter().chain(claimed) {
+            let is_known = is_reference(relation, &column)
+                || implied.iter().any(|known| known.is_of(relation.oid, &column));
+            if may_hold(relation, &column, key) && !is_known {
+                let why = "a policy compares it with the tenant of who asks";
+                implied.push(Implied::to(tenant, relation.oid, &column, why));
+            }
         }
-        _ => None,
-    })
+    }
+    implied
 }
 
-/// A column of the relation itself: in a sub-select each is written with the name of its table.
-fn own_column(relation: &Relation, name: &str) -> Option<String> {
-    let own = match name.rsplit_once('.') {
-        Some((table, column)) if table == relation.name => column,
-        Some(_) => return None,
-        None => name,
-    };
-    relation.column(own).map(|column| column.name.clone())
+fn is_reference(relation: &Relation, column: &str) -> bool {
+    relation.foreign_keys.iter().any(|key| key.columns.iter().any(|name| name == column))
 }
 
 /// The table whose key policies compare with a claim of the token, where nothing ties users to it:
 /// then the token alone says who is a member.
-pub(crate) fn claimed_tenant(catalog: &Catalog) -> Option<Root> {
-    let claimed = claimed_columns(catalog);
+pub(crate) fn claimed_tenant(catalog: &Catalog, questions: &Questions) -> Option<Root> {
+    let claimed = claimed_columns(catalog, questions);
     let target = |(relation, column, _): &(&Relation, String, Vec<String>)| {
         let holds = |f: &&ForeignKey| f.columns == [column.clone()];
         let target = relation.foreign_keys.iter().find(holds).map(|f| f.target);
@@ -152,9 +168,13 @@ pub(crate) fn claimed_tenant(catalog: &Catalog) -> Option<Root> {
 }
 
 /// The claims that policies compare with columns that hold a tenant's key.
-pub(crate) fn tenant_claims(catalog: &Catalog, tenant: &Root) -> Vec<Vec<String>> {
+pub(crate) fn tenant_claims(
+    catalog: &Catalog,
+    tenant: &Root,
+    questions: &Questions,
+) -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = Vec::new();
-    for (relation, column, claim) in claimed_columns(catalog) {
+    for (relation, column, claim) in claimed_columns(catalog, questions) {
         let is_key = relation.oid == tenant.relation && column == tenant.column;
         let mut references = relation.foreign_keys.iter();
         let leads =
@@ -167,118 +187,15 @@ pub(crate) fn tenant_claims(catalog: &Catalog, tenant: &Root) -> Vec<Vec<String>
 }
 
 /// The columns that policies compare with a claim, and its place in the token.
-fn claimed_columns(catalog: &Catalog) -> Vec<(&Relation, String, Vec<String>)> {
-    let mut found = Vec::new();
-    for relation in catalog.relations().filter(|relation| relation.is_table()) {
-        for rule in relation.rules.iter().filter(|rule| rule.is_policy) {
-            for (other, column) in equated(&terms(rule.expression(), &Asker::Supabase)) {
-                if let (Term::Claim(claim), Some(own)) = (other, own_column(relation, column)) {
-                    found.push((relation, own, claim.clone()));
-                }
-            }
-        }
-    }
-    found
-}
-
-#[derive(Debug, PartialEq)]
-enum Term {
-    Asker,
-    /// Another claim of the token, by its place.
-    Claim(Vec<String>),
-    Equals,
-    /// A column, with its table's name if that is written.
-    Name(String),
-    Other,
-}
-
-/// A policy's expression, as the server writes it, without parentheses, casts and the sub-selects
-/// around who asks.
-fn terms(expression: &str, asker: &Asker) -> Vec<Term> {
-    let words: Vec<&str> =
-        statement::raw_words(expression).filter(|word| !matches!(*word, "(" | ")")).collect();
-    let mut terms = Vec::new();
-    let mut at = 0;
-    while at < words.len() {
-        let rest = &words[at..];
-        let (term, length) = match asker_at(rest, asker) {
-            Some((term, length)) => (Some(term), length),
-            None => match rest {
-                ["=", ..] => (Some(Term::Equals), 1),
-                ["::", ..] => (None, 2),
-                [":", ":", ..] => (None, 3),
-                ["SELECT", ..] => (None, 1),
-                ["AS", ..] => (None, 2),
-                [table, ".", column, ..] if is_name(table) && is_name(column) => {
-                    (Some(Term::Name(format!("{}.{}", unquoted(table), unquoted(column)))), 3)
-                }
-                [name, ..] if is_name(name) => (Some(Term::Name(unquoted(name))), 1),
-                _ => (Some(Term::Other), 1),
-            },
-        };
-        terms.extend(term);
-        at += length;
-    }
-    terms
-}
-
-/// What the words at the front of an expression say of who asks, and how many they are.
-fn asker_at(words: &[&str], asker: &Asker) -> Option<(Term, usize)> {
-    match (asker, words) {
-        (Asker::Supabase, ["auth", ".", "uid", ..]) => Some((Term::Asker, 3)),
-        (Asker::Supabase, ["auth", ".", "jwt", rest @ ..]) => {
-            let (claim, length) = claim_at(rest);
-            let is_user = claim == ["sub"];
-            let term = if is_user { Term::Asker } else { Term::Claim(claim) };
-            Some((term, 3 + length))
-        }
-        (Asker::Setting(name), ["current_setting", setting, rest @ ..])
-            if setting.trim_matches('\'') == name =>
-        {
-            let is_argument = |word: &&&str| matches!(**word, ":" | "::" | "text" | "," | "true");
-            Some((Term::Asker, 2 + rest.iter().take_while(is_argument).count()))
-        }
-        (Asker::Setting(_), ["NULLIF" | "nullif", rest @ ..]) => {
-            let (term, length) = asker_at(rest, asker)?;
-            let is_argument = |word: &&&str| matches!(**word, ":" | "::" | "text" | "," | "''");
-            Some((term, 1 + length + rest[length..].iter().take_while(is_argument).count()))
-        }
-        _ => None,
-    }
-}
-
-/// The keys that arrows lead through, and how many words they take, casts between them included.
-fn claim_at(words: &[&str]) -> (Vec<String>, usize) {
-    let mut claim = Vec::new();
-    let mut length = 0;
-    let mut is_after_arrow = false;
-    for (at, word) in words.iter().enumerate() {
-        match *word {
-            "->" | "->>" | "-" | ">" | ">>" => is_after_arrow = true,
-            text if is_after_arrow && text.starts_with('\'') => {
-                claim.push(text.trim_matches('\'').to_owned());
-                is_after_arrow = false;
-                length = at + 1;
-            }
-            // `( SELECT auth.jwt() AS jwt)` is what people write for speed.
-            ":" | "::" | "text" | "AS" | "jwt" => {}
-            _ => break,
-        }
-    }
-    (claim, length)
-}
-
-fn is_name(word: &str) -> bool {
-    let first = word.chars().next().unwrap_or(' ');
-    (first.is_alphabetic() || first == '_' || first == '"')
-        && !matches!(word, "AND" | "OR" | "NOT" | "EXISTS" | "FROM" | "WHERE" | "IN" | "IS")
-}
-
-fn unquoted(word: &str) -> String {
-    match word.strip_prefix('"').and_then(|word| word.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => word.to_owned(),
-    }
+fn claimed_columns<'c>(
+    catalog: &'c Catalog,
+    questions: &Questions,
+) -> Vec<(&'c Relation, String, Vec<String>)> {
+    let claimed = catalog.relations().flat_map(|relation| {
+        let columns = questions.claimed_columns(relation.oid).into_iter();
+        columns.map(move |(column, claim)| (relation, column, claim))
+    });
+    claimed.collect()
 }
 
 fn tables<'a>(catalog: &'a Catalog, users: &'a Root) -> impl Iterator<Item = &'a Relation> {
@@ -391,10 +308,8 @@ fn is_profile(table: &Relation, users: &Root) -> bool {
 }
 
 fn is_asked_by_others(catalog: &Catalog, members: &Relation) -> bool {
-    catalog.relations().filter(|relation| relation.oid != members.oid).any(|relation| {
-        let mut policies = relation.rules.iter().filter(|rule| rule.is_policy);
-        policies.any(|rule| rule.texts().any(|text| has_name(text, &members.name)))
-    })
+    let mut others = catalog.relations().filter(|relation| relation.oid != members.oid);
+    others.any(|relation| policies_read(catalog, relation, members))
 }
 
 /// How many other tables have a way to the tenant.
@@ -467,52 +382,6 @@ fn standing(members: &Relation) -> (BTreeMap<String, String>, BTreeMap<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_asks_is_seen_in_the_ways_the_server_writes_it() {
-        let compares = |expression: &str, asker: &Asker| {
-            let terms = terms(expression, asker);
-            terms.windows(3).any(|three| {
-                let name = Term::Name("user_id".into());
-                three == [Term::Asker, Term::Equals, Term::Name("user_id".into())]
-                    || three == [name, Term::Equals, Term::Asker]
-            })
-        };
-        for expression in [
-            "(auth.uid() = user_id)",
-            "(user_id = auth.uid())",
-            "(( SELECT auth.uid() AS uid) = user_id)",
-            "((( SELECT auth.uid() AS uid))::text = (user_id)::text)",
-            "((auth.jwt() ->> 'sub'::text) = user_id)",
-            "((is_open OR (user_id = auth.uid())) AND true)",
-        ] {
-            assert!(compares(expression, &Asker::Supabase), "{expression}");
-        }
-        let setting = Asker::Setting("app.user_id".into());
-        for expression in [
-            "((user_id)::text = current_setting('app.user_id'::text, true))",
-            "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)",
-        ] {
-            assert!(compares(expression, &setting), "{expression}");
-        }
-        for expression in ["(m.user_id = auth.uid())", "(user_id <> auth.uid())", "(user_id = 1)"] {
-            assert!(!compares(expression, &Asker::Supabase), "{expression}");
-        }
-        assert!(!compares("(user_id = current_setting('app.other'::text))", &setting));
-    }
-
-    #[test]
-    fn claims_are_read_with_their_place() {
-        for expression in [
-            "(org_id = (((auth.jwt() -> 'app_metadata'::text) ->> 'org_id'::text))::uuid)",
-            "((((( SELECT auth.jwt() AS jwt) -> 'app_metadata'::text) ->> 'org_id'::text))::uuid = org_id)",
-        ] {
-            let terms = terms(expression, &Asker::Supabase);
-            let claim = Term::Claim(vec!["app_metadata".into(), "org_id".into()]);
-            let found: Vec<_> = equated(&terms).collect();
-            assert_eq!(found, [(&claim, "org_id")], "{expression}");
-        }
-    }
 
     #[test]
     fn names_of_tables() {

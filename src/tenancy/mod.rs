@@ -1,17 +1,27 @@
 //! Who owns what: the tenant table, the membership table, and for every relation the path by which
 //! a row belongs to a tenant and to a user. Pure; what the config does not say is inferred.
 
+mod asked;
+pub(crate) mod by_policy;
+mod evaluate;
 pub(crate) mod infer;
 pub(crate) mod keys;
+mod meaning;
+#[cfg(test)]
+mod sample;
+mod scope;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::catalog::{Catalog, Column, ForeignKey, Oid, Relation};
+use crate::catalog::{Catalog, Column, ForeignKey, Relation};
 use crate::error::{Error, Result};
+use crate::names::Oid;
 use crate::platform::schemas::owns_schema;
 use crate::project::Project;
-use crate::project::config::{MembersConfig, OwnerConfig, PlatformKind, TenancyConfig};
+use crate::project::config::{Identity, MembersConfig, OwnerConfig, PlatformKind, TenancyConfig};
 use crate::sql::quote::{identifier, qualified};
+use crate::tenancy::by_policy::Questions;
+use crate::tenancy::meaning::Asker;
 
 /// What a row's owner is read from.
 #[derive(Debug)]
@@ -30,6 +40,9 @@ pub(crate) struct Tenancy {
     pub why: Option<String>,
     /// The places in a token where policies look for a tenant's key, such as `app_metadata`, `org_id`.
     pub claims: Vec<Vec<String>>,
+    /// The relations of which nothing has settled whose their rows are, while policies relate these to
+    /// who is asking: the names of those.
+    pub unknown: BTreeMap<Oid, Vec<String>>,
 }
 
 /// A table whose rows are owners, and its single key column.
@@ -95,25 +108,38 @@ impl Tenancy {
             is_stated: !config.says_nothing(),
             why: None,
             claims: Vec::new(),
+            unknown: BTreeMap::new(),
         };
         let stated = stated_references(config, catalog, &tenancy.users)?;
         tenancy.add_references(catalog, stated);
         let asker = match project.config().identity.as_ref() {
-            Some(identity) => infer::Asker::Setting(identity.user.clone()),
-            None => infer::Asker::Supabase,
+            Some(Identity { user, tenant, .. }) => {
+                Asker::Settings { user: user.clone(), tenant: tenant.clone() }
+            }
+            None => Asker::Supabase,
         };
-        let implied = infer::user_references(catalog, &tenancy.users, &asker);
+        let questions = Questions::of(catalog, &asker);
+        let implied = infer::user_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
-        tenancy.find_tenants(config, catalog)?;
+        let implied = infer::chosen_references(catalog, &tenancy.users, &questions);
+        tenancy.add_references(catalog, implied);
+        tenancy.find_tenants(config, catalog, &questions)?;
         let implied = tenancy.references_named_as_in_members(catalog);
         tenancy.add_references(catalog, implied);
         if let Some(tenant) = &tenancy.tenant {
             let stated = config.claims.iter();
             let stated = stated.map(|claim| claim.split('.').map(str::to_owned).collect());
-            let inferred = infer::tenant_claims(catalog, tenant);
+            let inferred = infer::tenant_claims(catalog, tenant, &questions);
             tenancy.claims = stated.chain(inferred).collect();
             tenancy.claims.sort();
             tenancy.claims.dedup();
+            let implied = infer::tenant_references(
+                catalog,
+                &tenancy.users,
+                (tenant, &tenancy.claims),
+                &questions,
+            );
+            tenancy.add_references(catalog, implied);
         }
         let owners = owners_by_relation(config, catalog)?;
         tenancy.ownership = catalog
@@ -126,10 +152,24 @@ impl Tenancy {
                 (relation.oid, ownership)
             })
             .collect();
+        let is_stated = |relation: &Relation| owners.contains_key(&relation.oid);
+        let open = catalog.relations().filter(|relation| {
+            let Ownership { tenant, user } = tenancy.ownership(relation.oid);
+            let is_settled = tenant.is_some() || user.is_some() || is_stated(relation);
+            tenancy.is_of_project(relation) && !is_settled
+        });
+        let asking = open.map(|relation| (relation.oid, questions.about_rows(relation.oid)));
+        let asking = asking.filter(|(_, policies)| !policies.is_empty());
+        tenancy.unknown = asking.map(|(oid, policies)| (oid, policies.to_vec())).collect();
         Ok(tenancy)
     }
 
-    fn find_tenants(&mut self, config: &TenancyConfig, catalog: &Catalog) -> Result<()> {
+    fn find_tenants(
+        &mut self,
+        config: &TenancyConfig,
+        catalog: &Catalog,
+        questions: &Questions,
+    ) -> Result<()> {
         let tenant = config.tenant.as_deref();
         self.tenant = tenant.map(|name| root(catalog, "tenant", name)).transpose()?;
         let members = config.members.as_ref().map(|members| find_members(catalog, members));
@@ -142,7 +182,7 @@ impl Tenancy {
             self.tenant = Some(inferred.tenant);
             self.members = Some(Members { highest: inferred.highest, ..members });
             self.why = Some(inferred.why);
-        } else if let Some(tenant) = infer::claimed_tenant(catalog) {
+        } else if let Some(tenant) = infer::claimed_tenant(catalog, questions) {
             self.tenant = Some(tenant);
             self.why = Some("policies compare its key with a claim of the token".into());
         }
@@ -273,6 +313,10 @@ pub(crate) struct Implied {
 }
 
 impl Implied {
+    fn is_of(&self, relation: Oid, column: &str) -> bool {
+        self.relation == relation && self.reference.columns == [column.to_owned()]
+    }
+
     fn to(root: &Root, relation: Oid, column: &str, why: &str) -> Self {
         let reference = ForeignKey {
             columns: vec![column.to_owned()],

@@ -16,6 +16,8 @@ const PURE: &[&str] = &[
     "sql",
     "project",
     "matrix",
+    "catalog::policy",
+    "catalog::routine",
     "platform::owner",
     "platform::schemas",
     "finding",

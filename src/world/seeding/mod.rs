@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::actor::Actor;
-use crate::catalog::{Catalog, Oid, Relation};
+use crate::catalog::{Catalog, Relation};
 use crate::error::Result;
+use crate::names::Oid;
 use crate::platform::Platform;
 use crate::project::files::SqlFile;
 use crate::session::open::Session;

@@ -59,7 +59,8 @@ impl World {
         if is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root) {
             return 0;
         }
-        let counts = relation.columns.iter().map(|c| values::telling_values(relation, c).len());
+        let telling = |c| values::telling_values(&self.catalog, relation, c).len();
+        let counts = relation.columns.iter().map(telling);
         counts.max().unwrap_or(0).min(MOST_VARIED)
     }
 
@@ -197,7 +198,7 @@ impl World {
             return Ok(Some(None));
         }
         if let Some(at) = variant.place() {
-            let telling = values::telling_values(relation, column);
+            let telling = values::telling_values(&self.catalog, relation, column);
             if !telling.is_empty() {
                 return Ok(Some(Some(telling[at % telling.len()].clone())));
             }

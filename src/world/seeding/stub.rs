@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::catalog::{Oid, Relation};
+use crate::catalog::Relation;
+use crate::names::Oid;
 use crate::project::files::ROWS_OF_WORLD;
 use crate::sql::quote::identifier;
 use crate::world::seeding::seed::{Variant, insert_statement, value_sql};

@@ -5,8 +5,10 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::catalog::{Column, Relation};
-use crate::tenancy::keys::{NAMESPACE, fit, strings, token};
+use crate::catalog::policy::Deciding;
+use crate::catalog::{Catalog, Column, Relation};
+use crate::sql::constants::Constants;
+use crate::tenancy::keys::{NAMESPACE, fit, token};
 
 /// A value for an ordinary column, with the owner's token where the type has room for it.
 ///
@@ -107,7 +109,11 @@ pub(crate) fn changed_value(column: &Column) -> Option<String> {
 
 /// The values of a column that policies, checks or its type tell apart, in a stable order; none
 /// where one value is as good as another.
-pub(crate) fn telling_values(relation: &Relation, column: &Column) -> Vec<String> {
+pub(crate) fn telling_values(
+    catalog: &Catalog,
+    relation: &Relation,
+    column: &Column,
+) -> Vec<String> {
     if column.is_generated || !column.identity.is_empty() || is_reference(relation, &column.name) {
         return Vec::new();
     }
@@ -115,33 +121,53 @@ pub(crate) fn telling_values(relation: &Relation, column: &Column) -> Vec<String
         return labels.clone();
     }
     let checks = relation.checks.iter().filter(|check| check.columns == [column.name.as_str()]);
-    let rules = relation.rules.iter().filter(|rule| rule.names(&column.name));
-    let definitions: Vec<&str> = checks
-        .map(|check| check.definition.as_str())
-        .chain(rules.flat_map(|rule| rule.texts()))
-        .collect();
-    let in_each = |find: fn(&str) -> Vec<String>| definitions.iter().flat_map(move |d| find(d));
+    let checks = checks.map(|check| Constants::of_text(&check.definition));
+    let about: Vec<Constants> =
+        checks.chain(constants_about(catalog, relation, &column.name)).collect();
+    let texts = || about.iter().flat_map(|constants| constants.texts.iter().cloned());
     let is_date = matches!(column.base_type.as_str(), "date" | "timestamp" | "timestamptz");
     let mut telling: Vec<String> = match column.category {
         'B' => vec!["false".into(), "true".into()],
-        'S' => in_each(strings).collect(),
-        'N' => in_each(numbers).collect(),
+        'S' => texts().collect(),
+        'N' => about.iter().flat_map(|constants| &constants.numbers).flat_map(near).collect(),
         'A' if matches!(column.base_type.as_str(), "_text" | "_varchar") => {
-            let elements = in_each(strings).map(|value| json!(value).to_string());
+            let elements = texts().map(|value| json!(value).to_string());
             elements.map(|element| format!("{{{element}}}")).collect()
         }
         // Long ago and far ahead.
-        'D' if is_date && !definitions.is_empty() => {
+        'D' if is_date && !about.is_empty() => {
             vec!["2001-01-01".into(), "2099-01-01".into()]
         }
         'U' if matches!(column.base_type.as_str(), "json" | "jsonb") => {
-            in_each(documents).collect()
+            about.iter().flat_map(|constants| documents(&constants.texts)).collect()
         }
         _ => Vec::new(),
     };
     let mut seen = std::collections::BTreeSet::new();
     telling.retain(|value| !value.is_empty() && seen.insert(value.clone()));
     telling
+}
+
+/// The constants in what policies and views ask of a column, and in the routines that these call, each
+/// definition by itself.
+fn constants_about(catalog: &Catalog, relation: &Relation, column: &str) -> Vec<Constants> {
+    let name = relation.qualified_name();
+    let policies = relation.policies.iter().flat_map(|policy| policy.parts_about(column));
+    let views = relation.shown_by.iter().flat_map(|view| view.parts_about(&name, column));
+    policies.chain(views).flat_map(|part| constants_of(catalog, part)).collect()
+}
+
+fn constants_of(catalog: &Catalog, part: Deciding<'_>) -> Vec<Constants> {
+    match part {
+        Deciding::Text(text) => vec![Constants::of_text(text)],
+        Deciding::Tree(tree) => {
+            let called = catalog.routines.reached([tree]).into_iter();
+            // What the platform's own look for in a token is no value of a column.
+            let called = called.filter(|routine| routine.name.schema() != "auth");
+            let called = called.map(|routine| routine.constants().clone());
+            std::iter::once(Constants::of_expr(tree)).chain(called).collect()
+        }
+    }
 }
 
 /// Whether the column names another row, or this one.
@@ -152,31 +178,13 @@ fn is_reference(relation: &Relation, column: &str) -> bool {
 }
 
 /// Documents in which a key that a definition names has the value that it names next, or is true.
-fn documents(definition: &str) -> Vec<String> {
-    let named = strings(definition);
+fn documents(named: &[String]) -> Vec<String> {
     let valued = named.windows(2).map(|pair| json!({ &pair[0]: pair[1] }).to_string());
     let flags = named.iter().map(|name| json!({ name: true }).to_string());
     valued.chain(flags).collect()
 }
 
-/// Each number, and those beside it.
-fn numbers(definition: &str) -> Vec<String> {
-    let words = definition.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-'));
-    let whole = words.filter_map(|word| word.parse::<i64>().ok());
-    let near = |number: i64| [number, number.saturating_add(1), number.saturating_sub(1)];
-    whole.flat_map(near).map(|number| number.to_string()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tenancy::keys::strings;
-
-    #[test]
-    fn literals_of_a_check() {
-        let check = "CHECK (((role)::text = ANY ((ARRAY['user'::character varying, \
-                     'it''s'::character varying])::text[])))";
-        assert_eq!(strings(check), ["user", "it's"]);
-        assert_eq!(numbers("CHECK ((n >= 3))"), ["3", "4", "2"]);
-    }
+/// A number, and those beside it.
+fn near(number: &i64) -> [String; 3] {
+    [*number, number.saturating_add(1), number.saturating_sub(1)].map(|near| near.to_string())
 }

@@ -1,0 +1,361 @@
+//! What the policies of a relation ask of who is asking: a walk through their trees and through the
+//! routines that they call, with what is handed to these. Pure.
+
+use crate::catalog::routine::Routine;
+use crate::catalog::{Catalog, Relation};
+use crate::names::Oid;
+use crate::sql::body::Step;
+use crate::sql::expr::{Call, Expr, Literal, Name, Select, Source, SourceKind};
+use crate::tenancy::meaning::{Asker, Meaning, Value};
+use crate::tenancy::scope::{Bound, Frame, Rows, Scope, What};
+
+/// How many calls may be inside each other.
+const DEEPEST: usize = 12;
+/// How many expressions are looked at for one relation. What is beyond is not known.
+const MOST_LOOKED_AT: usize = 50_000;
+/// What policies ask.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// What must be equal for a row to be let through by some of them.
+    pub equal: Vec<(Meaning, Meaning)>,
+    /// The names of those that relate the row to who is asking, or may.
+    pub about_row: Vec<String>,
+}
+
+/// What the policies of a relation ask.
+pub(crate) fn asked_of(catalog: &Catalog, asker: &Asker, relation: &Relation) -> Asked {
+    let mut reader = Reader {
+        catalog,
+        asker,
+        relation,
+        asked: Asked::default(),
+        is_about_row: false,
+        readings: 0,
+        looked_at: 0,
+        calls: Vec::new(),
+    };
+    for policy in &relation.policies {
+        reader.is_about_row = false;
+        for condition in policy.conditions() {
+            match &condition.tree {
+                Ok(tree) => {
+                    let own = Bound { name: Some(relation.name.clone()), what: What::Own };
+                    let frame = Frame::default();
+                    let mut scope = Scope::of(&frame);
+                    scope.sources.push(own);
+                    reader.condition(tree, &scope, true);
+                }
+                Err(_) => reader.is_about_row = true,
+            }
+        }
+        reader.asked.about_row.extend(reader.is_about_row.then(|| policy.name.clone()));
+    }
+    reader.asked
+}
+
+/// Walks through the conditions of one relation's policies.
+pub(super) struct Reader<'c> {
+    pub(super) catalog: &'c Catalog,
+    pub(super) asker: &'c Asker,
+    pub(super) relation: &'c Relation,
+    pub(super) asked: Asked,
+    /// Whether the policy that is looked at relates the row to who is asking.
+    is_about_row: bool,
+    readings: usize,
+    looked_at: usize,
+    /// The routines that are being looked at, each inside the one before.
+    calls: Vec<Oid>,
+}
+
+impl<'c> Reader<'c> {
+    /// Whether there is room for more, which is counted.
+    pub(super) fn may_look(&mut self) -> bool {
+        self.looked_at += 1;
+        if self.looked_at > MOST_LOOKED_AT {
+            self.is_about_row = true;
+        }
+        self.looked_at <= MOST_LOOKED_AT
+    }
+
+    /// Looks at a condition that is to hold, or not to.
+    fn condition(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) {
+        if !self.may_look() {
+            return;
+        }
+        match expr {
+            Expr::And(all) | Expr::Or(all) | Expr::Coalesce(all) => {
+                all.iter().for_each(|one| self.condition(one, scope, holds));
+            }
+            Expr::Not(of) => self.condition(of, scope, !holds),
+            Expr::Is { of, what, negated } if what == "true" => {
+                self.condition(of, scope, holds != *negated);
+            }
+            Expr::Is { of, what, negated } if what == "false" => {
+                self.condition(of, scope, holds == *negated);
+            }
+            Expr::Case { subject: None, branches, otherwise } => {
+                for (when, then) in branches {
+                    self.either_way(when, scope);
+                    self.condition(then, scope, holds);
+                }
+                otherwise.iter().for_each(|expr| self.condition(expr, scope, holds));
+            }
+            Expr::Select(select) if select.is_value() => {
+                let scope = Scope::inside(scope);
+                select.targets.iter().for_each(|one| self.condition(&one.value, &scope, holds));
+            }
+            Expr::Binary { operator, left, right } if operator == "=" => {
+                match (left.as_ref(), right.as_ref()) {
+                    (Expr::Literal(Literal::Bool(value)), other)
+                    | (other, Expr::Literal(Literal::Bool(value))) => {
+                        self.condition(other, scope, holds == *value);
+                    }
+                    _ => self.leaf(expr, scope, holds),
+                }
+            }
+            Expr::Call(call) => self.asked_call(call, scope, holds),
+            _ => self.leaf(expr, scope, holds),
+        }
+    }
+
+    /// Looks at a condition of which either answer may lead on.
+    fn either_way(&mut self, expr: &Expr, scope: &Scope<'_, 'c>) {
+        self.condition(expr, scope, true);
+        self.condition(expr, scope, false);
+    }
+
+    /// A condition that joins no others: where it depends on both, it relates them.
+    fn leaf(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) {
+        let value = self.value(expr, scope, holds);
+        self.is_about_row |= value.asks && value.is_of_row;
+    }
+
+    /// A routine that answers yes or no.
+    fn asked_call(&mut self, call: &Call, scope: &Scope<'_, 'c>, holds: bool) {
+        let routines = self.routines(call, scope);
+        if routines.is_empty() {
+            return self.leaf(&Expr::Call(call.clone()), scope, holds);
+        }
+        for routine in routines {
+            let arguments = self.arguments(call, routine, scope, holds);
+            let relates = arguments.iter().any(|value| value.asks && value.is_of_row);
+            self.is_about_row |= relates;
+            let rows = self.run(routine, arguments, Some(holds));
+            self.is_about_row |= rows.whole.asks && rows.whole.is_of_row;
+        }
+    }
+
+    /// What is called, where it is a routine whose body is known and the platform does not answer.
+    pub(super) fn routines(&self, call: &Call, scope: &Scope<'_, 'c>) -> Vec<&'c Routine> {
+        let is_answered = matches!(self.asker, Asker::Supabase)
+            && call.name.qualifier() == Some("auth")
+            && ["uid", "jwt", "email", "role"].contains(&call.name.last());
+        if is_answered {
+            return Vec::new();
+        }
+        self.catalog.routines.called(call, scope.frame.routine)
+    }
+
+    /// What a routine is handed, in the order of its parameters.
+    pub(super) fn arguments(
+        &mut self,
+        call: &Call,
+        routine: &Routine,
+        scope: &Scope<'_, 'c>,
+        holds: bool,
+    ) -> Vec<Value> {
+        let nothing = || Value::constant(Meaning::Other);
+        let mut arguments: Vec<Value> = routine.arguments.iter().map(|_| nothing()).collect();
+        for (at, argument) in call.arguments.iter().enumerate() {
+            let value = self.value(&argument.value, scope, holds);
+            let named = argument
+                .name
+                .as_ref()
+                .and_then(|name| routine.arguments.iter().position(|known| known == name));
+            match arguments.get_mut(named.unwrap_or(at)) {
+                Some(place) => *place = value,
+                // The rest of a variadic one.
+                None => arguments.iter_mut().last().into_iter().for_each(|last| {
+                    *last = Value::one_of(vec![last.clone(), value.clone()]);
+                }),
+            }
+        }
+        arguments
+    }
+
+    /// Goes through a routine with what it is handed; `holds` where it is asked for yes or no.
+    pub(super) fn run(
+        &mut self,
+        routine: &'c Routine,
+        arguments: Vec<Value>,
+        holds: Option<bool>,
+    ) -> Rows {
+        let mut whole = Value::made_of(&arguments);
+        whole.asks = false;
+        let is_in_itself = self.calls.contains(&routine.oid);
+        if is_in_itself || self.calls.len() >= DEEPEST || !self.may_look() {
+            // It may do anything with what it is handed.
+            whole.asks |= !is_in_itself || arguments.iter().any(|value| value.asks);
+            return Rows { columns: Vec::new(), whole };
+        }
+        let body = routine.body();
+        whole.asks = !body.unread.is_empty();
+        if body.unread.is_empty() {
+            whole.is_of_row = false;
+        }
+        self.calls.push(routine.oid);
+        let mut frame = Frame::of(routine, arguments);
+        let mut returned: Vec<Rows> = Vec::new();
+        for step in &body.steps {
+            let outcome = {
+                let scope = Scope::of(&frame);
+                self.step(step, &scope, holds)
+            };
+            match (step, outcome) {
+                (Step::Returned(_), Some(rows)) => returned.push(rows),
+                (Step::Assigned { name, .. }, Some(rows)) => frame.assign(name, &rows),
+                _ => {}
+            }
+        }
+        self.calls.pop();
+        whole = returned.iter().fold(whole, |mut whole, rows| {
+            whole.depend_on(&rows.whole);
+            whole
+        });
+        Rows { columns: Rows::merged(returned), whole }
+    }
+
+    fn step(&mut self, step: &Step, scope: &Scope<'_, 'c>, holds: Option<bool>) -> Option<Rows> {
+        match (step, holds) {
+            (Step::Condition(expr), _) => {
+                self.either_way(expr, scope);
+                None
+            }
+            (Step::Returned(expr), Some(holds)) => {
+                self.condition(expr, scope, holds);
+                None
+            }
+            (Step::Returned(expr) | Step::Assigned { value: expr, .. }, _) => {
+                Some(self.shown(expr, scope))
+            }
+            (Step::Evaluated(expr), _) => {
+                self.value(expr, scope, true);
+                None
+            }
+        }
+    }
+
+    /// The rows that an expression shows: of a query, or a single value.
+    fn shown(&mut self, expr: &Expr, scope: &Scope<'_, 'c>) -> Rows {
+        match expr {
+            Expr::Select(select) => self.select(select, scope, true),
+            Expr::Call(call) => self.called_rows(call, scope, true),
+            _ => {
+                let value = self.value(expr, scope, true);
+                let whole = Value::made_of([&value]);
+                Rows { columns: vec![(None, value)], whole }
+            }
+        }
+    }
+
+    /// What a call shows as a table.
+    fn called_rows(&mut self, call: &Call, scope: &Scope<'_, 'c>, holds: bool) -> Rows {
+        let routines = self.routines(call, scope);
+        let Some(routine) = routines.first() else {
+            let value = self.call(call, scope, holds);
+            let whole = Value::made_of([&value]);
+            return Rows { columns: vec![(None, value)], whole };
+        };
+        let arguments = self.arguments(call, routine, scope, holds);
+        self.run(routine, arguments, None)
+    }
+
+    pub(super) fn select(&mut self, select: &Select, outer: &Scope<'_, 'c>, holds: bool) -> Rows {
+        let mut whole = Value::constant(Meaning::Other);
+        if !self.may_look() {
+            return Rows { columns: Vec::new(), whole };
+        }
+        let mut scope = Scope::inside(outer);
+        for (name, query) in &select.with {
+            let rows = self.select(query, &scope, holds);
+            scope.with.push((name.clone(), rows));
+        }
+        for source in &select.from {
+            let bound = self.bound(source, &scope, holds);
+            if let What::Rows(rows) = &bound.what {
+                whole.depend_on(&rows.whole);
+            }
+            scope.sources.push(bound);
+        }
+        for expr in select.conditions.iter().chain(&select.rest) {
+            // A query by itself relates what it reads; whether that is the row is for who asks it.
+            let value = self.value(expr, &scope, holds);
+            whole.depend_on(&value);
+        }
+        let mut columns = Vec::new();
+        for target in &select.targets {
+            match &target.value {
+                Expr::AllOf(name) => columns.extend(scope.all_of(name.as_ref(), self.catalog)),
+                expr => {
+                    let value = self.value(expr, &scope, holds);
+                    columns.push((target.name.clone().or_else(|| name_of(expr)), value));
+                }
+            }
+        }
+        let values = columns.iter().map(|(_, value)| value);
+        whole.depend_on(&Value::made_of(values));
+        let mut all = vec![Rows { columns, whole: whole.clone() }];
+        for other in &select.others {
+            let rows = self.select(other, outer, holds);
+            whole.depend_on(&rows.whole);
+            all.push(rows);
+        }
+        Rows { columns: Rows::merged(all), whole }
+    }
+
+    fn bound(&mut self, source: &Source, scope: &Scope<'_, 'c>, holds: bool) -> Bound {
+        let what = match &source.what {
+            SourceKind::Relation(name) => self.relation(name, scope),
+            SourceKind::Select(select) => What::Rows(self.select(select, scope, holds)),
+            SourceKind::Value(expr) => match expr {
+                Expr::Call(call) => What::Rows(self.called_rows(call, scope, holds)),
+                _ => What::Rows(self.shown(expr, scope)),
+            },
+        };
+        let what = match what {
+            What::Rows(mut rows) => {
+                for (column, name) in rows.columns.iter_mut().zip(&source.columns) {
+                    column.0 = Some(name.clone());
+                }
+                What::Rows(rows)
+            }
+            other => other,
+        };
+        Bound { name: source.name().map(str::to_owned), what }
+    }
+
+    /// What a relation's name stands for: a query of `with`, or a relation of the catalog.
+    fn relation(&mut self, name: &Name, scope: &Scope<'_, 'c>) -> What {
+        if let (None, Some(rows)) = (name.qualifier(), scope.with_query(name.last())) {
+            return What::Rows(rows.clone());
+        }
+        match self.catalog.named_by(name, scope.frame.routine) {
+            Some(relation) => {
+                self.readings += 1;
+                What::Relation { reading: self.readings, relation: relation.oid }
+            }
+            None => What::Unknown,
+        }
+    }
+}
+
+/// The name under which an expression is shown, where none is given to it.
+fn name_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Name(name) => Some(name.last().to_owned()),
+        Expr::Call(call) => Some(call.name.last().to_owned()),
+        Expr::Field { name, .. } => Some(name.clone()),
+        Expr::Cast { of, .. } => name_of(of),
+        _ => None,
+    }
+}

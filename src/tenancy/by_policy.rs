@@ -1,0 +1,417 @@
+//! What policies tell of whose rows are: which columns must hold who is asking, a claim, or the key of
+//! a row that belongs to who is asking. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::routine::Routine;
+use crate::catalog::{Catalog, Column, Relation};
+use crate::names::Oid;
+use crate::sql::expr::Expr;
+use crate::tenancy::asked::{Asked, asked_of};
+use crate::tenancy::meaning::{Asker, Meaning};
+
+/// What the policies of all tables ask, by relation.
+#[derive(Debug)]
+pub(crate) struct Questions(BTreeMap<Oid, Asked>);
+
+impl Questions {
+    /// Walks through all policies.
+    pub(crate) fn of(catalog: &Catalog, asker: &Asker) -> Self {
+        let tables = catalog.relations().filter(|relation| relation.is_table());
+        let asking = tables.filter(|relation| !relation.policies.is_empty());
+        Self(asking.map(|relation| (relation.oid, asked_of(catalog, asker, relation))).collect())
+    }
+
+    /// The names of the policies of a relation that relate its rows to who is asking, or may.
+    pub(crate) fn about_rows(&self, relation: Oid) -> &[String] {
+        self.0.get(&relation).map_or(&[], |asked| asked.about_row.as_slice())
+    }
+
+    /// The columns of a relation that must hold who is asking, in the order in which it is asked.
+    pub(crate) fn user_columns(&self, relation: Oid) -> Vec<String> {
+        self.columns_equal_to(relation, |meaning| *meaning == Meaning::User)
+    }
+
+    /// The columns of a relation that must hold the tenant in whose name a back end asks.
+    pub(crate) fn tenant_columns(&self, relation: Oid) -> Vec<String> {
+        self.columns_equal_to(relation, |meaning| *meaning == Meaning::Tenant)
+    }
+
+    /// The columns of a relation that must hold a claim, and its place in the token.
+    pub(crate) fn claimed_columns(&self, relation: Oid) -> Vec<(String, Vec<String>)> {
+        let mut found = Vec::new();
+        for (column, equal) in self.own_columns(relation) {
+            for meaning in equal {
+                match meaning {
+                    Meaning::Claim(place) if !place.is_empty() => {
+                        found.push((column.clone(), place.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// The columns of a relation that must be equal to a column of a row which is chosen by who is
+    /// asking: the column, and that relation and column.
+    pub(crate) fn chosen_by_asker(&self, relation: Oid) -> Vec<(String, Oid, String)> {
+        let Some(asked) = self.0.get(&relation) else { return Vec::new() };
+        let chosen = readings_of_asker(asked);
+        let mut found = Vec::new();
+        for (column, equal) in self.own_columns(relation) {
+            for meaning in equal {
+                match meaning {
+                    Meaning::Read { reading, relation, column: read }
+                        if chosen.contains(reading) =>
+                    {
+                        found.push((column.clone(), *relation, read.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    fn columns_equal_to(&self, relation: Oid, is_it: impl Fn(&Meaning) -> bool) -> Vec<String> {
+        let own = self.own_columns(relation).into_iter();
+        let equal = own.filter(|(_, equal)| equal.iter().any(|meaning| is_it(meaning)));
+        equal.map(|(column, _)| column).collect()
+    }
+
+    /// Each column that must be equal to something, and all that it must be equal to.
+    fn own_columns(&self, relation: Oid) -> Vec<(String, Vec<&Meaning>)> {
+        let Some(asked) = self.0.get(&relation) else { return Vec::new() };
+        let mut found: Vec<(String, Vec<&Meaning>)> = Vec::new();
+        for meaning in asked.equal.iter().flat_map(|(left, right)| [left, right]) {
+            if let Meaning::Own(column) = meaning
+                && !found.iter().any(|(known, _)| known == column)
+            {
+                found.push((column.clone(), equal_to(asked, meaning)));
+            }
+        }
+        found
+    }
+}
+
+/// All that must be equal to something, by way of other columns too.
+fn equal_to<'a>(asked: &'a Asked, start: &'a Meaning) -> Vec<&'a Meaning> {
+    let mut all = vec![start];
+    let mut next = 0;
+    while let Some(here) = all.get(next).copied() {
+        for (left, right) in &asked.equal {
+            let other = match (left == here, right == here) {
+                (true, _) => right,
+                (_, true) => left,
+                _ => continue,
+            };
+            // Through who is asking, or another column of the row, anything would be equal.
+            let is_way = matches!(here, Meaning::Read { .. }) || here == start;
+            if is_way && !all.contains(&other) {
+                all.push(other);
+            }
+        }
+        next += 1;
+    }
+    all.remove(0);
+    all
+}
+
+/// The readings in which a row is chosen by who is asking.
+fn readings_of_asker(asked: &Asked) -> BTreeSet<usize> {
+    let is_asker =
+        |meaning: &Meaning| matches!(meaning, Meaning::User | Meaning::Tenant | Meaning::Claim(_));
+    let mut found = BTreeSet::new();
+    for (left, right) in &asked.equal {
+        for (read, other) in [(left, right), (right, left)] {
+            if let Meaning::Read { reading, .. } = read
+                && equal_to(asked, read).into_iter().chain([other]).any(is_asker)
+            {
+                found.insert(*reading);
+            }
+        }
+    }
+    found
+}
+
+/// Where a column that is chosen by who is asking leads: the relation whose single key it is, or the
+/// one it refers to.
+pub(crate) fn referred(catalog: &Catalog, relation: Oid, column: &str) -> Option<(Oid, String)> {
+    let read = catalog.relation(relation)?;
+    if read.key() == Some(&[column.to_owned()]) {
+        return Some((relation, column.to_owned()));
+    }
+    let mut single = read.foreign_keys.iter().filter(|key| key.columns == [column.to_owned()]);
+    single.next().map(|key| (key.target, key.target_columns[0].clone()))
+}
+
+/// Whether the policies of one relation, or what these call, read another.
+pub(crate) fn policies_read(catalog: &Catalog, relation: &Relation, other: &Relation) -> bool {
+    let reads = |tree: &Expr, within: Option<&Routine>| {
+        let mut read = tree.relations().into_iter();
+        read.any(|name| catalog.named_by(name, within).is_some_and(|read| read.oid == other.oid))
+    };
+    let policies = || relation.policies.iter();
+    let mut conditions = policies().flat_map(|policy| policy.conditions());
+    let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
+    // What could not be read is looked at as text.
+    let may_read = |routine: &Routine| {
+        let body = routine.body();
+        let is_named = || !body.unread.is_empty() && routine.names(&other.name);
+        body.steps.iter().any(|step| reads(step.expr(), Some(routine))) || is_named()
+    };
+    conditions.any(|condition| match &condition.tree {
+        Ok(tree) => reads(tree, None),
+        Err(_) => condition.names(&other.name),
+    }) || called.into_iter().any(may_read)
+}
+
+/// Whether a column of a relation may hold the key of another: the same type, or text that has room
+/// for any.
+pub(crate) fn may_hold(relation: &Relation, column: &str, key: &Column) -> bool {
+    relation.column(column).is_some_and(|own| {
+        own.base_type == key.base_type || (own.category == 'S' && own.length.is_none())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenancy::sample::{Function, Table, catalog_of};
+
+    const FUNCTIONS: &[Function<'_>] = &[
+        ("private.owns", &["who"], "sql", "select who = (select auth.uid())"),
+        ("private.owns_row", &["d"], "sql", "select d.keeper = auth.uid()"),
+        (
+            "private.owns_in_steps",
+            &["who"],
+            "plpgsql",
+            "begin if who is null or $1 <> me() then \
+            return false; end if; return true; end",
+        ),
+        ("public.me", &[], "sql", "select auth.uid()"),
+        (
+            "private.mine",
+            &[],
+            "plpgsql",
+            "declare x uuid; begin select auth.uid() into x; \
+            return x; end",
+        ),
+        (
+            "private.claim",
+            &["key"],
+            "sql",
+            "select current_setting('request.jwt.claims', true)\
+            ::jsonb ->> key",
+        ),
+        ("private.my_orgs", &[], "sql", "select m.org from members m where m.person = me()"),
+        (
+            "private.my_profile",
+            &[],
+            "sql",
+            "select p.id from profiles p where user_id = auth.uid()",
+        ),
+        ("private.twice", &["who"], "sql", "select private.owns(who) or private.twice(who)"),
+        ("private.is_admin", &[], "sql", "select exists (select from members where person = me())"),
+        (
+            "private.built",
+            &["id"],
+            "plpgsql",
+            "declare x boolean; begin execute 'select true' \
+            into x; return x; end",
+        ),
+        ("private.other", &["id"], "plperl", "return 1"),
+        ("private.is_open", &["state"], "sql", "select state is null or auth.uid() is not null"),
+    ];
+
+    fn tables<'t>(policy: &'t [&'t str]) -> [Table<'t>; 4] {
+        [
+            Table {
+                name: "docs",
+                columns: &["id", "keeper", "editor", "org", "doc"],
+                policies: policy,
+                references: &[],
+            },
+            Table { name: "orgs", columns: &["id"], ..Table::default() },
+            Table {
+                name: "members",
+                columns: &["id", "org", "person"],
+                references: &[("org", 1)],
+                ..Table::default()
+            },
+            Table { name: "profiles", columns: &["id", "user_id"], ..Table::default() },
+        ]
+    }
+
+    /// What a policy of `docs` tells: columns of the user, of claims, of chosen rows; and whether it
+    /// relates rows to who is asking.
+    fn told(policy: &str, asker: &Asker) -> String {
+        let policies = [policy];
+        let catalog = catalog_of(&tables(&policies), FUNCTIONS);
+        let questions = Questions::of(&catalog, asker);
+        let mut told = questions.user_columns(1);
+        told.extend(questions.tenant_columns(1).iter().map(|column| format!("{column}: tenant")));
+        let claimed = questions.claimed_columns(1);
+        told.extend(claimed.iter().map(|(column, claim)| format!("{column}: {}", claim.join("."))));
+        for (column, relation, read) in questions.chosen_by_asker(1) {
+            let (relation, key) = referred(&catalog, relation, &read).unwrap_or((0, read));
+            told.push(format!("{column}: {relation}.{key}"));
+        }
+        match (told.is_empty(), questions.about_rows(1).is_empty()) {
+            (true, true) => "nothing".into(),
+            (true, false) => "unknown".into(),
+            (false, true) => format!("{} by no policy", told.join(", ")),
+            (false, false) => told.join(", "),
+        }
+    }
+
+    fn check_all(asker: &Asker, cases: &[(&str, &str)]) {
+        for (policy, what) in cases {
+            assert_eq!(told(policy, asker), *what, "{policy}");
+        }
+    }
+
+    #[test]
+    fn who_asks_is_seen_in_all_its_forms() {
+        check_all(
+            &Asker::Supabase,
+            &[
+                ("(auth.uid() = keeper)", "keeper"),
+                ("((( SELECT auth.uid() AS uid))::text = (keeper)::text)", "keeper"),
+                ("((auth.jwt() ->> 'sub'::text) = (keeper)::text)", "keeper"),
+                ("private.owns(keeper)", "keeper"),
+                ("private.owns_row(docs.*)", "keeper"),
+                ("private.owns_in_steps(keeper)", "keeper"),
+                ("private.twice(keeper)", "keeper"),
+                ("(keeper IN ( SELECT auth.uid() AS uid))", "keeper"),
+                ("(auth.uid() = ANY (ARRAY[keeper, editor]))", "keeper, editor"),
+                ("(NOT (keeper IS DISTINCT FROM auth.uid()))", "keeper"),
+                ("(me() = keeper)", "keeper"),
+                ("(private.mine() = keeper)", "keeper"),
+                ("((private.claim('sub'::text))::uuid = keeper)", "keeper"),
+                (
+                    "(((current_setting('request.jwt.claims'::text, true))::json ->> 'sub'::text) = (keeper)::text)",
+                    "keeper",
+                ),
+                (
+                    "((NULLIF(current_setting('request.jwt.claim.sub'::text, true), ''::text))::uuid = keeper)",
+                    "keeper",
+                ),
+                ("(NOT (keeper <> auth.uid()))", "keeper"),
+                ("((keeper = auth.uid()) IS TRUE)", "keeper"),
+                ("COALESCE((keeper = auth.uid()), false)", "keeper"),
+                ("((org IS NULL) OR ((editor = auth.uid()) AND (NOT false)))", "editor"),
+                ("CASE WHEN (org IS NULL) THEN true ELSE (keeper = auth.uid()) END", "keeper"),
+                ("((to_jsonb(docs.*) ->> 'keeper'::text) = (auth.uid())::text)", "keeper"),
+                (
+                    "(EXISTS ( SELECT 1 FROM profiles p WHERE ((p.id = auth.uid()) AND (p.id = docs.keeper))))",
+                    "keeper, keeper: 4.id",
+                ),
+                ("(( SELECT count(*) AS count WHERE (docs.keeper = auth.uid())) > 0)", "keeper"),
+            ],
+        );
+    }
+
+    #[test]
+    fn settings_of_a_back_end() {
+        let user = "app.user_id".to_owned();
+        let asker = Asker::Settings { user, tenant: Some("app.tenant_id".into()) };
+        check_all(
+            &asker,
+            &[
+                ("((keeper)::text = current_setting('app.user_id'::text, true))", "keeper"),
+                (
+                    "(keeper = (NULLIF(current_setting('App.User_Id'::text, true), ''::text))::uuid)",
+                    "keeper",
+                ),
+                ("(org = (current_setting('app.tenant_id'::text))::uuid)", "org: tenant"),
+                ("(org = (current_setting('app.other'::text))::uuid)", "unknown"),
+                ("(org = (current_setting('request.method'::text))::uuid)", "nothing"),
+                ("(org = (current_setting('work_mem'::text))::uuid)", "nothing"),
+                ("((org)::text = CURRENT_USER)", "unknown"),
+            ],
+        );
+    }
+
+    #[test]
+    fn claims_and_chosen_rows() {
+        check_all(
+            &Asker::Supabase,
+            &[
+                (
+                    "(org = (((auth.jwt() -> 'app_metadata'::text) ->> 'org_id'::text))::uuid)",
+                    "org: app_metadata.org_id",
+                ),
+                (
+                    "((( SELECT auth.jwt() AS jwt) #>> '{app_metadata,org_id}'::text[]) = (org)::text)",
+                    "org: app_metadata.org_id",
+                ),
+                ("(org IN ( SELECT private.my_orgs() AS my_orgs))", "org: 2.id"),
+                ("(org = ANY (ARRAY( SELECT private.my_orgs() AS my_orgs)))", "org: 2.id"),
+                (
+                    "(EXISTS ( SELECT 1 FROM members m WHERE ((m.org = docs.org) AND (m.person = auth.uid()))))",
+                    "org: 2.id",
+                ),
+                ("(keeper = private.my_profile())", "keeper: 4.id"),
+                (
+                    "(keeper IN ( SELECT profiles.id FROM profiles WHERE (profiles.user_id = me())))",
+                    "keeper: 4.id",
+                ),
+                (
+                    "(org IN ( SELECT x.org FROM ( SELECT m.org, m.person FROM members m) x WHERE (x.person = me())))",
+                    "org: 2.id",
+                ),
+                (
+                    "(EXISTS ( WITH w AS ( SELECT m.org FROM members m WHERE (m.person = me())) SELECT 1 FROM w WHERE (w.org = docs.org)))",
+                    "org: 2.id",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_tells_no_owner() {
+        check_all(
+            &Asker::Supabase,
+            &[
+                ("true", "nothing"),
+                ("(auth.uid() IS NOT NULL)", "nothing"),
+                ("(auth.role() = 'authenticated'::text)", "nothing"),
+                ("(org = (auth.role())::uuid)", "org: role by no policy"),
+                ("private.is_admin()", "nothing"),
+                ("((org IS NULL) AND private.is_admin())", "nothing"),
+                ("private.is_open(org)", "nothing"),
+                ("(org IN ( SELECT orgs.id FROM orgs))", "nothing"),
+                // These relate rows to who is asking, and no owner can be read.
+                ("(keeper <> auth.uid())", "unknown"),
+                ("(NOT private.owns(keeper))", "unknown"),
+                ("((keeper)::text ~~ (auth.uid())::text)", "unknown"),
+                ("private.built(id)", "unknown"),
+                ("private.other(id)", "unknown"),
+                (
+                    "(EXISTS ( SELECT 1 FROM members m WHERE ((m.person = auth.uid()) AND (m.id <> docs.id))))",
+                    "unknown",
+                ),
+                ("((keeper", "unknown"),
+            ],
+        );
+    }
+
+    /// A function that calls many others, each of which does the same, ends.
+    #[test]
+    fn what_is_made_to_exhaust_us() {
+        let calls = |name: &str| vec![format!("{name}(a)"); 40].join(" or ");
+        let texts: Vec<String> =
+            (0..10).map(|n| format!("select {}", calls(&format!("f{}", n + 1)))).collect();
+        let names: Vec<String> = (0..10).map(|n| format!("public.f{n}")).collect();
+        let functions: Vec<Function<'_>> = names
+            .iter()
+            .zip(&texts)
+            .map(|(name, text)| (name.as_str(), &["a"][..], "sql", text.as_str()))
+            .collect();
+        let catalog = catalog_of(&tables(&["f0(keeper)"]), &functions);
+        let questions = Questions::of(&catalog, &Asker::Supabase);
+        assert_eq!(questions.about_rows(1), ["p0"]);
+    }
+}
