@@ -392,9 +392,9 @@ impl Catalog {
 }
 
 impl Relation {
-    /// `schema.name`, as reports show it.
+    /// Its name, as reports show it.
     pub(crate) fn title(&self) -> String {
-        format!("{}.{}", self.schema, self.name)
+        self.qualified_name().to_string()
     }
 
     pub(crate) fn qualified_name(&self) -> QualifiedName {

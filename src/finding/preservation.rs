@@ -48,7 +48,7 @@ fn lost(migration: &MigrationName, loss: &Loss) -> Finding {
 
 fn broken(migration: &MigrationName, pair: &PairOutcome) -> Finding {
     let PairOutcome { name, place, lost, appeared, .. } = pair;
-    let symptoms = Symptoms::Promise {
+    let symptoms = Symptoms::Pair {
         migration: migration.clone(),
         name: name.clone(),
         lost: lost.count,

@@ -37,7 +37,7 @@ pub enum Symptoms {
         loss: Loss,
     },
     /// A preserve pair does not hold.
-    Promise {
+    Pair {
         /// The migration.
         migration: MigrationName,
         /// The sentence of the pair.

@@ -38,7 +38,7 @@ fn sentence(symptoms: &Symptoms) -> String {
     match symptoms {
         Symptoms::Access(reached) => access_sentence(reached),
         Symptoms::Loss { migration, loss } => format!("{migration}: {}", loss.sentence()),
-        Symptoms::Promise { migration, name, lost, appeared } => format!(
+        Symptoms::Pair { migration, name, lost, appeared } => format!(
             "{migration}: \"{name}\" does not hold; rows lost: {lost}, appeared: {appeared}"
         ),
         Symptoms::Answer { migration, name, differing } => format!(
@@ -208,7 +208,7 @@ mod tests {
                 "there again, V4 move: public.chats lost 2 of its 3 rows",
             ),
             (
-                Symptoms::Promise {
+                Symptoms::Pair {
                     migration: migration(),
                     name: "all stay".into(),
                     lost: 1,

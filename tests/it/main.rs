@@ -12,6 +12,7 @@ mod large;
 mod layouts;
 mod leaks;
 mod mentor_chats;
+mod names;
 mod new_files;
 mod platform;
 mod preservation;
