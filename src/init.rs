@@ -21,7 +21,7 @@ pub fn inferred_config(project: &Project, server: &Arc<Server>) -> Result<String
     let platform = Platform::of(project);
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
     scratch.migrate()?;
-    let mut catalog = scratch.connection()?.uncommitted(Catalog::read)?;
+    let mut catalog = scratch.uncommitted(Catalog::read)?;
     let tenancy = Tenancy::find(project, &mut catalog)?;
     let actors = people(project, &platform, &catalog, &tenancy)?;
     Ok(to_toml(&catalog, &tenancy, &actors))

@@ -55,8 +55,13 @@ impl Refusal {
         }
     }
 
+    /// The message with its SQLSTATE, in one line.
+    pub(crate) fn brief(&self) -> String {
+        format!("{} (SQLSTATE {})", self.message, self.sqlstate)
+    }
+
     fn told(&self, more: &str) -> String {
-        let mut text = format!("{} (SQLSTATE {}){more}", self.message, self.sqlstate);
+        let mut text = format!("{}{more}", self.brief());
         for more in [&self.detail, &self.hint].into_iter().flatten() {
             text.push_str("\n    ");
             text.push_str(more);

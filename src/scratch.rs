@@ -14,6 +14,7 @@ use crate::server::database::Database;
 use crate::server::instance::Server;
 use crate::server::options::ServerOptions;
 use crate::session::connection::Connection;
+use crate::session::open::Session;
 
 /// A throwaway database as the project's migrations make it. Dropped with this value.
 #[derive(Debug)]
@@ -194,6 +195,12 @@ impl<'p> Scratch<'p> {
         self.database.connect()
     }
 
+    /// Looks at what is there, in a transaction that is rolled back.
+    pub(crate) fn uncommitted<T>(&self, look: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        self.connection()?.uncommitted(look)
+    }
+
+    /// A connection that may commit, for who migrates on it.
     pub(crate) fn connection(&self) -> Result<Connection> {
         self.database.connect().map(Connection::new)
     }

@@ -127,8 +127,7 @@ impl<'a> Run<'a> {
         self.note(project.notes().to_vec());
         self.note(note_on_version(project, &self.server));
         self.note(note_on_late_files(project, self.accepted));
-        let notes =
-            self.scratch.connection()?.uncommitted(|session| self.platform.notes(session))?;
+        let notes = self.scratch.uncommitted(|session| self.platform.notes(session))?;
         self.note(notes);
         let mut audience = Audience::of(project, self.platform.clone());
         let (observer, is_round_trip) = (self.observer, self.options.round_trip);

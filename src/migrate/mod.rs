@@ -7,6 +7,7 @@
 
 pub(crate) mod applied;
 pub(crate) mod hosted;
+pub(crate) mod own_schema;
 pub(crate) mod roles;
 
 use refinery_core::traits::sync::{Query, Transaction};
@@ -32,8 +33,7 @@ use crate::sql::statement::{self, Statement};
 
 pub use crate::migrate::applied::{Applied, Deviations};
 
-/// The schema that holds refinery's table: one that no API exposes.
-pub(crate) const HISTORY_SCHEMA: &str = "leakproof";
+/// The table of refinery's, in the schema of our own.
 const HISTORY_TABLE: &str = "leakproof.refinery_schema_history";
 
 /// What to apply.
@@ -63,7 +63,8 @@ pub(crate) type Look<'a> =
 ///
 /// # Errors
 /// The first statement that fails, with its file and line; nothing of that file stays. A file
-/// that controls transactions itself, or cannot run in one, is refused before anything runs.
+/// that controls transactions itself, or cannot run in one, is refused before anything runs; one that
+/// makes something in the schema of our own, at the end.
 pub(crate) fn apply_migrations(
     connection: &mut Connection,
     journey: &Journey<'_>,
@@ -76,7 +77,7 @@ pub(crate) fn apply_migrations(
     if !keeps_going {
         project.migrations().iter().try_for_each(refuse_unguardable)?;
     }
-    let make = format!("create schema if not exists {HISTORY_SCHEMA}");
+    let make = format!("create schema if not exists {}", own_schema::SCHEMA);
     connection.rows(&make).map_err(failing("make the schema of the history"))?;
     let mut failures = Vec::new();
     let mut census = None;
@@ -99,6 +100,7 @@ pub(crate) fn apply_migrations(
             connection.uncommitted(|session| look(session, file, &mut census))?;
         }
     }
+    own_schema::refuse_others(connection)?;
     Ok(failures)
 }
 
@@ -371,7 +373,8 @@ fn error_of(file: &SqlFile, statement: &Statement<'_>, failed: Failed) -> Error 
         return error.help(extensions::help_for_unknown());
     }
     let otherwise = "nothing of this file was kept; mend the statement and run again";
-    error.help(help_for(&code).unwrap_or(otherwise))
+    let help = own_schema::help_for(statement.text).or_else(|| help_for(&code));
+    error.help(help.unwrap_or(otherwise))
 }
 
 /// The way out for errors that people new to this meet first.

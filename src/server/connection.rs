@@ -1,6 +1,7 @@
 //! What all connections of ours have in common.
 
 use crate::server::redact::without_password;
+use crate::session::failed::{refusal_of, words_of};
 
 /// The application name of every connection of ours, or how it begins.
 pub(crate) const APPLICATION_NAME: &str = "leakproof";
@@ -10,15 +11,6 @@ pub(crate) const FIRST_DATABASE: &str = "postgres";
 
 /// What the server, or the connection to it, said: in one line, with the SQLSTATE if there is one.
 pub(crate) fn cause_of(error: &postgres::Error) -> String {
-    if let Some(refusal) = error.as_db_error() {
-        let said = format!("{} (SQLSTATE {})", refusal.message(), refusal.code().code());
-        return without_password(&said);
-    }
-    let mut said = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        said = format!("{said}: {cause}");
-        source = cause.source();
-    }
-    without_password(&said)
+    let said = error.as_db_error().map(|said| refusal_of(said).brief());
+    without_password(&said.unwrap_or_else(|| words_of(error)))
 }

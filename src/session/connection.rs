@@ -1,21 +1,15 @@
 //! A connection between transactions: the one thing that begins them, and that can commit.
 
-use std::ops::{Deref, DerefMut};
-
 use postgres::Client;
 
 use crate::error::Result;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
+use crate::session::uncommitted::Uncommitted;
 
 /// A connection of ours. Whoever has it may commit: `migrate`, and who lets it migrate.
 pub(crate) struct Connection {
-    session: Session,
-}
-
-/// A transaction that is never committed, with the connection that it is on: it goes when this does.
-pub(crate) struct Uncommitted {
     session: Session,
 }
 
@@ -74,7 +68,7 @@ impl Connection {
     /// Begins a transaction that is never committed.
     pub(crate) fn into_uncommitted(mut self) -> Uncommitted {
         self.begin();
-        Uncommitted { session: self.session }
+        Uncommitted::new(self.session)
     }
 
     fn begin(&mut self) {
@@ -92,16 +86,129 @@ impl Connection {
     }
 }
 
-impl Deref for Uncommitted {
-    type Target = Session;
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-    fn deref(&self) -> &Session {
-        &self.session
+    use super::*;
+    use crate::error::Error;
+    use crate::refusal::Refusal;
+    use crate::server::instance::Server;
+    use crate::server::options::{ServerKind, ServerOptions};
+    use crate::session::impersonation::Impersonation;
+
+    /// A connection to a database of its own with an empty table `t`.
+    fn with_table(test: impl FnOnce(&mut Connection)) {
+        let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
+        let server = Server::shared(&options).expect("a server");
+        let database = server.create_database().expect("a database");
+        let mut connection = Connection::new(database.connect().expect("a connection"));
+        connection.rows("create table t (a int primary key)").expect("a table");
+        test(&mut connection);
     }
-}
 
-impl DerefMut for Uncommitted {
-    fn deref_mut(&mut self) -> &mut Session {
-        &mut self.session
+    fn insert(session: &mut Session, value: &str) -> Result<()> {
+        let sql = format!("insert into t values ({value})");
+        session.as_owner(&sql).map(drop).map_err(failing("insert"))
+    }
+
+    fn count(connection: &mut Connection) -> String {
+        let rows = connection.rows("select count(*) from t").expect("a count");
+        rows.into_iter().flatten().flatten().next().expect("a number")
+    }
+
+    #[test]
+    fn only_a_transaction_that_goes_well_is_kept() {
+        with_table(|connection| {
+            connection.uncommitted(|session| insert(session, "1")).expect("it can be inserted");
+            assert_eq!(count(connection), "0");
+            let fails = |session: &mut Session| {
+                insert(session, "1")?;
+                Err::<(), _>(Error::new("no"))
+            };
+            connection.transaction(fails).expect_err("it fails");
+            assert_eq!(count(connection), "0");
+            connection.transaction(|session| insert(session, "1")).expect("it can be inserted");
+            assert_eq!(count(connection), "1");
+        });
+    }
+
+    #[test]
+    fn what_is_undone_or_refused_leaves_the_rest() {
+        with_table(|connection| {
+            let kept = connection.transaction(|session| {
+                insert(session, "1")?;
+                session.undone(|session| insert(session, "2"))?;
+                let twice = session.tolerate(|session| {
+                    insert(session, "3")?;
+                    session.tolerate(|session| insert(session, "no_column"))?.expect_err("refused");
+                    insert(session, "1")
+                })?;
+                let refused =
+                    session.kept_unless_refused("select 1 / 0").map_err(failing("try"))?;
+                refused.expect_err("refused");
+                let kept = session.kept_unless_refused("insert into t values (4)");
+                kept.map_err(failing("try"))?.expect("not refused");
+                Ok(twice.expect_err("it is there"))
+            });
+            let refusal: Refusal = kept.expect("the transaction goes well");
+            assert!(refusal.is_about("public", "t"), "{refusal:?}");
+            assert_eq!(refusal.sqlstate, "23505");
+            assert_eq!(refusal.constraint.as_deref(), Some("t_pkey"));
+            let rows = connection.rows("select a from t order by a").expect("rows");
+            assert_eq!(rows.concat(), [Some("1".to_owned()), Some("4".to_owned())]);
+        });
+    }
+
+    /// A text that cannot be parsed is refused with all that is sent along with it.
+    #[test]
+    fn what_cannot_be_parsed_is_tolerated() {
+        with_table(|connection| {
+            let refusal = connection.transaction(|session| {
+                let run = |session: &mut Session| session.run("selec").map_err(failing("ask"));
+                let refusal = session.tolerate(run)?.expect_err("refused");
+                insert(session, "1")?;
+                Ok(refusal)
+            });
+            assert_eq!(refusal.expect("it goes on").position, Some(1));
+            assert_eq!(count(connection), "1");
+        });
+    }
+
+    #[test]
+    fn each_attempt_begins_at_the_start() {
+        with_table(|connection| {
+            connection.rows("grant insert, select on t to pg_monitor").expect("a grant");
+            let who = Impersonation::of_request(None, Vec::new(), "pg_monitor");
+            let limit = Some(Duration::from_millis(50));
+            let ran = connection.uncommitted(|session| {
+                session.rewinding(&who, limit, |mut rewind| {
+                    let look = Some("select current_user, count(*) from t");
+                    let insert = "insert into t values (1)";
+                    for _ in 0..2 {
+                        let attempted = rewind.attempt(insert, look).map_err(failing("insert"))?;
+                        let seen = attempted.seen.expect("looked").concat();
+                        assert_ne!(seen[0].as_deref(), Some("pg_monitor"));
+                        assert_eq!(seen[1].as_deref(), Some("1"));
+                        assert_eq!(attempted.outcomes.len(), 1);
+                    }
+                    let failed = rewind.attempt("delete from t", None).err().expect("no grant");
+                    assert!(failed.has_state("42501"), "{failed:?}");
+                    let late = rewind.attempt("select pg_sleep(10)", None).err().expect("too late");
+                    assert!(late.has_state("57014"), "{late:?}");
+                    let allowed = "grant delete on t to pg_monitor; insert into t values (7)";
+                    let attempted = rewind.attempt_after(allowed, "delete from t", None);
+                    let attempted = attempted.map_err(failing("delete"))?.expect("ours goes well");
+                    assert_eq!(attempted.outcomes[0].reached, 1);
+                    let left = rewind.witness("select count(*) from t").map_err(failing("look"))?;
+                    assert_eq!(left.concat(), [Some("0".to_owned())]);
+                    let none = rewind.attempt_after("select 1 / 0", "select 1", None);
+                    assert!(none.map_err(failing("ask"))?.is_none());
+                    Ok(())
+                })
+            });
+            ran.expect("it goes well");
+            assert_eq!(count(connection), "0");
+        });
     }
 }

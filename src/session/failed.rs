@@ -85,7 +85,7 @@ fn is_goodbye(error: &DbError) -> bool {
 }
 
 /// What the connection says, and what lies below that.
-fn words_of(error: &postgres::Error) -> String {
+pub(crate) fn words_of(error: &postgres::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

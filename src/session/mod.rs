@@ -14,4 +14,5 @@ pub(crate) mod savepoint;
 pub(crate) mod impersonation;
 pub(crate) mod open;
 pub(crate) mod rewind;
+pub(crate) mod uncommitted;
 pub(crate) mod connection;

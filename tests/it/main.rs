@@ -1,8 +1,10 @@
 //! One binary for all tests against a real Postgres. The server is the first that works, or what
 //! `LEAKPROOF_SERVER` and `LEAKPROOF_DATABASE_URL` say; a kind asked for that is missing fails.
 
+mod asking;
 mod audience;
 mod character_chats;
+mod controls;
 mod containers;
 mod conversations;
 mod hostile;

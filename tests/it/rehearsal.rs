@@ -92,6 +92,16 @@ const PAIRS: &[(&[&str], &[&str])] = &[
         &["data-lost public.tags.label"],
     ),
     (&["alter table public.notes add column kind text not null"], &["fails-on-rows public.notes"]),
+    // A table of the same name that has rows as well is not the one.
+    (
+        &[
+            "create schema aaa;
+            create table aaa.notes (id uuid primary key,
+                tenant_id uuid not null references public.tenants, label text);",
+            "alter table public.notes add column kind text not null",
+        ],
+        &["fails-on-rows public.notes"],
+    ),
     (&["alter table public.notes add column kind text not null default 'note'"], &[]),
     // It fails on a row whose body is NULL: that is told of, since no other one does.
     (

@@ -13,6 +13,7 @@ const PURE: &[&str] = &[
     "error",
     "words",
     "names",
+    "refusal",
     "sql",
     "project",
     "matrix",
@@ -38,10 +39,15 @@ fn imports() -> Imports {
 }
 
 fn is_pure(module: &str) -> bool {
-    let is_in = |pure: &&&str| {
-        module.strip_prefix(**pure).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    is_below(module, PURE)
+}
+
+/// Whether a module is one of these, or below one.
+fn is_below(module: &str, tops: &[&str]) -> bool {
+    let is_in = |top: &&str| {
+        module.strip_prefix(*top).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    PURE.iter().find(is_in).is_some()
+    tops.iter().any(is_in)
 }
 
 #[test]
@@ -97,16 +103,25 @@ fn only_main_prints_or_exits() {
     expect_none(&others, |line| line.contains("process::exit("));
 }
 
+/// Who has a `Connection` may commit, and who sees the client may do everything. All others are handed
+/// a `Session`, which has no way to end its transaction.
 #[test]
-fn only_migrations_commit() {
-    // Who refuses the words has to name them.
-    let may = ["migrate/mod.rs", "project/guard.rs", "project/dialect.rs"];
-    let is_other = |path: &PathBuf| !may.iter().any(|allowed| path.ends_with(allowed));
-    let files: Vec<_> = files("src", "rs").into_iter().filter(is_other).collect();
-    expect_none(&files, |line| {
-        let line = line.to_lowercase();
-        line.contains("\"commit") || line.contains("; commit") || line.contains(".commit()")
-    });
+fn only_who_migrates_can_commit() {
+    const MAY_COMMIT: &[&str] =
+        &["session", "scratch", "migrate", "platform", "check::rehearsal", "check::round_trip"];
+    const SEE_THE_CLIENT: &[&str] = &["session", "server", "scratch"];
+    let (imports, connection) = (imports(), "session::connection");
+    assert!(imports.modules().any(|module| module == connection), "there is no `{connection}`");
+    let mut wrong = Vec::new();
+    for module in imports.modules() {
+        if imports.imports_of(module).contains(connection) && !is_below(module, MAY_COMMIT) {
+            wrong.push(format!("{module} could commit"));
+        }
+        if imports.crates_of(module).contains("postgres") && !is_below(module, SEE_THE_CLIENT) {
+            wrong.push(format!("{module} sees a client"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -52,6 +52,8 @@ refused! {
     psql_command
     copy_from_stdin
     copy_to_stdout
+    own_schema_created
+    own_schema_used
 
     broken_fixture
     fixture_without_version
