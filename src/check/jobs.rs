@@ -8,7 +8,7 @@ use crate::check::observer::{Event, Observer};
 use crate::check::options::CheckOptions;
 use crate::error::Result;
 use crate::isolation::Isolation;
-use crate::probe::Turns;
+use crate::probe::turns::Turns;
 use crate::scratch::Scratch;
 
 /// More worlds than this cost more than they save: there are hardly more actors.

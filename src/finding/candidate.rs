@@ -106,7 +106,7 @@ fn policy_commands(command: Command) -> &'static [PolicyCommand] {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
+    use crate::finding::*;
 
     pub(crate) fn policy(name: &str, command: PolicyCommand, roles: &[&str]) -> Candidate {
         Candidate {

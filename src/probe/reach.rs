@@ -6,7 +6,7 @@ use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::verdict::{Evidence, Verdict};
 use crate::probe::privileges::Privilege;
-use crate::probe::{Done, Prober, Statement, Unfound};
+use crate::probe::prober::{Done, Prober, Statement, Unfound};
 use crate::refusal::Refusal;
 use crate::world::rows::KnownRow;
 

@@ -1,8 +1,7 @@
 //! A server in a container that somebody else has started, with testcontainers: for whoever has such
 //! a container in their tests anyway. What is made in it is made as on any server that was given.
 
-use std::fmt;
-use std::mem;
+use std::{fmt, mem};
 
 use testcontainers::core::IntoContainerPort;
 use testcontainers::{Container, Image};

@@ -10,18 +10,17 @@ use crate::session::impersonation::Impersonation;
 use crate::session::open::Session;
 use crate::sql::quote::{equals, identifier, qualified};
 use crate::world::seeding::attempt::{Attempt, Outcome, SEED, castable, try_all, try_until};
-use crate::world::seeding::parents::is_nullable;
 use crate::world::seeding::pool::draft::For;
 use crate::world::seeding::pool::pool;
-use crate::world::seeding::seed::{Variant, insert_statement, seed_of, value_sql};
+use crate::world::seeding::seed::{Variant, insert_statement, seed_of};
 use crate::world::seeding::values;
 use crate::world::value::{Branch, Seeded, Values, World};
 
 /// A row that is planned, and one that is wanted.
-struct Planned {
-    branch: Branch,
-    variant: Variant,
-    values: Values,
+pub(crate) struct Planned {
+    pub(in crate::world) branch: Branch,
+    pub(in crate::world) variant: Variant,
+    pub(in crate::world) values: Values,
 }
 
 impl World {
@@ -43,7 +42,7 @@ impl World {
         Ok(())
     }
 
-    fn seed_branches(
+    pub(in crate::world) fn seed_branches(
         &mut self,
         session: &mut Session,
         relation: &Relation,
@@ -94,7 +93,7 @@ impl World {
     }
 
     /// Stores what can be, and gives back the rest.
-    fn store(
+    pub(in crate::world) fn store(
         &mut self,
         session: &mut Session,
         relation: &Relation,
@@ -282,239 +281,6 @@ impl World {
         Ok(())
     }
 
-    /// Notes which keys the rows of tables that come later must have, since rows of this one refer
-    /// to them and may do so before they are there.
-    fn make_promises(
-        &mut self,
-        session: &mut Session,
-        relation: &Relation,
-        branches: &[Branch],
-    ) -> Result<()> {
-        let catalog = std::sync::Arc::clone(&self.catalog);
-        for foreign_key in &relation.foreign_keys {
-            let name = relation.waiting_references.get(&foreign_key.columns);
-            let is_waiting = name.is_some()
-                && !is_nullable(relation, foreign_key)
-                && foreign_key.target != relation.oid
-                && self.coming.contains(&foreign_key.target);
-            let Some(target) = catalog.relation(foreign_key.target).filter(|_| is_waiting) else {
-                continue;
-            };
-            for branch in branches {
-                let branch = self.branch_in(target, branch);
-                let key = self.promise(target, &branch, &foreign_key.target_columns);
-                self.promised.entry((target.oid, branch)).or_default().extend(key);
-            }
-            // It alone waits; what else may wait is answered at once.
-            if let Some(name) = name {
-                let sql = set_constraint(relation, name, "deferred");
-                session.run(&sql).map_err(failing(SEED))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes back rows that refer to rows of this table which could not be made.
-    pub(crate) fn keep_promises(&mut self, session: &mut Session, target: &Relation) -> Result<()> {
-        let before = self.promised.len();
-        self.promised.retain(|(oid, _), _| *oid != target.oid);
-        if self.promised.len() == before {
-            return Ok(());
-        }
-        let catalog = std::sync::Arc::clone(&self.catalog);
-        for relation in catalog.relations() {
-            for foreign_key in relation.foreign_keys.iter().filter(|f| f.target == target.oid) {
-                let Some(name) = relation.waiting_references.get(&foreign_key.columns) else {
-                    continue;
-                };
-                let there = self.seeded.get(&target.oid).cloned().unwrap_or_default();
-                let is_there = |row: &Seeded| {
-                    let pairs = || foreign_key.columns.iter().zip(&foreign_key.target_columns);
-                    there.iter().any(|parent| {
-                        pairs().all(|(own, other)| row.values.get(own) == parent.values.get(other))
-                    })
-                };
-                let is_empty = |row: &Seeded| {
-                    let value = |name| row.values.get(name).is_none_or(Option::is_none);
-                    foreign_key.columns.iter().any(value)
-                };
-                let Some(rows) = self.seeded.get_mut(&relation.oid) else { continue };
-                let kept = |row: &Seeded| is_empty(row) || is_there(row);
-                let (kept, broken): (Vec<Seeded>, Vec<Seeded>) =
-                    std::mem::take(rows).into_iter().partition(kept);
-                *rows = kept;
-                let mut attempts = Vec::new();
-                for row in broken {
-                    let columns: Vec<String> = foreign_key.columns.clone();
-                    let statement = format!(
-                        "delete from {} where {} returning pg_catalog.to_json(array['']::text[])",
-                        relation.sql_name(),
-                        condition(&columns, &row.values)
-                    );
-                    attempts.push(Attempt { statement, ..Attempt::default() });
-                    let label = row.branch.label();
-                    let reason =
-                        format!("it refers to {}, which has no row for {label}", target.title());
-                    self.unseeded.entry(relation.oid).or_insert(reason.clone());
-                    let refused = self.refused.entry(relation.oid).or_default();
-                    if !refused.iter().any(|(branch, _)| *branch == row.branch) {
-                        refused.push((row.branch, reason));
-                    }
-                }
-                // Answered from here on; where that fails it goes on waiting.
-                attempts.push(Attempt {
-                    before: set_constraint(relation, name, "immediate"),
-                    statement: "select pg_catalog.to_json(array['']::text[])".into(),
-                    after: String::new(),
-                });
-                try_all(session, &attempts)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets the references that had to wait until what they refer to was there.
-    pub(crate) fn close_cycles(
-        &mut self,
-        session: &mut Session,
-        tables: &[&Relation],
-    ) -> Result<()> {
-        for relation in tables {
-            for foreign_key in relation.foreign_keys.iter().filter(|f| is_nullable(relation, f)) {
-                if !self.came_later(tables, relation, foreign_key.target) {
-                    continue;
-                }
-                let Some(key) = relation.key().map(<[String]>::to_vec) else { continue };
-                let mut attempts = Vec::new();
-                let mut places = Vec::new();
-                let rows = self.seeded.get(&relation.oid).map_or(&[][..], Vec::as_slice);
-                let mut branches: Vec<&Branch> = Vec::new();
-                for (place, row) in rows.iter().enumerate() {
-                    let is_empty = |name: &String| row.values.get(name).is_none_or(Option::is_none);
-                    // The bare ones stay empty.
-                    if branches.contains(&&row.branch) || !foreign_key.columns.iter().any(is_empty)
-                    {
-                        continue;
-                    }
-                    branches.push(&row.branch);
-                    let mut values = row.values.clone();
-                    values.retain(|_, value| value.is_some());
-                    let set = self.set_reference(
-                        relation,
-                        foreign_key,
-                        &row.branch,
-                        Variant::Full,
-                        true,
-                        &mut values,
-                    );
-                    let set_list: Vec<String> = foreign_key
-                        .columns
-                        .iter()
-                        .filter(|name| is_empty(name))
-                        .map(|name| {
-                            let value = values.get(name).and_then(Option::as_deref);
-                            format!("{} = {}", identifier(name), value_sql(value))
-                        })
-                        .collect();
-                    if set.is_err() {
-                        continue;
-                    }
-                    let statement = format!(
-                        "update {} set {} where {} returning {}",
-                        relation.sql_name(),
-                        set_list.join(", "),
-                        condition(&key, &row.values),
-                        whole_row(relation)
-                    );
-                    attempts.push(Attempt { statement, ..Attempt::default() });
-                    places.push(place);
-                }
-                let outcomes = try_all(session, &attempts)?;
-                for (place, outcome) in places.into_iter().zip(outcomes) {
-                    if let (Outcome::Stored(stored), Some(rows)) =
-                        (outcome, self.seeded.get_mut(&relation.oid))
-                    {
-                        rows[place].values = by_column(relation, stored);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn came_later(&self, tables: &[&Relation], relation: &Relation, target: i64) -> bool {
-        let place = |oid: i64| tables.iter().position(|table| table.oid == oid);
-        place(target) > place(relation.oid)
-    }
-
-    /// Where an owner can have one row only, the one that is there: a trigger may have made it.
-    fn adopt_only_row(
-        &mut self,
-        session: &mut Session,
-        relation: &Relation,
-        branch: &Branch,
-    ) -> Result<bool> {
-        let owners = self.tenancy.owner_columns(relation.oid);
-        let is_of_owners = |columns: &[String]| columns.iter().all(|name| owners.contains(name));
-        let only = relation.arbiters.iter().find(|a| a.is_plain && is_of_owners(&a.columns));
-        let Some(only) = only else { return Ok(false) };
-        match self.values(relation, branch, Variant::Full) {
-            Ok(planned) => self.adopt(session, relation, branch, &planned, &only.columns),
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// A row that is there already, as a trigger may have made it, with what was planned for it as
-    /// far as it takes it.
-    pub(crate) fn adopt(
-        &mut self,
-        session: &mut Session,
-        relation: &Relation,
-        branch: &Branch,
-        values: &Values,
-        columns: &[String],
-    ) -> Result<bool> {
-        let is_known = |name: &String| values.get(name).is_some_and(Option::is_some);
-        if columns.is_empty() || !columns.iter().all(is_known) {
-            return Ok(false);
-        }
-        let is_that =
-            |row: &Seeded| columns.iter().all(|name| row.values.get(name) == values.get(name));
-        if self.seeded.get(&relation.oid).is_some_and(|rows| rows.iter().any(is_that)) {
-            return Ok(false);
-        }
-        let condition = condition(columns, values);
-        let table = relation.sql_name();
-        let owner_columns = self.tenancy.owner_columns(relation.oid);
-        let set: Vec<String> = relation
-            .columns
-            .iter()
-            .filter(|column| !columns.contains(&column.name) && column.identity.is_empty())
-            .filter_map(|column| Some((&column.name, values.get(&column.name)?)))
-            .filter(|(name, value)| value.is_some() && !owner_columns.contains(name))
-            .map(|(name, value)| format!("{} = {}", identifier(name), value_sql(value.as_deref())))
-            .collect();
-        let list = whole_row(relation);
-        let read = format!("select {list} from {table} where {condition}");
-        let mut statements = vec![read];
-        if !set.is_empty() {
-            let set = set.join(", ");
-            statements
-                .insert(0, format!("update {table} set {set} where {condition} returning {list}"));
-        }
-        let attempts: Vec<Attempt> = statements
-            .into_iter()
-            .map(|statement| Attempt { statement, ..Attempt::default() })
-            .collect();
-        for outcome in try_until(session, &attempts)? {
-            if let Outcome::Stored(stored) = outcome {
-                self.remember(relation, branch, Variant::Full, stored);
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Makes deferred constraints answer at once from here on: nothing is ever committed, so what
     /// waits for the commit would never stop a probe.
     pub(crate) fn settle(&self, session: &mut Session) -> Result<()> {
@@ -544,7 +310,7 @@ impl World {
     }
 }
 
-fn set_constraint(relation: &Relation, name: &str, mode: &str) -> String {
+pub(crate) fn set_constraint(relation: &Relation, name: &str, mode: &str) -> String {
     format!("set constraints {} {mode}", qualified(&relation.schema, name))
 }
 
@@ -556,12 +322,12 @@ pub(crate) fn whole_row(relation: &Relation) -> String {
 }
 
 /// The values of a [`whole_row`].
-fn by_column(relation: &Relation, stored: Vec<Option<String>>) -> Values {
+pub(crate) fn by_column(relation: &Relation, stored: Vec<Option<String>>) -> Values {
     relation.columns.iter().map(|column| column.name.clone()).zip(stored).collect()
 }
 
 /// The row that has these values in these columns.
-fn condition(columns: &[String], values: &Values) -> String {
+pub(crate) fn condition(columns: &[String], values: &Values) -> String {
     let value = |name: &String| values.get(name).and_then(Option::as_deref);
     let each: Vec<String> = columns.iter().map(|name| equals(name, value(name))).collect();
     each.join(" and ")

@@ -3,9 +3,11 @@
 pub(crate) mod attempt;
 pub(crate) mod insert;
 pub(crate) mod own_rows;
+pub(crate) mod new_parents;
 pub(crate) mod parents;
 pub(crate) mod pattern;
 pub(crate) mod pool;
+pub(crate) mod promises;
 pub(crate) mod repair;
 pub(crate) mod seed;
 pub(crate) mod solve;

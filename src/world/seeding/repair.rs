@@ -9,7 +9,6 @@ use crate::session::open::Session;
 use crate::sql::quote::identifier;
 use crate::sql::statement::has_name;
 use crate::tenancy::Root;
-use crate::tenancy::keys::key_value;
 use crate::world::seeding::pool::draft::{For, number};
 use crate::world::seeding::pool::{is_broad, pool};
 use crate::world::seeding::seed::Variant;
@@ -20,45 +19,42 @@ use crate::world::value::{Branch, Values, World};
 /// How often what the database said leads to another try.
 const MOST_ROUNDS: usize = 12;
 
+/// How many rows of another table a reference is tried with.
+const MOST_PARENTS: usize = 12;
+
 /// How many rows are tried as long as they meet with something new.
 const FEW: usize = 3;
 
 /// How often other values are sought for what must be unique.
 const MOST_MIXES: u64 = 3;
 
-/// How many parents deep a row is made for the sake of another.
-const DEEPEST: usize = 4;
-
-/// How many rows of another table a reference is tried with.
-const MOST_PARENTS: usize = 12;
-
 /// How many single changes are tried where the database does not say what is wrong.
 const MOST_CHANGES: usize = 80;
 
 /// What is known of the refusals of one row.
 #[derive(Default)]
-struct Search {
+pub(crate) struct Search {
     /// Columns that may have to change.
-    columns: BTreeSet<String>,
+    pub(in crate::world) columns: BTreeSet<String>,
     /// Those that must differ from other rows.
-    unlike: BTreeSet<String>,
+    pub(in crate::world) unlike: BTreeSet<String>,
     /// The same by what keeps them apart.
-    arbiters: Vec<Vec<String>>,
+    pub(in crate::world) arbiters: Vec<Vec<String>>,
     /// Those that a trigger or default leaves NULL, and must not.
-    filled: BTreeSet<String>,
+    pub(in crate::world) filled: BTreeSet<String>,
     /// Those whose value another row decides.
-    fixed: BTreeSet<String>,
+    pub(in crate::world) fixed: BTreeSet<String>,
     /// What refused, each once: the SQLSTATE, the constraint and the column.
-    seen: BTreeSet<(String, Option<String>, Option<String>)>,
+    pub(in crate::world) seen: BTreeSet<(String, Option<String>, Option<String>)>,
     /// Whether a check is among it.
-    is_checked: bool,
+    pub(in crate::world) is_checked: bool,
     /// Whether only the checks that refused are looked at, not all of the table.
-    is_narrow: bool,
+    pub(in crate::world) is_narrow: bool,
     /// Whether more than the likeliest rows are tried.
-    is_wide: bool,
+    pub(in crate::world) is_wide: bool,
     /// Whether the partitions' bounds are among it.
-    is_bound: bool,
-    mixes: u64,
+    pub(in crate::world) is_bound: bool,
+    pub(in crate::world) mixes: u64,
 }
 
 impl World {
@@ -168,7 +164,7 @@ impl World {
         Ok(Err(reason))
     }
 
-    fn planned(
+    pub(in crate::world) fn planned(
         &self,
         relation: &Relation,
         branch: &Branch,
@@ -180,7 +176,12 @@ impl World {
     }
 
     /// Takes note of what refused; tells whether that is new.
-    fn note(&self, relation: &Relation, refusal: &Refusal, search: &mut Search) -> bool {
+    pub(in crate::world) fn note(
+        &self,
+        relation: &Relation,
+        refusal: &Refusal,
+        search: &mut Search,
+    ) -> bool {
         let is_of_it = refusal.table.is_none() || self.is_part_of(refusal, relation);
         if !is_of_it {
             return false;
@@ -223,12 +224,12 @@ impl World {
     }
 
     /// Whether a refusal is of the relation itself, or of a partition of it.
-    fn is_part_of(&self, refusal: &Refusal, relation: &Relation) -> bool {
+    pub(in crate::world) fn is_part_of(&self, refusal: &Refusal, relation: &Relation) -> bool {
         refusal.is_about(&relation.schema, &relation.name) || relation.bounds.is_some()
     }
 
     /// Rows that satisfy all that is known, the likeliest first, and what was chosen for each.
-    fn alternatives(
+    pub(in crate::world) fn alternatives(
         &self,
         session: &mut Session,
         relation: &Relation,
@@ -282,7 +283,7 @@ impl World {
     }
 
     /// What may come into a column of a row.
-    fn choice(
+    pub(in crate::world) fn choice(
         &self,
         relation: &Relation,
         column: &Column,
@@ -338,18 +339,18 @@ impl World {
         Choice { column: name.clone(), candidates }
     }
 
-    fn is_checked(&self, relation: &Relation, column: &String) -> bool {
+    pub(in crate::world) fn is_checked(&self, relation: &Relation, column: &String) -> bool {
         relation.checks.iter().any(|check| check.columns.contains(column))
             || relation.bounds.as_ref().is_some_and(|bounds| has_name(bounds, column))
     }
 
-    fn is_root_key(&self, relation: &Relation, column: &str) -> bool {
+    pub(in crate::world) fn is_root_key(&self, relation: &Relation, column: &str) -> bool {
         let is_it = |root: &Root| root.relation == relation.oid && root.column == column;
         is_it(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_it)
     }
 
     /// Remembers which places did.
-    fn learn(&mut self, relation: &Relation, solution: &Solution) {
+    pub(in crate::world) fn learn(&mut self, relation: &Relation, solution: &Solution) {
         for (column, candidate) in solution {
             if let Candidate::Place(place, _) = candidate {
                 self.learned.insert((relation.oid, column.clone()), *place);
@@ -357,150 +358,9 @@ impl World {
         }
     }
 
-    /// Makes the row that a foreign key needs; tells whether it is there now.
-    fn make_parent(
-        &mut self,
-        session: &mut Session,
-        relation: &Relation,
-        branch: &Branch,
-        depth: usize,
-    ) -> Result<bool> {
-        let Some((foreign_key, fixed)) = self.missing_parent(relation, branch) else {
-            return Ok(false);
-        };
-        let target = foreign_key.target;
-        self.make_spare(session, target, branch, fixed, depth)
-    }
-
-    /// One more row of a table, for others to refer to.
-    fn make_spare(
-        &mut self,
-        session: &mut Session,
-        target: i64,
-        branch: &Branch,
-        fixed: Values,
-        depth: usize,
-    ) -> Result<bool> {
-        let catalog = std::sync::Arc::clone(&self.catalog);
-        let Some(target) = catalog.relation(target) else { return Ok(false) };
-        let is_root = |root: &Root| root.relation == target.oid;
-        let is_owner =
-            is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root);
-        // One whose table is still to come would be made before what it needs itself.
-        if is_owner || depth >= DEEPEST || self.coming.contains(&target.oid) {
-            return Ok(false);
-        }
-        let branch = self.branch_in(target, branch);
-        let count = self.seeded.get(&target.oid).map_or(0, Vec::len);
-        let mut fixed = fixed;
-        let key = target.key().unwrap_or_default().iter();
-        for name in key.filter(|name| !target.foreign_keys.iter().any(|f| f.columns.contains(name)))
-        {
-            let column = target.column(name);
-            let column =
-                column.filter(|c| c.identity.is_empty() && !c.has_default || c.base_type == "uuid");
-            let seed = format!("{} spare {count}", self.row_seed(target, &branch));
-            if let Some(value) = column.and_then(|column| key_value(column, &seed)) {
-                fixed.entry(name.clone()).or_insert(Some(value));
-            }
-        }
-        let made = self.insert(session, target, &branch, &fixed, depth + 1)?;
-        Ok(made.is_ok())
-    }
-
-    /// A row that is there although nothing was inserted: made by a trigger, or put elsewhere.
-    fn find_made(
-        &mut self,
-        session: &mut Session,
-        relation: &Relation,
-        branch: &Branch,
-        planned: &Values,
-        said: &[Option<Box<Refusal>>],
-    ) -> Result<bool> {
-        let mut keys: Vec<Vec<String>> = Vec::new();
-        for refusal in said {
-            match refusal {
-                Some(refusal) if refusal.sqlstate == "23505" => {
-                    let arbiter = relation.arbiters.iter().find(|a| is_named(a, refusal));
-                    keys.extend(arbiter.filter(|a| a.is_plain).map(|a| a.columns.clone()));
-                }
-                None => keys.extend(relation.key().map(<[String]>::to_vec)),
-                _ => {}
-            }
-        }
-        keys.dedup();
-        for key in keys {
-            if self.adopt(session, relation, branch, planned, &key)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Where a reference must be unique and all rows are taken: one more of those.
-    fn insert_below_new_parents(
-        &mut self,
-        session: &mut Session,
-        relation: &Relation,
-        branch: &Branch,
-        (planned, fixed): (&Values, &Values),
-        depth: usize,
-    ) -> Result<bool> {
-        let owners = self.tenancy.owner_columns(relation.oid);
-        for foreign_key in &relation.foreign_keys {
-            let is_owner = foreign_key.columns.iter().any(|name| owners.contains(name));
-            let own_columns: Vec<&String> =
-                foreign_key.columns.iter().filter(|name| !owners.contains(name)).collect();
-            if foreign_key.target == relation.oid || own_columns.is_empty() {
-                continue;
-            }
-            let owner_is_further = is_owner && self.is_direct(relation, &foreign_key.columns);
-            if owner_is_further {
-                continue;
-            }
-            if foreign_key.columns.iter().any(|name| fixed.contains_key(name)) {
-                continue;
-            }
-            let of_owner: Values = foreign_key
-                .columns
-                .iter()
-                .zip(&foreign_key.target_columns)
-                .filter(|(own, _)| owners.contains(own))
-                .map(|(own, other)| (other.clone(), planned.get(own).cloned().flatten()))
-                .collect();
-            let before = self.seeded.get(&foreign_key.target).cloned().unwrap_or_default();
-            if !self.make_spare(session, foreign_key.target, branch, of_owner, depth)? {
-                continue;
-            }
-            let rows = self.seeded.get(&foreign_key.target).map_or(&[][..], Vec::as_slice);
-            let new = rows.iter().find(|row| !before.iter().any(|old| old.values == row.values));
-            let Some(new) = new.map(|row| row.values.clone()) else { continue };
-            let pairs = foreign_key.columns.iter().zip(&foreign_key.target_columns);
-            let mut values: Values = pairs
-                .map(|(own, other)| (own.clone(), new.get(other).cloned().flatten()))
-                .collect();
-            for (name, value) in fixed {
-                values.entry(name.clone()).or_insert(value.clone());
-            }
-            if self.insert(session, relation, branch, &values, depth + 1)?.is_ok() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether these columns name an owner themselves.
-    fn is_direct(&self, relation: &Relation, columns: &[String]) -> bool {
-        let ownership = self.tenancy.ownership(relation.oid);
-        [&ownership.tenant, &ownership.user]
-            .into_iter()
-            .flatten()
-            .any(|path| path.edges.len() == 1 && path.first_columns() == columns)
-    }
-
     /// Rows that differ from the planned one in one thing, for triggers that do not say what they
     /// want: defaults, NULLs, and each value that matters in each column.
-    fn single_changes(
+    pub(in crate::world) fn single_changes(
         &self,
         session: &mut Session,
         relation: &Relation,
@@ -552,7 +412,7 @@ impl World {
 }
 
 /// The columns that have to be chosen together, and what they must satisfy.
-fn closure(relation: &Relation, search: &Search) -> (BTreeSet<String>, Vec<Condition>) {
+pub(crate) fn closure(relation: &Relation, search: &Search) -> (BTreeSet<String>, Vec<Condition>) {
     let mut columns = search.columns.clone();
     if search.is_checked && !search.is_narrow {
         let conditions = relation.checks.iter().filter(|check| check.expression.is_some());
@@ -621,13 +481,17 @@ fn closure(relation: &Relation, search: &Search) -> (BTreeSet<String>, Vec<Condi
 }
 
 /// The columns of the constraint or index that refused, which a partition has under another name.
-fn arbiter_columns(catalog: &Catalog, relation: &Relation, refusal: &Refusal) -> Vec<String> {
+pub(crate) fn arbiter_columns(
+    catalog: &Catalog,
+    relation: &Relation,
+    refusal: &Refusal,
+) -> Vec<String> {
     let is_owner = |other: &&Relation| refusal.is_about(&other.schema, &other.name);
     let owner = catalog.relations().find(is_owner).unwrap_or(relation);
     let arbiter = owner.arbiters.iter().find(|arbiter| is_named(arbiter, refusal));
     arbiter.map_or(Vec::new(), |arbiter| arbiter.columns.clone())
 }
 
-fn is_named(arbiter: &Arbiter, refusal: &Refusal) -> bool {
+pub(crate) fn is_named(arbiter: &Arbiter, refusal: &Refusal) -> bool {
     refusal.constraint.as_ref() == Some(&arbiter.name)
 }

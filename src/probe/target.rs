@@ -1,0 +1,161 @@
+//! A relation before any probe: its rows, and whose they are.
+
+use std::collections::BTreeMap;
+
+use crate::actor::Actor;
+use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::error::Result;
+use crate::matrix::cell::Subject;
+use crate::matrix::class::RowClass;
+use crate::names::QualifiedName;
+use crate::session::open::Session;
+use crate::sql::statement::has_name;
+use crate::world::owner_names::OwnerNames;
+use crate::world::rows::{Identity, KnownRow, Reading, read_rows};
+use crate::world::value::World;
+
+/// A relation and the rows that are there before any probe.
+pub(crate) struct Target<'a> {
+    pub(in crate::probe) world: &'a World,
+    pub(in crate::probe) names: &'a OwnerNames,
+    pub(in crate::probe) relation: &'a Relation,
+    pub(in crate::probe) identity: Identity,
+    pub(in crate::probe) rows: Vec<KnownRow>,
+    /// In whose names the auditor sees all of them.
+    pub(in crate::probe) claims: Vec<String>,
+    pub(in crate::probe) owner_columns: Vec<String>,
+    /// Whether a policy or view may ask which statement is running.
+    pub(in crate::probe) may_read_statement: bool,
+    pub(in crate::probe) has_owners: bool,
+    pub(in crate::probe) unseeded: Option<String>,
+    /// Whether rows of it are given and taken.
+    pub(in crate::probe) is_moved_in: bool,
+}
+
+impl<'a> Target<'a> {
+    pub(in crate::probe) fn read(
+        session: &mut Session,
+        world: &'a World,
+        relation: &'a Relation,
+    ) -> Result<Self> {
+        let Reading { rows, claims, failure } = read_rows(session, world, relation)?;
+        let ownership = world.tenancy.ownership(relation.oid);
+        let is_owned = |row: &KnownRow| row.owner.tenant.is_some() || row.owner.user.is_some();
+        let reason = world.unseeded.get(&relation.oid).cloned().or(failure);
+        let unseeded = match rows.is_empty() {
+            true => Some(reason.unwrap_or_else(|| "it shows no row of the world".into())),
+            false => None,
+        };
+        Ok(Self {
+            world,
+            names: &world.names,
+            relation,
+            claims,
+            identity: Identity::of(relation),
+            owner_columns: world.tenancy.owner_columns(relation.oid),
+            may_read_statement: may_read_statement(&world.catalog, relation),
+            has_owners: ownership.tenant.is_some()
+                || ownership.user.is_some()
+                || (relation.is_view() && rows.iter().any(is_owned)),
+            rows,
+            unseeded,
+            is_moved_in: true,
+        })
+    }
+
+    pub(in crate::probe) fn name(&self) -> QualifiedName {
+        QualifiedName::new(&self.relation.schema, &self.relation.name)
+    }
+
+    pub(in crate::probe) fn subject(&self) -> Subject {
+        let kind = match self.relation.kind {
+            RelationKind::Table => "table",
+            RelationKind::Partitioned => "partitioned table",
+            RelationKind::View => "view",
+            RelationKind::MaterialisedView => "materialised view",
+            RelationKind::ForeignTable => "foreign table",
+        };
+        let ownership = self.world.tenancy.ownership(self.relation.oid);
+        Subject {
+            relation: self.name(),
+            kind,
+            unseeded: self.unseeded.clone(),
+            is_of_users_only: ownership.user.is_some() && ownership.tenant.is_none(),
+        }
+    }
+
+    /// The rows by their class in the eyes of an actor.
+    pub(in crate::probe) fn by_class(&self, actor: &Actor) -> BTreeMap<RowClass, Vec<&KnownRow>> {
+        let mut classes: BTreeMap<RowClass, Vec<&KnownRow>> = BTreeMap::new();
+        for row in &self.rows {
+            let class = self.names.class(actor, &row.owner, self.has_owners);
+            classes.entry(class).or_default().push(row);
+        }
+        classes
+    }
+
+    /// What a row has in one of the owner columns.
+    pub(in crate::probe) fn owner_value(&self, row: &KnownRow, column: &str) -> Option<String> {
+        let at = self.owner_columns.iter().position(|known| known == column)?;
+        row.owner_values.get(at).cloned().flatten()
+    }
+
+    /// The columns that name a row.
+    pub(in crate::probe) fn key_columns(&self) -> impl Iterator<Item = &str> {
+        let key = match &self.identity {
+            Identity::Key(key) => key.as_slice(),
+            Identity::Place | Identity::Text => &[],
+        };
+        key.iter().map(String::as_str)
+    }
+
+    /// A statement of ours that takes all rows away but those of a condition, without triggers and
+    /// foreign keys.
+    pub(in crate::probe) fn leave_only(&self, condition: &str) -> String {
+        format!(
+            "set local session_replication_role = replica; \
+             delete from {} where not ({condition}); \
+             set local session_replication_role = origin",
+            self.relation.sql_name()
+        )
+    }
+
+    /// Whether a policy that refuses one row of an owner as updated refuses all of them: none looks at
+    /// more than the owner columns (the key may lead to another table, the whole row to any column),
+    /// and no trigger sets those. Without WHERE the policies for UPDATE alone are asked.
+    pub(in crate::probe) fn judges_by_owner(&self, is_blind: bool) -> bool {
+        let policies = self.relation.policies.iter();
+        let mut policies = policies.filter(|policy| policy.is_for_update() || !is_blind);
+        self.relation.is_table()
+            && !self.relation.sets_on_update(&self.owner_columns)
+            && !policies.any(|policy| policy.looks_beyond(&self.owner_columns))
+    }
+
+    /// Whether a policy refuses all new rows of one owner alike, whatever else is in them.
+    pub(in crate::probe) fn refuses_by_owner(&self) -> bool {
+        let policies = self.relation.policies.iter();
+        let mut policies = policies.filter(|policy| policy.is_for_insert());
+        self.relation.is_table()
+            && self.relation.trigger_source.is_none()
+            && !policies.any(|policy| policy.looks_beyond(&self.owner_columns))
+    }
+
+    /// A row in words: how to find it and whose it is.
+    pub(in crate::probe) fn describe(&self, row: &KnownRow) -> String {
+        let whose = self.names.describe(&row.owner);
+        match self.identity.condition(&[row]) {
+            Some(condition) => format!("{condition} {whose}"),
+            None => format!("a row {whose}"),
+        }
+    }
+}
+
+/// Whether a policy or view, or what these call, may ask which statement is running.
+pub(crate) fn may_read_statement(catalog: &Catalog, relation: &Relation) -> bool {
+    const NAME: &str = "current_query";
+    let policies = || relation.policies.iter();
+    let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
+    policies().flat_map(|policy| policy.conditions()).any(|condition| condition.names(NAME))
+        || relation.shown_by.iter().any(|view| has_name(&view.definition.text, NAME))
+        || called.into_iter().any(|routine| routine.names(NAME))
+}
