@@ -1,15 +1,18 @@
 //! The open world: one connection, one transaction that never commits, everybody in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::actor::{Actor, TENANTS, people};
+use crate::catalog::policy::Policy;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{Error, Result};
+use crate::finding::candidate::{Candidate, Protection};
 use crate::finding::unknown::Unknown;
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
+use crate::matrix::person::Person;
 use crate::matrix::verdict::Verdict;
 use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
@@ -234,6 +237,28 @@ impl Isolation {
         unknown.collect()
     }
 
+    /// Everybody who can ask, with the roles whose policies apply to them.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) fn people(&mut self) -> Result<Vec<Person>> {
+        let roles: Vec<&str> = self.world.actors.iter().map(Actor::role).collect();
+        let roles = roles_of(&mut self.session, &roles)?;
+        let person = |actor: &Actor| {
+            let own = roles.get(actor.role()).cloned();
+            Person { roles: own.unwrap_or_default(), ..actor.person() }
+        };
+        Ok(self.world.actors.iter().map(person).collect())
+    }
+
+    /// What stands between people and the relations that are probed.
+    pub(crate) fn protections(&self) -> Vec<Protection> {
+        let catalog = &self.world.catalog;
+        let probed = |oid: &&Oid| !self.controls.has(**oid);
+        let probed = self.wanted.iter().filter(probed).filter_map(|oid| catalog.relation(*oid));
+        probed.map(protection).collect()
+    }
+
     /// How many rows were seeded, the controls' left out.
     pub(crate) fn seeded_rows(&self) -> usize {
         let seeded = self.world.seeded.iter().filter(|(oid, _)| !self.controls.has(**oid));
@@ -311,6 +336,45 @@ impl Isolation {
         }
         Ok(())
     }
+}
+
+fn protection(relation: &Relation) -> Protection {
+    let candidate = |policy: &Arc<Policy>| Candidate {
+        policy: policy.name.clone(),
+        command: policy.command,
+        is_permissive: policy.is_permissive,
+        roles: policy.roles.clone(),
+        place: None,
+    };
+    // What a view reads has policies for its owner, or for whoever asks.
+    let own = relation.policies.iter().filter(|policy| policy.relation == relation.oid);
+    Protection {
+        relation: relation.qualified_name(),
+        is_table: relation.is_table(),
+        owner: relation.owner.clone(),
+        row_security: relation.row_security,
+        place: None,
+        policies: own.map(candidate).collect(),
+    }
+}
+
+/// Each role with those whose privileges it has, itself among them: whose policies apply to it.
+fn roles_of(session: &mut Session, roles: &[&str]) -> Result<BTreeMap<String, Vec<String>>> {
+    let list: Vec<String> = roles.iter().map(|role| literal(role)).collect();
+    let sql = format!(
+        "select r.rolname, m.rolname from pg_catalog.pg_roles r
+         join pg_catalog.pg_roles m on pg_catalog.pg_has_role(r.oid, m.oid, 'usage')
+         where r.rolname in ({})
+         order by 1, 2",
+        list.join(", ")
+    );
+    let rows = session.rows(&sql).map_err(failing("read whose policies apply to whom"))?;
+    let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        let [Some(role), Some(other)] = row.as_slice() else { continue };
+        roles.entry(role.clone()).or_default().push(other.clone());
+    }
+    Ok(roles)
 }
 
 /// The relations, in whatever schema, that one of the roles may reach: it may use the schema and has

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::catalog::policy::{Policy, View};
+use crate::catalog::policy::{Policy, RowSecurity, View};
 use crate::catalog::routine::{Routine, Routines};
 use crate::error::Result;
 use crate::names::{Oid, QualifiedName};
@@ -34,6 +34,8 @@ pub(crate) struct Relation {
     pub schema: String,
     pub name: String,
     pub kind: RelationKind,
+    pub owner: String,
+    pub row_security: RowSecurity,
     pub columns: Vec<Column>,
     /// What its triggers say that fire on update.
     update_triggers: Option<String>,

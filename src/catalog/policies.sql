@@ -1,5 +1,6 @@
 -- Policies, and what they ask.
 select
+    p.oid::bigint as oid,
     p.polrelid::bigint as relation,
     c.relname as "table",
     p.polname as name,

@@ -12,12 +12,13 @@ use crate::sql::syntax::{read_expr, read_select};
 /// A policy of a table.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Policy {
+    #[expect(dead_code, reason = "the place of the statement that made it is found by it")]
+    pub oid: Oid,
     pub relation: Oid,
     /// The name of its table, which its trees use for the row that it judges.
     pub table: String,
     pub name: String,
     pub command: PolicyCommand,
-    #[expect(dead_code, reason = "findings list it with the policies that apply")]
     pub is_permissive: bool,
     /// Whom it is for; `public` is everybody.
     pub roles: Vec<String>,
@@ -39,6 +40,18 @@ pub enum PolicyCommand {
     Update,
     /// Rows that go.
     Delete,
+}
+
+/// Whether the policies of a relation are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RowSecurity {
+    /// None is.
+    Off,
+    /// They are, but not of the owner.
+    On,
+    /// They are, of the owner as well.
+    Forced,
 }
 
 /// What a policy asks of a row.

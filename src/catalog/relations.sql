@@ -20,6 +20,9 @@ select
     n.nspname as schema,
     c.relname as name,
     c.relkind::text as kind,
+    pg_catalog.pg_get_userbyid(c.relowner) as owner,
+    case when not c.relrowsecurity then 'off' when c.relforcerowsecurity then 'forced' else 'on' end
+        as row_security,
     -- What its triggers say that fire on update: the bit 16 of tgtype. Of one in another language
     -- than PL/pgSQL nothing is known, and `new` stands for that.
     (

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::actor::Actor;
 use crate::check::audience::Audience;
 use crate::check::jobs::probe_everything;
 use crate::check::new_files::{first_without_rows, has_fixtures, newest};
@@ -217,12 +216,12 @@ impl<'a> Run<'a> {
         self.step("compare and judge");
         self.compare()?;
         let api = self.platform.has_users().then(|| self.project.schemas());
-        let people: Vec<_> = isolation.actors().iter().map(Actor::person).collect();
+        let people = isolation.people()?;
         let found = judge_access(&SeenAccess {
             matrix: &self.report.matrix,
             people: &people,
             api: api.as_deref(),
-            protections: &[],
+            protections: &isolation.protections(),
         });
         self.findings.extend(found);
         self.findings.extend(unknown::judge(&isolation.unknown()));

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::candidate::{Candidate, Protection, RowSecurity, candidates, deciding};
+use crate::catalog::policy::RowSecurity;
+use crate::finding::candidate::{Candidate, Protection, candidates, deciding};
 use crate::finding::cause::Cause;
 use crate::finding::proof::Proof;
 use crate::finding::rule::Rule;

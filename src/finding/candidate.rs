@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::catalog::policy::PolicyCommand;
+use crate::catalog::policy::{PolicyCommand, RowSecurity};
 use crate::matrix::command::Command;
 use crate::matrix::person::Person;
 use crate::names::{Place, QualifiedName};
@@ -22,20 +22,9 @@ pub struct Candidate {
     pub place: Option<Place>,
 }
 
-/// Whether policies are asked of a relation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowSecurity {
-    /// None is.
-    Off,
-    /// They are, but not of the owner.
-    On,
-    /// They are, of the owner as well.
-    Forced,
-}
-
 /// What stands between a relation and who has a privilege on it, as the catalog has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Protection {
+pub(crate) struct Protection {
     /// The relation.
     pub relation: QualifiedName,
     /// Whether it is a table, whose own policies are asked, and no view or foreign table.

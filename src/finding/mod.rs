@@ -23,7 +23,7 @@ pub(crate) mod waiver;
 use crate::finding::access::SeenAccess;
 
 pub use crate::catalog::policy::PolicyCommand;
-pub use crate::finding::candidate::{Candidate, Protection, RowSecurity};
+pub use crate::finding::candidate::Candidate;
 pub use crate::finding::cause::Cause;
 pub use crate::finding::pattern::known_rules;
 pub use crate::finding::proof::Proof;

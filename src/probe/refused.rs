@@ -301,6 +301,8 @@ mod tests {
                 "schema": "public",
                 "name": "notes",
                 "kind": kind,
+                "owner": "postgres",
+                "row_security": "on",
                 "columns": [],
                 "may_swallow_updates": false,
                 "has_truncate_trigger": false,

@@ -48,7 +48,8 @@ fn oid(at: usize) -> Oid {
 fn relation(at: usize, table: &Table<'_>, all: &[Table<'_>]) -> Relation {
     let columns: Vec<Value> = table.columns.iter().map(|name| column(name)).collect();
     let mut relation: Relation = serde_json::from_value(json!({
-        "oid": oid(at), "schema": "public", "name": table.name, "kind": "r", "columns": columns,
+        "oid": oid(at), "schema": "public", "name": table.name, "kind": "r", "owner": "postgres",
+        "row_security": "on", "columns": columns,
         "update_triggers": null, "may_swallow_updates": false, "has_truncate_trigger": false,
         "trigger_source": null, "is_deferrable": false, "bounds": null,
     }))
@@ -65,7 +66,7 @@ fn relation(at: usize, table: &Table<'_>, all: &[Table<'_>]) -> Relation {
         .collect();
     for (number, using) in table.policies.iter().enumerate() {
         let policy = json!({
-            "relation": oid(at), "table": table.name, "name": format!("p{number}"),
+            "oid": 2000 + number, "relation": oid(at), "table": table.name, "name": format!("p{number}"),
             "command": "all", "is_permissive": true, "roles": ["public"], "using": using,
             "check": null,
         });

@@ -3,6 +3,7 @@
 
 mod asking;
 mod audience;
+mod candidates;
 mod character_chats;
 mod controls;
 mod containers;

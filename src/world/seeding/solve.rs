@@ -351,6 +351,8 @@ mod tests {
             "schema": "public",
             "name": "things",
             "kind": "r",
+            "owner": "postgres",
+            "row_security": "on",
             "columns": [
                 column("a", "text", false, Value::Null),
                 column("b", "code", true, Value::Null),

@@ -95,6 +95,8 @@ mod tests {
             "schema": "public",
             "name": "things",
             "kind": "r",
+            "owner": "postgres",
+            "row_security": "on",
             "columns": [],
             "may_swallow_updates": false,
             "has_truncate_trigger": false,
