@@ -1,4 +1,4 @@
--- Functions and procedures that policies, views, defaults and triggers may call: those of extensions
+-- Functions and procedures that policies, views, defaults and triggers may call. Those of extensions
 -- and of the server itself say nothing about who asks.
 select
     p.oid::bigint as oid,

@@ -1,6 +1,7 @@
 //! What the policies of a relation ask of who is asking: a walk through their trees and through the
 //! routines that they call, with what is handed to these. Pure.
 
+use crate::catalog::policy::Condition;
 use crate::catalog::routine::Routine;
 use crate::catalog::{Catalog, Relation};
 use crate::names::Oid;
@@ -10,9 +11,12 @@ use crate::tenancy::meaning::{Asker, Meaning, Value};
 use crate::tenancy::scope::{Bound, Frame, Rows, Scope, What};
 
 /// How many calls may be inside each other.
-const DEEPEST: usize = 12;
+const MOST_CALLS: usize = 12;
+/// How many expressions may be inside each other, those of routines in what calls them.
+const DEEPEST_LOOK: usize = 250;
 /// How many expressions are looked at for one relation. What is beyond is not known.
 const MOST_LOOKED_AT: usize = 50_000;
+
 /// What policies ask.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
@@ -32,22 +36,12 @@ pub(crate) fn asked_of(catalog: &Catalog, asker: &Asker, relation: &Relation) ->
         is_about_row: false,
         readings: 0,
         looked_at: 0,
+        depth: 0,
         calls: Vec::new(),
     };
     for policy in &relation.policies {
         reader.is_about_row = false;
-        for condition in policy.conditions() {
-            match &condition.tree {
-                Ok(tree) => {
-                    let own = Bound { name: Some(relation.name.clone()), what: What::Own };
-                    let frame = Frame::default();
-                    let mut scope = Scope::of(&frame);
-                    scope.sources.push(own);
-                    reader.condition(tree, &scope, true);
-                }
-                Err(_) => reader.is_about_row = true,
-            }
-        }
+        policy.conditions().for_each(|condition| reader.read(condition));
         reader.asked.about_row.extend(reader.is_about_row.then(|| policy.name.clone()));
     }
     reader.asked
@@ -63,25 +57,44 @@ pub(super) struct Reader<'c> {
     is_about_row: bool,
     readings: usize,
     looked_at: usize,
+    depth: usize,
     /// The routines that are being looked at, each inside the one before.
     calls: Vec<Oid>,
 }
 
 impl<'c> Reader<'c> {
-    /// Whether there is room for more, which is counted.
-    pub(super) fn may_look(&mut self) -> bool {
-        self.looked_at += 1;
-        if self.looked_at > MOST_LOOKED_AT {
+    /// Looks at a condition of a policy; what cannot be read may ask anything.
+    fn read(&mut self, condition: &Condition) {
+        let Ok(tree) = &condition.tree else {
             self.is_about_row = true;
+            return;
+        };
+        let frame = Frame::default();
+        let mut scope = Scope::of(&frame);
+        scope.sources.push(Bound { name: Some(self.relation.name.clone()), what: What::Own });
+        self.condition(tree, &scope, true);
+    }
+
+    /// Looks at something inside of what is looked at, as long as there is room: what is left out may
+    /// ask anything.
+    pub(super) fn look<T>(&mut self, nothing: T, look: impl FnOnce(&mut Self) -> T) -> T {
+        self.looked_at += 1;
+        if self.looked_at > MOST_LOOKED_AT || self.depth >= DEEPEST_LOOK {
+            self.is_about_row = true;
+            return nothing;
         }
-        self.looked_at <= MOST_LOOKED_AT
+        self.depth += 1;
+        let seen = look(self);
+        self.depth -= 1;
+        seen
     }
 
     /// Looks at a condition that is to hold, or not to.
     fn condition(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) {
-        if !self.may_look() {
-            return;
-        }
+        self.look((), |reader| reader.part(expr, scope, holds));
+    }
+
+    fn part(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) {
         match expr {
             Expr::And(all) | Expr::Or(all) | Expr::Coalesce(all) => {
                 all.iter().for_each(|one| self.condition(one, scope, holds));
@@ -193,7 +206,7 @@ impl<'c> Reader<'c> {
         let mut whole = Value::made_of(&arguments);
         whole.asks = false;
         let is_in_itself = self.calls.contains(&routine.oid);
-        if is_in_itself || self.calls.len() >= DEEPEST || !self.may_look() {
+        if is_in_itself || self.calls.len() >= MOST_CALLS {
             // It may do anything with what it is handed.
             whole.asks |= !is_in_itself || arguments.iter().any(|value| value.asks);
             return Rows { columns: Vec::new(), whole };
@@ -271,10 +284,12 @@ impl<'c> Reader<'c> {
     }
 
     pub(super) fn select(&mut self, select: &Select, outer: &Scope<'_, 'c>, holds: bool) -> Rows {
+        let nothing = Rows { columns: Vec::new(), whole: Value::constant(Meaning::Other) };
+        self.look(nothing, |reader| reader.query(select, outer, holds))
+    }
+
+    fn query(&mut self, select: &Select, outer: &Scope<'_, 'c>, holds: bool) -> Rows {
         let mut whole = Value::constant(Meaning::Other);
-        if !self.may_look() {
-            return Rows { columns: Vec::new(), whole };
-        }
         let mut scope = Scope::inside(outer);
         for (name, query) in &select.with {
             let rows = self.select(query, &scope, holds);

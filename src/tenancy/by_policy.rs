@@ -19,7 +19,12 @@ impl Questions {
     pub(crate) fn of(catalog: &Catalog, asker: &Asker) -> Self {
         let tables = catalog.relations().filter(|relation| relation.is_table());
         let asking = tables.filter(|relation| !relation.policies.is_empty());
-        Self(asking.map(|relation| (relation.oid, asked_of(catalog, asker, relation))).collect())
+        let asked = asking.map(|relation| {
+            let mut asked = asked_of(catalog, asker, relation);
+            recognise_row(relation, &mut asked.equal);
+            (relation.oid, asked)
+        });
+        Self(asked.collect())
     }
 
     /// The names of the policies of a relation that relate its rows to who is asking, or may.
@@ -92,6 +97,27 @@ impl Questions {
             }
         }
         found
+    }
+}
+
+/// What reads the judged row anew, by its key, reads that row.
+fn recognise_row(relation: &Relation, equal: &mut [(Meaning, Meaning)]) {
+    let Some([key]) = relation.key() else { return };
+    let by_key = |(left, right): &(Meaning, Meaning)| match (left, right) {
+        (Meaning::Own(own), Meaning::Read { reading, relation: read, column })
+        | (Meaning::Read { reading, relation: read, column }, Meaning::Own(own)) => {
+            (own == key && column == key && *read == relation.oid).then_some(*reading)
+        }
+        _ => None,
+    };
+    let again: BTreeSet<usize> = equal.iter().filter_map(by_key).collect();
+    for meaning in equal.iter_mut().flat_map(|(left, right)| [left, right]) {
+        match meaning {
+            Meaning::Read { reading, column, .. } if again.contains(reading) => {
+                *meaning = Meaning::Own(std::mem::take(column));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -170,8 +196,11 @@ pub(crate) fn policies_read(catalog: &Catalog, relation: &Relation, other: &Rela
 /// Whether a column of a relation may hold the key of another: the same type, or text that has room
 /// for any.
 pub(crate) fn may_hold(relation: &Relation, column: &str, key: &Column) -> bool {
+    /// That of a uuid as text.
+    const LONGEST: usize = 36;
+    let has_room = |length| length >= LONGEST;
     relation.column(column).is_some_and(|own| {
-        own.base_type == key.base_type || (own.category == 'S' && own.length.is_none())
+        own.base_type == key.base_type || (own.category == 'S' && own.length.is_none_or(has_room))
     })
 }
 
@@ -222,6 +251,13 @@ mod tests {
             into x; return x; end",
         ),
         ("private.other", &["id"], "plperl", "return 1"),
+        (
+            "private.keeps",
+            &["which"],
+            "plpgsql",
+            "declare who uuid; begin select d.keeper into who from docs d where d.id = which; \
+             return who = auth.uid(); end",
+        ),
         ("private.is_open", &["state"], "sql", "select state is null or auth.uid() is not null"),
     ];
 
@@ -284,6 +320,11 @@ mod tests {
                 ("private.owns_row(docs.*)", "keeper"),
                 ("private.owns_in_steps(keeper)", "keeper"),
                 ("private.twice(keeper)", "keeper"),
+                ("private.keeps(id)", "keeper"),
+                (
+                    "(EXISTS ( SELECT 1 FROM docs d WHERE ((d.id = docs.id) AND (d.keeper = me()))))",
+                    "keeper",
+                ),
                 ("(keeper IN ( SELECT auth.uid() AS uid))", "keeper"),
                 ("(auth.uid() = ANY (ARRAY[keeper, editor]))", "keeper, editor"),
                 ("(NOT (keeper IS DISTINCT FROM auth.uid()))", "keeper"),
@@ -398,20 +439,23 @@ mod tests {
         );
     }
 
-    /// A function that calls many others, each of which does the same, ends.
+    /// Functions that each call the next, often or deep in an expression.
     #[test]
     fn what_is_made_to_exhaust_us() {
-        let calls = |name: &str| vec![format!("{name}(a)"); 40].join(" or ");
-        let texts: Vec<String> =
-            (0..10).map(|n| format!("select {}", calls(&format!("f{}", n + 1)))).collect();
-        let names: Vec<String> = (0..10).map(|n| format!("public.f{n}")).collect();
-        let functions: Vec<Function<'_>> = names
-            .iter()
-            .zip(&texts)
-            .map(|(name, text)| (name.as_str(), &["a"][..], "sql", text.as_str()))
-            .collect();
-        let catalog = catalog_of(&tables(&["f0(keeper)"]), &functions);
-        let questions = Questions::of(&catalog, &Asker::Supabase);
-        assert_eq!(questions.about_rows(1), ["p0"]);
+        let often = |next: &str| vec![format!("{next}(a)"); 40].join(" or ");
+        let deep = |next: &str| format!("{}{next}(a){}", "lower(".repeat(60), ")".repeat(60));
+        for calls in [&often as &dyn Fn(&str) -> String, &deep] {
+            let names: Vec<String> = (0..10).map(|n| format!("public.f{n}")).collect();
+            let text = |n: usize| format!("select {}", calls(&format!("f{}", n + 1)));
+            let texts: Vec<String> = (0..10).map(text).collect();
+            let functions: Vec<Function<'_>> = names
+                .iter()
+                .zip(&texts)
+                .map(|(name, text)| (name.as_str(), &["a"][..], "sql", text.as_str()))
+                .collect();
+            let catalog = catalog_of(&tables(&["f0(keeper)"]), &functions);
+            let questions = Questions::of(&catalog, &Asker::Supabase);
+            assert_eq!(questions.about_rows(1), ["p0"]);
+        }
     }
 }

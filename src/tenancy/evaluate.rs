@@ -33,9 +33,11 @@ const SESSION: [&str; 5] = ["current_role", "current_user", "session_user", "sys
 impl<'c> Reader<'c> {
     /// The value of an expression inside a condition that is to hold, or not to.
     pub(super) fn value(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) -> Value {
-        if !self.may_look() {
-            return Value::constant(Meaning::Other);
-        }
+        let nothing = Value::constant(Meaning::Other);
+        self.look(nothing, |reader| reader.known_value(expr, scope, holds))
+    }
+
+    fn known_value(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) -> Value {
         match expr {
             Expr::Name(name) => scope.value(name, self.catalog, self.relation),
             Expr::AllOf(Some(name)) => scope.row(name.last()),

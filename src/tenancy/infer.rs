@@ -110,7 +110,12 @@ pub(crate) fn chosen_references(
             });
             let is_known = is_reference(relation, &column)
                 || implied.iter().any(|known| known.is_of(relation.oid, &column));
-            if fits && !is_known && target != relation.oid {
+            // Neither is the parent of the other where each leads to the other.
+            let leads_back = catalog.relation(target).is_none_or(|target| {
+                let back = Root { relation: relation.oid, column: column.clone() };
+                shortest_path(catalog, target, &back).is_some()
+            });
+            if fits && !is_known && !leads_back {
                 let why = "a policy compares it with a row that it chooses by who asks";
                 implied.push(Implied::to(&root, relation.oid, &column, why));
             }

@@ -300,3 +300,70 @@ fn a_person_corrects_what_was_inferred() {
     assert!(wrong.contains("`public.plans` has no column `nobody`"), "{wrong}");
     assert!(wrong.contains("correct `owners` under `[tenancy]`"), "{wrong}");
 }
+
+/// Policies that ask who is asking, and no owner: told until somebody states whose the rows are.
+#[test]
+fn an_unknown_owner_is_told_until_it_is_stated() {
+    let copy = Copy::empty();
+    let sql = "create table public.docs (id uuid primary key, readers uuid[] not null);
+        alter table public.docs enable row level security;
+        create policy readers on public.docs for select to authenticated
+            using (auth.uid() = any (readers));
+        revoke all on public.docs from anon, authenticated;";
+    copy.write("supabase/migrations/20240101000000_docs.sql", sql);
+    let found = || -> Vec<String> {
+        let report = check_project(&copy.path());
+        let told =
+            report.findings.iter().map(|f| format!("{:?} {} {}", f.severity, f.rule, f.subject));
+        told.collect()
+    };
+    // Nobody has a privilege on it.
+    assert_eq!(found(), ["Low unknown public.docs"]);
+    let grant = "grant select on public.docs to authenticated;";
+    copy.write("supabase/migrations/20240102000000_grant.sql", grant);
+    assert_eq!(found(), ["High unknown public.docs"]);
+
+    // What is written down does not settle it by itself.
+    let project = Project::read(copy.path()).expect("a readable project");
+    let config = inferred_config(&project, &shared_server()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(config.contains("# unknown: policies relate the rows to who is asking"), "{config}");
+    assert!(!config.contains("\n\"public.docs\""), "{config}");
+    copy.write("leakproof.toml", &config);
+    assert_eq!(found(), ["High unknown public.docs"]);
+    copy.write("leakproof.toml", "[tenancy.owners]\n\"public.docs\" = \"shared\"\n");
+    assert_eq!(found(), [""; 0]);
+}
+
+/// What a policy reads of members, of a profile or of the token leads to owners under any name.
+#[test]
+fn what_policies_choose_by_who_asks_leads_to_owners() {
+    assert_lines(
+        &format!(
+            "{ORGS}
+            create function public.mine() returns setof uuid language sql stable as $$
+                select m.org_id from public.org_members m where m.user_id = (select auth.uid())
+            $$;
+            create function public.me() returns uuid language plpgsql stable as $$
+            declare
+                who uuid;
+            begin
+                select auth.uid() into who;
+                return who;
+            end $$;
+            create table public.plans (id uuid primary key, belongs_to uuid);
+            alter table public.plans enable row level security;
+            create policy mine on public.plans using (belongs_to in (select public.mine()));
+            create table public.letters (id uuid primary key, sender uuid, kept_by text);
+            alter table public.letters enable row level security;
+            create policy mine on public.letters using (not (kept_by <> public.me()::text));"
+        ),
+        &[
+            "tenant = \"public.orgs\"",
+            "\"public.plans\" = { tenant = \"belongs_to\" }",
+            "# tenant: a policy compares it with a row that it chooses by who asks",
+            "\"public.letters\" = { user = \"kept_by\" }",
+            "# user: a policy compares it with who asks",
+        ],
+        &[],
+    );
+}
