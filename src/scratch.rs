@@ -9,6 +9,7 @@ use crate::migrate::applied::Applied;
 use crate::migrate::{self, Journey, Look};
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
 use crate::server::database::Database;
 use crate::server::instance::Server;
@@ -222,14 +223,13 @@ impl<'p> Scratch<'p> {
 /// The same for the same platform and files, on any machine.
 fn content_key(project: &Project, platform: &Platform) -> String {
     let mut content = platform.describe();
+    let mut add = |part: &str| content.push_str(&format!("\n{}\n{part}", part.len()));
     for file in project.migrations() {
-        let fixture = project.fixture(file.version()).map_or("", SqlFile::sql);
-        for part in [file.title().as_str(), file.sql(), fixture] {
-            content.push_str(&format!("\n{}\n{part}", part.len()));
-        }
+        let fixture = project.fixture(file.version()).map_or("", SqlFile::raw);
+        [file.title().as_str(), file.raw(), &adapt(file).sql, fixture]
+            .into_iter()
+            .for_each(&mut add);
     }
-    for seed in project.seeds() {
-        content.push_str(&format!("\n{}\n{}", seed.file().sql().len(), seed.file().sql()));
-    }
+    project.seeds().iter().for_each(|seed| add(seed.file().raw()));
     Uuid::new_v5(&Uuid::NAMESPACE_OID, content.as_bytes()).to_string()
 }

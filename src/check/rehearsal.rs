@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
@@ -182,7 +183,8 @@ impl Filled {
                 && refusal.is_about(&relation.schema, &relation.name)
                 && relation.column(column).is_none()
         };
-        let mut statements = statement::split(file.sql()).into_iter();
+        let sql = adapt(file).sql;
+        let mut statements = statement::split(&sql).into_iter();
         let is_certain = statements.any(|one| statement::adds_without_value(one.text, column));
         let table = self.catalog.relations().filter(|_| is_certain).find(is_it)?;
         Some(QualifiedName::new(&table.schema, &table.name))

@@ -124,6 +124,7 @@ impl<'a> Run<'a> {
         self.step("apply the migrations");
         let project = self.project;
         self.note(project.notes().to_vec());
+        self.note(project.notes_on_left_out());
         self.note(note_on_version(project, &self.server));
         self.note(note_on_late_files(project, self.accepted));
         let notes = self.scratch.uncommitted(|session| self.platform.notes(session))?;

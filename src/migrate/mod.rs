@@ -24,6 +24,9 @@ use crate::preserve;
 use crate::preserve::calls::record_calls;
 use crate::preserve::census::Census;
 use crate::project::Project;
+use crate::project::adapt::adapt;
+use crate::project::checksum::migration_of;
+use crate::project::dialect::Adapted;
 use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, OUTSIDE, refuse_unguardable};
 use crate::session::connection::Connection;
@@ -73,9 +76,10 @@ pub(crate) fn apply_migrations(
 ) -> Result<Vec<Error>> {
     let Journey { project, last, keeps_going, .. } = journey;
     let mut known: Vec<Migration> =
-        project.migrations().iter().map(refinery_migration).collect::<Result<_>>()?;
+        project.migrations().iter().map(migration_of).collect::<Result<_>>()?;
     if !keeps_going {
-        project.migrations().iter().try_for_each(refuse_unguardable)?;
+        let refuse = |file| refuse_unguardable(file, &adapt(file).sql);
+        project.migrations().iter().try_for_each(refuse)?;
     }
     let make = format!("create schema if not exists {}", own_schema::SCHEMA);
     connection.rows(&make).map_err(failing("make the schema of the history"))?;
@@ -83,7 +87,7 @@ pub(crate) fn apply_migrations(
     let mut census = None;
     for file in project.migrations().iter().filter(|file| file.version() <= *last) {
         let known_before = applied.len();
-        let outcome = refuse_unguardable(file)
+        let outcome = refuse_unguardable(file, &adapt(file).sql)
             .and_then(|()| apply_next(connection, journey, &known, file, &mut census, applied));
         let is_applied = applied.len() > known_before;
         match outcome {
@@ -144,7 +148,7 @@ pub(crate) fn load_seeds(
 ) -> Result<Vec<String>> {
     let mut told = Vec::new();
     for seed in project.seeds() {
-        match load_fixture(connection, seed.file(), owner) {
+        match load(connection, seed.file(), &adapt(seed.file()).sql, owner) {
             Err(failure) if !seed.is_own() && !connection.is_closed() => {
                 told.push(format!("no data was loaded, since {}", failure.in_brief()));
             }
@@ -186,29 +190,19 @@ pub(crate) fn roll_back(
         Error::new(format!("version {version} has no way back"))
             .help(format!("add `rollback/V{version}__<name>.sql`"))
     })?;
-    refuse_unguardable(file)?;
+    let sql = adapt(file).sql;
+    refuse_unguardable(file, &sql)?;
     let forget = format!("delete from {HISTORY_TABLE} where version = {version}");
     connection.transaction(|session| {
-        run_as_owner(session, file, owner)?;
+        run_as_owner(session, file, &sql, owner)?;
         session.run(&forget).map(drop).map_err(failing("forget a version that was taken back"))
     })
 }
 
 /// Loads a file of data as the owner, in one transaction.
-fn load_fixture(connection: &mut Connection, file: &SqlFile, owner: &Owner) -> Result<()> {
-    refuse_unguardable(file)?;
-    connection.transaction(|session| run_as_owner(session, file, owner).map(drop))
-}
-
-fn refinery_migration(file: &SqlFile) -> Result<Migration> {
-    // refinery cuts a name at its first odd character, so it gets one without any.
-    let name: String =
-        file.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    // Some tools take a file without a name.
-    let name = if name.is_empty() { "_" } else { &name };
-    Migration::unapplied(&format!("V{}__{name}", file.version()), file.sql()).map_err(|cause| {
-        Error::new(format!("refinery does not take `{}`", file.path().display())).cause(cause)
-    })
+fn load(connection: &mut Connection, file: &SqlFile, sql: &str, owner: &Owner) -> Result<()> {
+    refuse_unguardable(file, sql)?;
+    connection.transaction(|session| run_as_owner(session, file, sql, owner).map(drop))
 }
 
 /// The connection as refinery sees it while one file is pending.
@@ -238,9 +232,10 @@ impl Guarded<'_> {
         let Self { file, journey, .. } = self;
         let Journey { project, owner, is_again, .. } = journey;
         let pairs = project.preserve(file.version());
-        for part in file.ahead() {
+        let Adapted { sql, ahead, .. } = adapt(file);
+        for part in ahead {
             // One that fails here, since its type comes with the file, is in the file as well.
-            let _ = load_fixture(self.connection, &part, owner);
+            let _ = load(self.connection, file, &part, owner);
             *self.census = None;
         }
         let known = self.census.take();
@@ -248,8 +243,8 @@ impl Guarded<'_> {
             let record = || record_calls(session, project, file.version());
             let recorded = (!is_again).then(record).transpose()?;
             let before = preserve::before(session, pairs, known)?;
-            let (statements, deviations) = run_as_owner(session, file, owner)?;
-            let (mut preservation, census) = preserve::after(session, file.sql(), pairs, &before)?;
+            let (statements, deviations) = run_as_owner(session, file, &sql, owner)?;
+            let (mut preservation, census) = preserve::after(session, &sql, pairs, &before)?;
             if let Some(recorded) = recorded {
                 preservation.calls = recorded.compare(session)?;
             }
@@ -259,7 +254,7 @@ impl Guarded<'_> {
         })?;
         self.applied.push(applied);
         match project.fixture(file.version()).filter(|_| !is_again) {
-            Some(fixture) => load_fixture(self.connection, fixture, owner),
+            Some(fixture) => load(self.connection, fixture, &adapt(fixture).sql, owner),
             None => {
                 *self.census = census;
                 Ok(())
@@ -323,20 +318,21 @@ fn read_history(connection: &mut Connection, query: &str) -> Result<Vec<Migratio
 fn run_as_owner(
     session: &mut Session,
     file: &SqlFile,
+    sql: &str,
     owner: &Owner,
 ) -> Result<(usize, Deviations)> {
     let roles = Roles::before(session)?;
     let mut owner_session = OwnerSession::begin(session, owner)?;
-    let statements = statement::split(file.sql());
+    let statements = statement::split(sql);
     for statement in &statements {
-        let line = || statement::line_of(file.sql(), statement.first_word);
+        let line = || statement::line_of(sql, statement.first_word);
         let name = || file.path().file_name().unwrap_or_default().to_string_lossy();
         let place = || format!("{}:{}", name(), line());
         let outcome = match statement.data {
             Some(rows) => owner_session.copy_in(statement.text, rows),
             None => owner_session.run(statement.text, place),
         };
-        outcome.map_err(|failed| error_of(file, statement, failed))?;
+        outcome.map_err(|failed| error_of((file, sql), statement, failed))?;
     }
     let deviations = owner_session.deviations;
     // Deferred constraints are checked while the file can still be blamed for them.
@@ -350,10 +346,10 @@ fn run_as_owner(
     Ok((statements.len(), deviations))
 }
 
-fn error_of(file: &SqlFile, statement: &Statement<'_>, failed: Failed) -> Error {
+fn error_of((file, sql): (&SqlFile, &str), statement: &Statement<'_>, failed: Failed) -> Error {
     let seen_at = failed.refusal().map_or(0, |refusal| refusal.offset_in(statement.text));
     let at = (statement.start + seen_at).max(statement.first_word);
-    let line = statement::line_of(file.sql(), at);
+    let line = statement::line_of(sql, at);
     let error = Error::new(format!("`{}` failed at line {line}", file.path().display()));
     let Failed::Refused(refusal) = failed else {
         // Whether the server's last words arrive is a matter of chance.

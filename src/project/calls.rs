@@ -86,7 +86,7 @@ pub(crate) fn parse(file: &SqlFile, versions: &[i64]) -> Result<Vec<RecordedCall
         )
     };
     let mut calls: Vec<RecordedCall> = Vec::new();
-    for (index, text) in file.sql().lines().enumerate() {
+    for (index, text) in file.text().lines().enumerate() {
         let line = index + 1;
         let key = text.trim().strip_prefix("--").and_then(key_of);
         if let Some(("call", name)) = key {

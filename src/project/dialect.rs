@@ -11,13 +11,30 @@ use crate::sql::statement::{Statement, line_of, places_of, split, words};
 /// The first words of statements that end a transaction and keep what it did.
 pub(crate) const ENDS_TRANSACTION: [&str; 2] = ["commit", "end"];
 
-/// For whom a file was written.
+/// How a file is written, and which part of it is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// For us and refinery: one transaction, nothing outside it.
     Guarded,
-    /// For another tool or psql; what cannot run here is left out already.
+    /// For another tool or psql.
     Foreign,
+    /// The section up of a file that holds both ways.
+    Up,
+    /// Its section down.
+    Down,
+    /// For Drizzle, whose statements end at a mark of its own.
+    Drizzle,
+    /// A file of data for psql, up to where the rows of the world begin.
+    Data,
+    /// The rows of the world in a file of data.
+    RowsOfWorld,
+}
+
+impl Dialect {
+    /// Whether a file of it was written for another tool.
+    pub(crate) fn is_foreign(self) -> bool {
+        self != Self::Guarded
+    }
 }
 
 /// A kind of statement that is left out.
@@ -66,7 +83,7 @@ pub(crate) struct Adapted {
 }
 
 /// Blanks what cannot run here.
-pub(crate) fn adapt(file: &str) -> Adapted {
+pub(crate) fn leave_out(file: &str) -> Adapted {
     let mut left_out = Vec::new();
     let text = without_psql(file, &mut left_out);
     let mut ranges: Vec<(LeftOut, Range<usize>)> = Vec::new();
@@ -235,7 +252,7 @@ mod tests {
                 &[],
             ),
         ] {
-            let Adapted { sql: text, left_out, .. } = adapt(file);
+            let Adapted { sql: text, left_out, .. } = leave_out(file);
             assert_eq!(text.lines().count(), file.lines().count(), "{file}");
             let told: Vec<&str> = split(&text).iter().map(|statement| statement.text).collect();
             assert_eq!(told, applied, "{file}");
@@ -248,12 +265,12 @@ mod tests {
     fn values_that_are_committed_on_the_way() {
         let file = "begin;\nalter type t\nadd value 'a'; end; select 'a'::t; \
                     alter type t add value 'b';";
-        let Adapted { sql, ahead, left_out } = adapt(file);
+        let Adapted { sql, ahead, left_out } = leave_out(file);
         assert_eq!(ahead, ["alter type t\nadd value 'a'"]);
         assert!(sql.contains("alter type t\nadd value if not exists 'a';"), "{sql}");
         assert!(sql.ends_with("alter type t add value 'b';"), "{sql}");
         assert!(left_out.contains(&(LeftOut::NewValue, 2)), "{left_out:?}");
-        let ahead = |file| adapt(file).ahead.len();
+        let ahead = |file| leave_out(file).ahead.len();
         assert_eq!(ahead("alter type t add value 'a';"), 0);
         assert_eq!(ahead("begin; alter type t add value 'a'; end;"), 0);
         assert_eq!(ahead("alter type t add value if not exists 'a'; end; select 1"), 1);

@@ -1,16 +1,18 @@
 //! Versioned SQL files: which names are migrations, which are refused, and how they are read.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::error::{Error, Result};
-use crate::project::dialect::{Adapted, Dialect};
+use crate::project::dialect::Dialect;
 
 /// The line of a `seed.sql` after which its rows are those of the world's people, who are there only
 /// while a check runs.
 pub(crate) const ROWS_OF_WORLD: &str = "-- leakproof: rows of the world";
 
-fn is_mark(line: &str) -> bool {
+/// Whether a line is the mark.
+pub(crate) fn is_mark(line: &str) -> bool {
     line.trim_end() == ROWS_OF_WORLD
 }
 
@@ -19,55 +21,37 @@ pub(crate) fn has_rows_of_world(text: &str) -> bool {
     text.lines().any(is_mark)
 }
 
-/// One versioned SQL file.
+/// One versioned SQL file as it stands. What a throwaway database needs changed in it is changed when
+/// it is run there, by [`crate::project::adapt`].
 #[derive(Debug, Clone)]
 pub struct SqlFile {
     path: PathBuf,
     version: i64,
     name: String,
     dialect: Dialect,
-    sql: String,
-    ahead: Vec<String>,
+    raw: String,
 }
 
 impl SqlFile {
-    /// A file of another tool's layout, whose text is what is to be applied.
-    pub(crate) fn foreign(path: PathBuf, version: i64, name: String, text: Adapted) -> Self {
-        let Adapted { sql, ahead, .. } = text;
-        Self { path, version, name, dialect: Dialect::Foreign, sql, ahead }
+    /// A file, or the part of it that the dialect says.
+    pub(crate) fn new(
+        path: PathBuf,
+        version: i64,
+        name: String,
+        dialect: Dialect,
+        raw: String,
+    ) -> Self {
+        Self { path, version, name, dialect, raw }
     }
 
-    /// What has to be committed before the file is applied, if it can be: what is in it all the same.
-    pub(crate) fn ahead(&self) -> impl Iterator<Item = Self> {
-        let part = |sql: &String| Self { sql: sql.clone(), ahead: Vec::new(), ..self.clone() };
-        self.ahead.iter().map(part)
-    }
-
-    /// Takes off what comes after [`ROWS_OF_WORLD`], if the line is there; it keeps its line numbers.
-    pub(crate) fn without_rows_of_world(self) -> (Self, Option<Self>) {
-        let mut start = 0;
-        for line in self.sql.split_inclusive('\n') {
-            if is_mark(line) {
-                let (data, rows) = self.sql.split_at(start);
-                let blank = "\n".repeat(data.matches('\n').count());
-                let rows = Self { sql: format!("{blank}{rows}"), ..self.clone() };
-                return (Self { sql: data.to_owned(), ..self }, Some(rows));
-            }
-            start += line.len();
-        }
-        (self, None)
+    /// Another part of the same file.
+    pub(crate) fn part(&self, dialect: Dialect) -> Self {
+        Self { dialect, ..self.clone() }
     }
 
     #[cfg(test)]
     pub(crate) fn for_test(path: &str, version: i64, sql: &str) -> Self {
-        Self {
-            path: path.into(),
-            version,
-            name: "test".into(),
-            dialect: Dialect::Guarded,
-            sql: sql.into(),
-            ahead: Vec::new(),
-        }
+        Self::new(path.into(), version, "test".into(), Dialect::Guarded, sql.into())
     }
 
     /// The path as it is shown: the project folder as given, and the file in it.
@@ -94,10 +78,23 @@ impl SqlFile {
         self.dialect
     }
 
-    /// The text that is applied, with line ends as LF. What another tool leaves out is blank in it,
-    /// so that each line is where it is in the file.
-    pub fn sql(&self) -> &str {
-        &self.sql
+    /// The whole text of the file, byte by byte: what its checksum is of.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    /// The same on every machine: CRLF and a byte order mark are not content.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        plain_text(&self.raw)
+    }
+}
+
+/// A text with line ends as LF, without a byte order mark.
+pub(crate) fn plain_text(raw: &str) -> Cow<'_, str> {
+    let text = raw.trim_start_matches('\u{feff}');
+    match text.contains("\r\n") {
+        true => Cow::Owned(text.replace("\r\n", "\n")),
+        false => Cow::Borrowed(text),
     }
 }
 
@@ -150,7 +147,7 @@ pub(crate) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<S
     if fs::symlink_metadata(folder).is_err_and(|cause| is_missing(&cause)) {
         return Ok(Vec::new());
     }
-    let is_foreign = migrations.iter().any(|file| file.dialect == Dialect::Foreign);
+    let is_foreign = migrations.iter().any(|file| file.dialect.is_foreign());
     let files = read_folder(folder, |digits| digits == 14 || is_foreign)?;
     for file in &files {
         if !migrations.iter().any(|migration| migration.version == file.version) {
@@ -220,9 +217,8 @@ fn read_folder(folder: &Path, is_timestamp: impl Fn(usize) -> bool) -> Result<Ve
         if *naming.get_or_insert(kind) != kind {
             return Err(misnamed(&path, "the folder mixes `V<n>__` and `<digits>_` names"));
         }
-        let sql = read_text(&path)?;
-        let dialect = Dialect::Guarded;
-        files.push(SqlFile { path, version, name, dialect, sql, ahead: Vec::new() });
+        let raw = read_raw(&path)?;
+        files.push(SqlFile::new(path, version, name, Dialect::Guarded, raw));
     }
     files.sort_by(|a, b| a.version.cmp(&b.version).then_with(|| a.path.cmp(&b.path)));
     Ok(files)
@@ -274,21 +270,31 @@ fn misnamed(path: &Path, why: &str) -> Error {
     )
 }
 
-pub(crate) fn read_text(path: &Path) -> Result<String> {
+/// The text of a file, byte by byte.
+///
+/// # Errors
+/// A file that cannot be read, or is not UTF-8.
+pub(crate) fn read_raw(path: &Path) -> Result<String> {
     let bytes = fs::read(path).map_err(|cause| {
         Error::new(format!("cannot read `{}`", path.display()))
             .cause(cause)
             .help("check that it is a file and that you may read it")
     })?;
-    let text = String::from_utf8(bytes).map_err(|cause| {
+    String::from_utf8(bytes).map_err(|cause| {
         let good = &cause.as_bytes()[..cause.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
         Error::new(format!("`{}` is not UTF-8", path.display()))
             .cause(format!("the first wrong byte is in line {line}"))
             .help("save it as UTF-8, for instance with `iconv -f latin1 -t utf-8`")
-    })?;
-    // One text, one checksum, on every machine: CRLF and a byte order mark are not content.
-    Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))
+    })
+}
+
+/// As [`read_raw`], the same on every machine.
+///
+/// # Errors
+/// The same.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    read_raw(path).map(|raw| plain_text(&raw).into_owned())
 }
 
 #[cfg(test)]

@@ -1,24 +1,28 @@
 //! What a file may not do: end or leave the transaction in which it is applied.
 
 use crate::error::{Error, Result};
-use crate::project::dialect::Dialect;
 use crate::project::files::SqlFile;
 use crate::sql::statement;
 
-/// Refuses what would end or leave the file's transaction behind our back.
-pub(crate) fn refuse_unguardable(file: &SqlFile) -> Result<()> {
-    for statement in statement::split(file.sql()) {
+/// Refuses what would end or leave the file's transaction behind our back, in the text that is run of
+/// it.
+pub(crate) fn refuse_unguardable(file: &SqlFile, sql: &str) -> Result<()> {
+    for statement in statement::split(sql) {
         // Rows that stand in the file are sent as psql would; refinery cannot.
-        if file.dialect() == Dialect::Foreign && statement.data.is_some() {
+        if file.dialect().is_foreign() && statement.data.is_some() {
             continue;
         }
-        let Some((why, help)) = unguardable(statement.text) else { continue };
-        let line = statement::line_of(file.sql(), statement.first_word);
-        return Err(Error::new(format!("`{}` cannot be run: line {line}", file.path().display()))
-            .cause(why)
-            .help(help));
+        let Some(reason) = unguardable(statement.text) else { continue };
+        return Err(refused(file, statement::line_of(sql, statement.first_word), reason));
     }
     Ok(())
+}
+
+/// That a line of a file does what no file may.
+pub(crate) fn refused(file: &SqlFile, line: usize, (why, help): (&str, &str)) -> Error {
+    Error::new(format!("`{}` cannot be run: line {line}", file.path().display()))
+        .cause(why)
+        .help(help)
 }
 
 /// Why a statement would end or leave the transaction it runs in, and what to do instead.

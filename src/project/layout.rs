@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::project::dialect::{Adapted, LeftOut, adapt};
+use crate::project::adapt::adapt;
+use crate::project::dialect::Dialect;
 use crate::project::files::{self, SqlFile};
-use crate::project::sections::{self, Sections};
+use crate::project::sections;
 use crate::sql::statement;
 
 /// How many names a note lists.
@@ -134,40 +135,60 @@ pub(crate) fn other_database(folder: &Path, layout: Layout) -> Option<String> {
 
 /// One version of a layout, before it has its number.
 struct Step {
-    path: PathBuf,
     digits: String,
     name: String,
-    up: Adapted,
-    down: Option<(PathBuf, Adapted)>,
+    up: Source,
+    down: Option<Source>,
+}
+
+impl Step {
+    fn up(&self, version: i64) -> SqlFile {
+        self.up.file(version, self.name.clone())
+    }
+
+    fn down(&self, version: i64) -> Option<SqlFile> {
+        self.down.as_ref().map(|source| source.file(version, self.name.clone()))
+    }
+}
+
+/// A file, or a part of one, as it stands.
+struct Source {
+    path: PathBuf,
+    raw: String,
+    dialect: Dialect,
+}
+
+impl Source {
+    fn read(path: &Path, dialect: Dialect) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), raw: files::read_raw(path)?, dialect })
+    }
+
+    fn file(&self, version: i64, name: String) -> SqlFile {
+        SqlFile::new(self.path.clone(), version, name, self.dialect, self.raw.clone())
+    }
+
+    /// The sections of a file that holds both ways. An empty section down is none: it was left as the
+    /// tool made it.
+    fn sections(path: &Path) -> Result<(Self, Option<Self>)> {
+        let up = Self::read(path, Dialect::Up)?;
+        sections::refuse_without_up(path, &up.raw)?;
+        let down = Self { path: up.path.clone(), raw: up.raw.clone(), dialect: Dialect::Down };
+        let is_empty = statement::split(&adapt(&down.file(0, String::new())).sql).is_empty();
+        Ok((up, (!is_empty).then_some(down)))
+    }
 }
 
 struct Reader<'a> {
     folder: &'a Path,
     steps: Vec<Step>,
     skipped: Vec<String>,
-    left_out: BTreeMap<LeftOut, Vec<String>>,
     notes: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     fn new(folder: &'a Path) -> Self {
         let (steps, skipped, notes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { folder, steps, skipped, left_out: BTreeMap::new(), notes }
-    }
-
-    /// The text of a file as it can run here.
-    fn text(&mut self, path: &Path) -> Result<Adapted> {
-        let text = files::read_text(path)?;
-        Ok(self.adapted(path, &text))
-    }
-
-    fn adapted(&mut self, path: &Path, text: &str) -> Adapted {
-        let adapted = adapt(text);
-        for (kind, line) in &adapted.left_out {
-            let places = self.left_out.entry(*kind).or_default();
-            places.push(format!("`{}` line {line}", path.display()));
-        }
-        adapted
+        Self { folder, steps, skipped, notes }
     }
 
     fn skip(&mut self, path: &Path) {
@@ -213,23 +234,21 @@ impl<'a> Reader<'a> {
                             path.display()
                         )),
                     }
-                    self.text(&path)?
+                    Source::read(&path, Dialect::Foreign)?
                 }
                 Layout::Sections => {
-                    let Sections { up, down: back } = Sections::read(&path)?;
-                    let back = self.adapted(&path, &back);
-                    // An empty section is none: it was left as the tool made it.
-                    down = (!statement::split(&back.sql).is_empty()).then(|| (path.clone(), back));
-                    self.adapted(&path, &up)
+                    let (up, back) = Source::sections(&path)?;
+                    down = back;
+                    up
                 }
-                _ => self.text(&path)?,
+                _ => Source::read(&path, Dialect::Foreign)?,
             };
-            self.steps.push(Step { path, digits, name: rest, up, down });
+            self.steps.push(Step { digits, name: rest, up, down });
         }
         for (digits, path) in downs {
-            let text = self.text(&path)?;
+            let source = Source::read(&path, Dialect::Foreign)?;
             match self.steps.iter_mut().find(|step| step.digits == digits) {
-                Some(step) => step.down = Some((path, text)),
+                Some(step) => step.down = Some(source),
                 None => self.skip(&path),
             }
         }
@@ -257,8 +276,8 @@ impl<'a> Reader<'a> {
             }
             let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
             let rest = name[digits.len()..].trim_start_matches('_').to_owned();
-            let up = self.text(&file)?;
-            self.steps.push(Step { path: file, digits, name: rest, up, down: None });
+            let up = Source::read(&file, Dialect::Foreign)?;
+            self.steps.push(Step { digits, name: rest, up, down: None });
         }
         Ok(())
     }
@@ -293,14 +312,10 @@ impl<'a> Reader<'a> {
                 ));
             }
             latest = latest.max(when);
-            // The mark ends a statement, with or without its semicolon.
-            let mark = "--> statement-breakpoint";
-            let text =
-                files::read_text(&file)?.replace(mark, &format!(";{:1$}", "", mark.len() - 1));
-            let up = self.adapted(&file, &text);
+            let up = Source::read(&file, Dialect::Drizzle)?;
             let digits: String = tag.chars().take_while(char::is_ascii_digit).collect();
             let name = tag[digits.len()..].trim_start_matches('_').to_owned();
-            self.steps.push(Step { path: file, digits, name, up, down: None });
+            self.steps.push(Step { digits, name, up, down: None });
             tags.push(format!("{tag}.sql"));
         }
         for path in files::entries(self.folder)? {
@@ -315,14 +330,9 @@ impl<'a> Reader<'a> {
     fn read_schemas(&mut self, paths: &[PathBuf]) -> Result<()> {
         for path in paths {
             let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
-            let (name, up) = (name.unwrap_or_default(), self.text(path)?);
-            self.steps.push(Step {
-                path: path.clone(),
-                digits: String::new(),
-                name,
-                up,
-                down: None,
-            });
+            let up = Source::read(path, Dialect::Foreign)?;
+            let (digits, name) = (String::new(), name.unwrap_or_default());
+            self.steps.push(Step { digits, name, up, down: None });
         }
         Ok(())
     }
@@ -332,10 +342,7 @@ impl<'a> Reader<'a> {
         for step in &self.steps {
             if let Some(first) = known.insert(&step.digits, step) {
                 let version = step.digits.parse().unwrap_or(i64::MAX);
-                let file = |step: &Step| {
-                    SqlFile::foreign(step.path.clone(), version, String::new(), Adapted::default())
-                };
-                return Err(files::doubled(&file(first), &file(step)));
+                return Err(files::doubled(&first.up(version), &step.up(version)));
             }
         }
         Ok(())
@@ -355,12 +362,10 @@ impl<'a> Reader<'a> {
             );
         }
         let mut reading = Reading::default();
-        for (place, (step, number)) in (1..).zip(self.steps.into_iter().zip(numbers)) {
+        for (place, (step, number)) in (1..).zip(self.steps.iter().zip(numbers)) {
             let version = number.filter(|_| is_rising).unwrap_or(place);
-            if let Some((path, text)) = step.down {
-                reading.rollbacks.push(SqlFile::foreign(path, version, step.name.clone(), text));
-            }
-            reading.migrations.push(SqlFile::foreign(step.path, version, step.name, step.up));
+            reading.rollbacks.extend(step.down(version));
+            reading.migrations.push(step.up(version));
         }
         if !self.skipped.is_empty() {
             reading.notes.push(format!(
@@ -370,29 +375,14 @@ impl<'a> Reader<'a> {
             ));
         }
         reading.notes.extend(self.notes);
-        reading.notes.extend(told_of(self.left_out));
         Ok(reading)
     }
 }
 
-/// Reads a file of data as psql would be given it; gives what was left out, too.
-pub(crate) fn read_seed(path: &Path) -> Result<(SqlFile, Vec<String>)> {
-    let mut reader = Reader::new(Path::new(""));
-    let text = reader.text(path)?;
+/// Reads a file of data for psql.
+pub(crate) fn read_seed(path: &Path) -> Result<SqlFile> {
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
-    let file = SqlFile::foreign(path.to_owned(), 0, name.unwrap_or_default(), text);
-    Ok((file, told_of(reader.left_out)))
-}
-
-fn told_of(left_out: BTreeMap<LeftOut, Vec<String>>) -> Vec<String> {
-    let told = left_out.into_iter().map(|(kind, places)| {
-        let more = match places.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!("{} ({}{more})", kind.sentence(), places[0])
-    });
-    told.collect()
+    Ok(Source::read(path, Dialect::Data)?.file(0, name.unwrap_or_default()))
 }
 
 /// The first few, and how many more there are.

@@ -3,7 +3,9 @@
 //! Touches the file system, never a database. What is misnamed, doubled or unreadable is refused
 //! here, with the file named, so that nothing further on can skip a migration in silence.
 
+pub(crate) mod adapt;
 pub(crate) mod calls;
+pub(crate) mod checksum;
 pub(crate) mod config;
 pub(crate) mod dialect;
 pub(crate) mod discover;
@@ -21,6 +23,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::Result;
+use crate::project::adapt::notes_on_left_out;
+use crate::project::dialect::Dialect;
 use crate::project::supabase_config::SupabaseConfig;
 
 pub use crate::project::calls::{Caller, RecordedCall};
@@ -201,6 +205,16 @@ impl Project {
         self.fixtures.get(&version)
     }
 
+    /// What was left out of files of other tools, where they are applied to a throwaway database.
+    pub(crate) fn notes_on_left_out(&self) -> Vec<String> {
+        let rollbacks = self.migrations.iter().filter_map(|file| self.rollback(file.version()));
+        let mut notes = notes_on_left_out(self.migrations.iter().chain(rollbacks));
+        for seed in &self.seeds {
+            notes.extend(notes_on_left_out([&seed.file].into_iter()));
+        }
+        notes
+    }
+
     /// The way back from a version to the one before it, if there is one.
     pub fn rollback(&self, version: i64) -> Option<&SqlFile> {
         self.rollbacks.get(&version)
@@ -274,9 +288,9 @@ fn read_seeds(
     let mut seeds = Vec::new();
     for (path, is_own) in paths {
         match layout::read_seed(&path) {
-            Ok((file, told)) => {
-                notes.extend(told);
-                let (file, rows_of_world) = file.without_rows_of_world();
+            Ok(file) => {
+                let has_rows = files::has_rows_of_world(file.raw());
+                let rows_of_world = has_rows.then(|| file.part(Dialect::RowsOfWorld));
                 seeds.push(Seed { file, rows_of_world, is_own });
             }
             Err(error) if is_own => return Err(error),

@@ -70,7 +70,7 @@ pub(crate) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
     };
     let mut pairs: Vec<PreservePair> = Vec::new();
     let mut part = Part::Head;
-    for (index, text) in file.sql().lines().enumerate() {
+    for (index, text) in file.text().lines().enumerate() {
         let line = index + 1;
         let comment = text.trim().strip_prefix("--").map(str::trim);
         if let Some(name) = comment.and_then(|comment| comment.strip_prefix("preserve:")) {

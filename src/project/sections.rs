@@ -5,13 +5,6 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::project::dialect::blank;
-use crate::project::files;
-
-/// The two parts of a file, each as long as the file: what belongs to the other is blank.
-pub(crate) struct Sections {
-    pub up: String,
-    pub down: String,
-}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Marker {
@@ -19,32 +12,39 @@ enum Marker {
     Down,
 }
 
-impl Sections {
-    /// # Errors
-    /// A file that cannot be read, or has no section up.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = files::read_text(path)?;
-        let (mut up, mut down) = (text.clone(), text.clone());
-        let (mut at, mut section, mut has_up) = (0, None, false);
-        for line in text.split_inclusive('\n') {
-            let here = at..at + line.len();
-            at = here.end;
-            let marker = marker(line);
-            has_up |= marker == Some(Marker::Up);
-            section = marker.or(section);
-            if section != Some(Marker::Up) || marker.is_some() {
-                blank(&mut up, here.clone());
-            }
-            if section != Some(Marker::Down) || marker.is_some() {
-                blank(&mut down, here);
-            }
+/// The section up of a text, as long as the text: what belongs to the other is blank.
+pub(crate) fn up(text: &str) -> String {
+    only(text, Marker::Up)
+}
+
+/// As [`up`], the section down.
+pub(crate) fn down(text: &str) -> String {
+    only(text, Marker::Down)
+}
+
+fn only(text: &str, wanted: Marker) -> String {
+    let mut kept = text.to_owned();
+    let (mut at, mut section) = (0, None);
+    for line in text.split_inclusive('\n') {
+        let here = at..at + line.len();
+        at = here.end;
+        let marker = marker(line);
+        section = marker.or(section);
+        if section != Some(wanted) || marker.is_some() {
+            blank(&mut kept, here);
         }
-        if !has_up {
-            return Err(Error::new(format!("`{}` has no section up", path.display()))
-                .cause("files beside it begin theirs with a line such as `-- migrate:up`")
-                .help("add the line above what is to be applied; the tool refuses the file, too"));
-        }
-        Ok(Self { up, down })
+    }
+    kept
+}
+
+/// # Errors
+/// A text without a section up.
+pub(crate) fn refuse_without_up(path: &Path, text: &str) -> Result<()> {
+    match has_up(text) {
+        true => Ok(()),
+        false => Err(Error::new(format!("`{}` has no section up", path.display()))
+            .cause("files beside it begin theirs with a line such as `-- migrate:up`")
+            .help("add the line above what is to be applied; the tool refuses the file, too")),
     }
 }
 
@@ -52,9 +52,11 @@ impl Sections {
 pub(crate) fn has_marker(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_numbered = name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".sql");
-    is_numbered
-        && fs::read_to_string(path)
-            .is_ok_and(|text| text.lines().any(|line| marker(line) == Some(Marker::Up)))
+    is_numbered && fs::read_to_string(path).is_ok_and(|text| has_up(&text))
+}
+
+fn has_up(text: &str) -> bool {
+    text.lines().any(|line| marker(line) == Some(Marker::Up))
 }
 
 fn marker(line: &str) -> Option<Marker> {
@@ -64,5 +66,24 @@ fn marker(line: &str) -> Option<Marker> {
         ["migrate:up", ..] | ["+goose" | "+migrate", "up", ..] => Some(Marker::Up),
         ["migrate:down", ..] | ["+goose" | "+migrate", "down", ..] => Some(Marker::Down),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_section_keeps_its_lines() {
+        let text = "-- migrate:up\na\n-- migrate:down\nb\n";
+        for (told, kept) in [(up(text), [1, 1]), (down(text), [3, 3])] {
+            assert_eq!(told.lines().count(), text.lines().count());
+            let written = told.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+            let written: Vec<usize> = written.map(|(at, _)| at).collect();
+            assert_eq!([written[0], written[written.len() - 1]], kept);
+        }
+        assert_eq!(up("-- +goose Up\nselect 1;").trim(), "select 1;");
+        assert!(down("-- +goose Up\nselect 1;").trim().is_empty());
+        assert!(refuse_without_up(Path::new("1_a.sql"), "select 1;").is_err());
     }
 }

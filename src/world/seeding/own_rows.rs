@@ -3,6 +3,7 @@
 
 use crate::catalog::Relation;
 use crate::error::{Error, Result};
+use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
 use crate::project::guard::refuse_unguardable;
 use crate::session::failed::failing;
@@ -83,9 +84,10 @@ impl World {
 const ADDS_ROWS: [&str; 4] = ["insert", "copy", "select", "set"];
 
 fn put_in(session: &mut Session, file: &SqlFile) -> Result<()> {
-    refuse_unguardable(file)?;
-    for statement in statement::split(file.sql()) {
-        let line = statement::line_of(file.sql(), statement.first_word);
+    let sql = adapt(file).sql;
+    refuse_unguardable(file, &sql)?;
+    for statement in statement::split(&sql) {
+        let line = statement::line_of(&sql, statement.first_word);
         let first = statement::words(statement.text).next().unwrap_or_default();
         if !ADDS_ROWS.contains(&first.as_str()) {
             let fact = format!("`{}` cannot be run: line {line}", file.path().display());
