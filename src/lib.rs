@@ -47,8 +47,8 @@
 //! - `session` speaks to the server, and gives its refusals as fields.
 //! - [`server`] starts a Postgres or uses one, and makes scratch databases.
 //! - [`platform`] puts in what the database has before the first migration.
-//! - `catalog` reads the schema back; [`migrate`] drives refinery in transactions of our own, and
-//!   [`preserve`] looks before and after.
+//! - [`migrate`] decides a plan by what refinery says is pending, and acts on it in transactions of our own;
+//!   [`preserve`] looks before and after. `catalog` reads the schema back.
 //! - `tenancy` finds who owns what; [`actor`] becomes a person; `world` is the rows of everybody, made by
 //!   its `seeding`.
 //! - `probe` tries; [`matrix`] holds what came of it, and compares it with what was accepted.
@@ -65,6 +65,8 @@
 //! - The pure modules (`error`, `words`, `names`, `sql`, `project`, `tenancy`, `matrix`, `finding`,
 //!   `report`, and values elsewhere) never see a client, nor a module that does.
 //! - A probe never commits. Only `migrate` does.
+//! - Only a target that is thrown away has a way to adapt a file, stub an extension or elevate a
+//!   statement.
 //! - Nothing but `main` prints or exits. stdout is the report, stderr is progress and errors.
 //! - Every list is sorted before it is shown. The same input gives the same bytes: ids are uuid v5
 //!   of names; no clock, port or random value reaches a snapshot.

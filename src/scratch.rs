@@ -6,7 +6,11 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::isolation::Isolation;
 use crate::migrate::applied::Applied;
-use crate::migrate::{self, Journey, Look};
+use crate::migrate::apply::{Done, Look, apply_watched, load_seeds, roll_back};
+use crate::migrate::history::History;
+use crate::migrate::places::Places;
+use crate::migrate::plan::{Plan, Wanted};
+use crate::migrate::target::{Target, Throwaway};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::adapt::adapt;
@@ -23,7 +27,7 @@ pub struct Scratch<'p> {
     project: &'p Project,
     platform: Platform,
     database: Database,
-    applied: Vec<Applied>,
+    done: Done,
     keeps_going: bool,
     failed: Vec<Error>,
     notes: Vec<String>,
@@ -43,11 +47,13 @@ impl<'p> Scratch<'p> {
         let template = server.template(&content_key(project, &platform), |client| {
             let connection = &mut Connection::new(client);
             platform.install(connection)?;
-            let (owner, last) = (&platform.owner(), i64::MAX);
-            let journey = Journey { project, owner, last, is_again: false, keeps_going: false };
-            let look: &mut Look<'_> = &mut |_, _, _| Ok(());
-            migrate::apply_migrations(connection, &journey, &mut Vec::new(), look)?;
-            migrate::load_seeds(connection, project, owner).map(drop)
+            let target = Target::Throwaway(Throwaway::new(platform.owner()));
+            let wanted = Wanted::up_to(i64::MAX);
+            let plan = Plan::decide(project, History::empty(), &target, wanted)?;
+            let (look, done): (&mut Look<'_>, _) = (&mut |_, _, _| Ok(()), &mut Done::default());
+            apply_watched(connection, &target, plan, done, look)?;
+            let throwaway = Throwaway::new(platform.owner());
+            load_seeds(connection, project, &throwaway, &mut done.places).map(drop)
         })?;
         let database = server.clone_template(&template)?;
         Ok(Self::on(project, platform, database))
@@ -74,8 +80,8 @@ impl<'p> Scratch<'p> {
     }
 
     fn on(project: &'p Project, platform: Platform, database: Database) -> Self {
-        let (applied, failed, notes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { project, platform, database, applied, keeps_going: false, failed, notes }
+        let (done, failed, notes) = (Done::default(), Vec::new(), Vec::new());
+        Self { project, platform, database, done, keeps_going: false, failed, notes }
     }
 
     /// The same, but that a file that cannot be applied is left out, and the next one tried; see
@@ -137,18 +143,23 @@ impl<'p> Scratch<'p> {
         is_again: bool,
         look: &mut Look<'_>,
     ) -> Result<()> {
-        let (project, owner) = (self.project, &self.platform.owner());
-        let keeps_going = self.keeps_going;
-        let journey = Journey { project, owner, last, is_again, keeps_going };
-        let failed = migrate::apply_migrations(connection, &journey, &mut self.applied, look)?;
+        let target = Target::Throwaway(self.throwaway());
+        let wanted = Wanted { last, is_again, keeps_going: self.keeps_going };
+        let plan = Plan::decide(self.project, History::read(connection)?, &target, wanted)?;
+        let failed = apply_watched(connection, &target, plan, &mut self.done, look)?;
         // What fails on the second way only is told by what it leaves out.
         if !is_again {
             self.failed.extend(failed);
             if last == i64::MAX {
-                self.notes.extend(migrate::load_seeds(connection, project, owner)?);
+                let (throwaway, places) = (self.throwaway(), &mut self.done.places);
+                self.notes.extend(load_seeds(connection, self.project, &throwaway, places)?);
             }
         }
         Ok(())
+    }
+
+    fn throwaway(&self) -> Throwaway {
+        Throwaway::new(self.platform.owner())
     }
 
     /// Takes back what is applied, the latest version first, until `version` is the latest.
@@ -156,21 +167,31 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// A version without a rollback file, or a statement of one that fails.
     pub fn roll_back_to(&mut self, version: i64) -> Result<()> {
-        self.roll_back_on(&mut self.connection()?, version)
+        let mut connection = self.connection()?;
+        self.roll_back_on(&mut connection, version)
     }
 
     /// As [`Self::roll_back_to`], on a connection that is there.
-    pub(crate) fn roll_back_on(&self, connection: &mut Connection, version: i64) -> Result<()> {
-        let versions = migrate::applied_versions(connection)?.into_iter();
+    pub(crate) fn roll_back_on(&mut self, connection: &mut Connection, version: i64) -> Result<()> {
+        let history = History::read(connection)?;
+        let versions = history.entries.iter().rev().map(|entry| entry.version);
         for later in versions.filter(|later| *later > version) {
-            migrate::roll_back(connection, self.project, &self.platform.owner(), later)?;
+            let throwaway = self.throwaway();
+            let places = roll_back(connection, self.project, &throwaway, history.kind, later)?;
+            self.done.places.extend(places);
         }
         Ok(())
     }
 
     /// The migrations this value applied, and what they did to the data; none for a copy.
     pub fn applied(&self) -> &[Applied] {
-        &self.applied
+        &self.done.applied
+    }
+
+    /// Where in the files each object was changed last, by the migrations, fixtures, seeds and
+    /// rollbacks that this value has run; nothing for a copy.
+    pub fn places(&self) -> &Places {
+        &self.done.places
     }
 
     /// Why files could not be applied, where it went on without them.

@@ -37,7 +37,6 @@ pub(crate) fn note_on_version(project: &Project, server: &Server) -> Option<Stri
 
 /// Where the migrations were not run as on their own server.
 pub(crate) fn notes_on_deviations(applied: &[Applied]) -> Vec<String> {
-    const SHOWN: usize = 5;
     let all = |what: fn(&Deviations) -> &Vec<String>| -> Vec<&str> {
         let mut seen = BTreeSet::new();
         let all = applied.iter().flat_map(|applied| what(&applied.deviations));
@@ -52,16 +51,6 @@ pub(crate) fn notes_on_deviations(applied: &[Applied]) -> Vec<String> {
     let versions = all(|deviations| &deviations.other_versions);
     if !versions.is_empty() {
         notes.push(format!("in another version, as this server has it: {}", versions.join(", ")));
-    }
-    let elevated = all(|deviations| &deviations.elevated);
-    if !elevated.is_empty() {
-        let more = elevated.len().saturating_sub(SHOWN);
-        let shown = elevated[..elevated.len() - more].join(", ");
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let count = counted(elevated.len(), "statement");
-        notes.push(format!(
-            "{count} needed a superuser, which `postgres` is not on Supabase: {shown}{more}"
-        ));
     }
     notes
 }

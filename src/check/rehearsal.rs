@@ -80,7 +80,7 @@ fn rehearse_from(
         let mut look =
             |session: &mut Session, file: &SqlFile, _: &mut _| audience.look(session, file);
         if let Err(error) = scratch.rehearse_to(file.version(), &mut look) {
-            if connection.is_closed() {
+            if connection.is_closed() || error.ends_the_run() {
                 return Err(error);
             }
             let (version, name) = (file.version(), file.name().to_owned());
@@ -130,7 +130,7 @@ impl Filled {
                     rehearsal.note(format!("no rows in {table} before {title}: {reason}"));
                 }
             }
-            Err(error) if connection.is_closed() => return Err(error),
+            Err(error) if connection.is_closed() || error.ends_the_run() => return Err(error),
             Err(error) => {
                 rehearsal.note(format!("no rows before {}: {}", title(file), error.fact()));
             }

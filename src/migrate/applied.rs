@@ -51,6 +51,4 @@ pub struct Deviations {
     pub stubbed: Vec<String>,
     /// Extensions whose version the server lacks, with that version.
     pub other_versions: Vec<String>,
-    /// Statements that the owner was not allowed, by file and line.
-    pub elevated: Vec<String>,
 }

@@ -1,13 +1,16 @@
-//! One statement of a migration as the owner runs it on Supabase, where he is no superuser, and what
-//! is done where that is not enough here.
+//! One statement of a migration as the owner runs it on Supabase, where they are no superuser, and
+//! what is done where that is not enough on a throwaway database.
 //!
-//! Extensions belong to somebody else, as there. What the owner may not do is tried once more with
-//! the owner as a superuser for that one statement: what it makes is still his, with his default
-//! privileges. The report says which statements needed it.
+//! Extensions belong to somebody else, as there. A statement of the short list that a hosted project
+//! may run is tried once more with the owner as a superuser for that one statement: what it makes is
+//! still theirs, with their default privileges.
 
 use crate::error::Result;
 use crate::migrate::applied::Deviations;
+use crate::migrate::elevation::is_granted_when_hosted;
+use crate::migrate::marks::mark_sql;
 use crate::migrate::roles;
+use crate::migrate::target::Throwaway;
 use crate::platform::extensions::{self, Instead};
 use crate::platform::owner::Owner;
 use crate::session::failed::{Failed, failing};
@@ -20,9 +23,9 @@ use crate::sql::statement;
 pub(crate) struct OwnerSession<'a> {
     session: &'a mut Session,
     owner: &'a Owner,
-    is_superuser: bool,
-    /// Each statement finds it, and leaves a new one behind in its own round trip. What comes before
-    /// a statement would move the place of its error.
+    pub is_superuser: bool,
+    /// Each statement finds it, and leaves a new one and a mark behind in its own round trip. What
+    /// comes before a statement would move the place of its error.
     savepoint: Savepoint,
     pub deviations: Deviations,
 }
@@ -32,7 +35,8 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 impl<'a> OwnerSession<'a> {
     /// Becomes the owner until the transaction ends.
-    pub(crate) fn begin(session: &'a mut Session, owner: &'a Owner) -> Result<Self> {
+    pub(crate) fn begin(session: &'a mut Session, throwaway: &'a Throwaway) -> Result<Self> {
+        let owner = throwaway.owner();
         let savepoint = session.new_savepoint();
         let become_owner = format!(
             "select 1 from pg_catalog.pg_roles where rolname = {} and rolsuper; \
@@ -49,54 +53,65 @@ impl<'a> OwnerSession<'a> {
         Ok(Self { session, owner, is_superuser, savepoint, deviations: Deviations::default() })
     }
 
-    /// Runs a statement; `place` says where it stands.
-    pub(crate) fn run(&mut self, sql: &str, place: impl FnOnce() -> String) -> Result<(), Failed> {
+    /// Runs a statement that begins in a line.
+    pub(crate) fn run(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
         match extensions::instead_of(self.session, sql)? {
-            None => self.run_as_owner(sql, place),
-            Some(Instead::AsOwner(other)) => self.run_as_owner(&other, place),
-            Some(Instead::AsAdmin(other)) => self.run_as_admin(&other),
+            None => self.run_as_owner(sql, line),
+            Some(Instead::AsOwner(other)) => self.run_as_owner(&other, line),
+            Some(Instead::AsAdmin(other)) => self.run_as_admin(&other, line),
             Some(Instead::Stub(name, make)) => {
                 self.deviations.stubbed.push(name);
-                self.run_as_admin(&make)
+                self.run_as_admin(&make, line)
             }
             Some(Instead::OtherVersion(what, other)) => {
                 self.deviations.other_versions.push(what);
-                self.run_as_admin(&other)
+                self.run_as_admin(&other, line)
             }
         }
     }
 
     /// Sends the rows that stand in the file, as psql does.
-    pub(crate) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), Failed> {
-        self.session.copy_in(statement, rows)
+    pub(crate) fn copy_in(
+        &mut self,
+        statement: &str,
+        rows: &str,
+        line: usize,
+    ) -> Result<(), Failed> {
+        self.session.copy_in(statement, rows)?;
+        self.session.execute(&self.mark(line))
     }
 
-    fn run_as_owner(&mut self, sql: &str, place: impl FnOnce() -> String) -> Result<(), Failed> {
-        let is_refusable = !self.is_superuser || is_role_creation(sql);
-        if !is_refusable {
-            return self.session.execute(sql);
-        }
-        let Err(refusal) = self.session.execute(&format!("{sql}\n; {}", self.savepoint.renew()))
-        else {
-            return Ok(());
-        };
+    /// Checks what waits for the end of a file, then goes back to being ourselves.
+    pub(crate) fn end(&mut self, line: usize) -> Result<(), Failed> {
+        self.session.execute(&format!(
+            "set constraints all immediate; {}; \
+             reset session authorization; reset role; reset all",
+            mark_sql(line, &self.owner.role)
+        ))
+    }
+
+    /// What follows a statement.
+    fn mark(&self, line: usize) -> String {
+        format!("{}; {}", mark_sql(line, &self.owner.role), self.savepoint.renew())
+    }
+
+    fn run_as_owner(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
+        let marked = format!("{sql}\n; {}", self.mark(line));
+        let Err(refusal) = self.session.execute(&marked) else { return Ok(()) };
         if refusal.has_state(DUPLICATE_OBJECT) && is_role_creation(sql) {
             self.session.execute(&self.savepoint.go_back())?;
             if self.is_role_of_migrations(sql)? {
                 return Ok(());
             }
-        } else if refusal.has_state(INSUFFICIENT_PRIVILEGE) && !self.is_superuser {
+        } else if refusal.has_state(INSUFFICIENT_PRIVILEGE)
+            && !self.is_superuser
+            && is_granted_when_hosted(sql)
+        {
             self.session.execute(&self.savepoint.go_back())?;
-            match self.run_elevated(sql)? {
-                Ok(()) if is_granted_on_supabase(sql) => return Ok(()),
-                Ok(()) => {
-                    self.deviations.elevated.push(place());
-                    return Ok(());
-                }
+            match self.run_elevated(sql, line)? {
+                Ok(()) => return Ok(()),
                 // It would fail for whoever runs it, and says why.
-                Err(other) if !other.has_state(INSUFFICIENT_PRIVILEGE) => {
-                    return Err(other);
-                }
+                Err(other) if !other.has_state(INSUFFICIENT_PRIVILEGE) => return Err(other),
                 Err(_) => {}
             }
         }
@@ -104,7 +119,7 @@ impl<'a> OwnerSession<'a> {
     }
 
     /// Runs it with the owner as a superuser; gives what came of it.
-    fn run_elevated(&mut self, sql: &str) -> Result<Result<(), Failed>, Failed> {
+    fn run_elevated(&mut self, sql: &str, line: usize) -> Result<Result<(), Failed>, Failed> {
         let role = identifier(&self.owner.role);
         // Waits for another run that is about to do the same on this server. Nobody but us ever sees
         // the role changed.
@@ -114,7 +129,8 @@ impl<'a> OwnerSession<'a> {
             literal(&self.owner.role)
         );
         self.as_ourselves(&elevate, &role)?;
-        if let Err(error) = self.session.execute(sql) {
+        let marked = format!("{sql}\n; {}", mark_sql(line, &self.owner.role));
+        if let Err(error) = self.session.execute(&marked) {
             self.session.execute(&self.savepoint.go_back())?;
             return Ok(Err(error));
         }
@@ -124,14 +140,15 @@ impl<'a> OwnerSession<'a> {
     }
 
     /// Runs it as the one who owns extensions.
-    fn run_as_admin(&mut self, sql: &str) -> Result<(), Failed> {
+    fn run_as_admin(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
         let (admin, owner) = (identifier(&self.owner.admin), identifier(&self.owner.role));
         let role = self.current_role()?;
         self.session.execute(&format!(
             "reset session authorization; set local session authorization {admin}"
         ))?;
-        self.session.execute(sql)?;
-        self.session.execute(&go_on_as(&owner, &role))
+        self.session.execute(&format!("{sql}\n; {}", mark_sql(line, &self.owner.admin)))?;
+        let back = format!("{}; {}", go_on_as(&owner, &role), self.savepoint.renew());
+        self.session.execute(&back)
     }
 
     /// Runs a statement of ours, then goes on as the owner.
@@ -174,18 +191,4 @@ fn is_role_creation(sql: &str) -> bool {
     let mut words = statement::words(sql);
     words.next().is_some_and(|word| word == "create")
         && words.next().is_some_and(|word| ["role", "user", "group"].contains(&word.as_str()))
-}
-
-/// Whether the owner may do it on Supabase, by an extension of the server that is not here.
-fn is_granted_on_supabase(sql: &str) -> bool {
-    let words: Vec<String> = statement::words(sql).take(4).collect();
-    let what: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
-    ["create", "alter", "drop"].contains(&words.first().map_or("", String::as_str))
-        && matches!(
-            what.as_slice(),
-            ["event", "trigger", ..]
-                | ["foreign", "data", "wrapper"]
-                | ["publication", ..]
-                | ["role" | "user", _, "set"]
-        )
 }

@@ -14,6 +14,13 @@ impl SqlFile {
         checksum(&self.refinery_name(), self.version(), self.raw())
     }
 
+    /// The same as a refinery has it that was built for versions of 4 bytes, as its CLI is unless told
+    /// otherwise; none for a version that has no place in them.
+    pub(crate) fn narrow_checksum(&self) -> Option<u64> {
+        let version = i32::try_from(self.version()).ok()?;
+        Some(checksum(&self.refinery_name(), version, self.raw()))
+    }
+
     /// The name as refinery takes it. It cuts a name at its first odd character, so that a name which
     /// has one, as another tool's may, gets `_` in its place.
     pub(crate) fn refinery_name(&self) -> String {

@@ -12,14 +12,20 @@ pub(crate) enum Failed {
     Refused(Box<Refusal>),
     /// The server, or the connection to it, is gone; with what it said at last.
     Lost(String),
+    /// Something of the project's has made the session another's, by `session_authorization`.
+    Taken,
 }
+
+/// What functions of ours raise where the session is another's than it was.
+const TAKEN: &str = "LP001";
 
 impl Failed {
     pub(crate) fn of(error: &postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(said) if !error.is_closed() && !is_goodbye(said) => {
-                Self::Refused(Box::new(refusal_of(said)))
-            }
+            Some(said) if !error.is_closed() && !is_goodbye(said) => match said.code().code() {
+                TAKEN => Self::Taken,
+                _ => Self::Refused(Box::new(refusal_of(said))),
+            },
             Some(said) => Self::Lost(refusal_of(said).reason()),
             None => Self::Lost(words_of(error)),
         }
@@ -29,7 +35,7 @@ impl Failed {
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
-            Self::Lost(_) => None,
+            Self::Lost(_) | Self::Taken => None,
         }
     }
 
@@ -45,6 +51,13 @@ impl Failed {
             Self::Lost(said) => Error::new(fact)
                 .cause(said)
                 .help("the connection to the server was lost; run again, or see the server's log"),
+            Self::Taken => Error::new(fact)
+                .cause(
+                    "a trigger, default, policy or function of the project's sets \
+                     `session_authorization`, which a real server refuses",
+                )
+                .help("take it out; where another role is needed, use `set local role`")
+                .ending_the_run(),
         }
     }
 }

@@ -378,30 +378,33 @@ fn versions_of_elsewhere() {
     assert!(report.notes.iter().any(|told| told == note), "{}", to_text(&report));
 }
 
-/// What `postgres` may not do runs all the same, is his, and is told.
+/// What `postgres` may not do on a hosted project fails here, too, and says so.
 #[test]
 fn what_needs_a_superuser() {
-    let copy = project(&[
-        NOTES,
-        "
-        create table public.before (id int);
-
-        create function public.quiet() returns boolean language sql leakproof as 'select true';
-        set role authenticated;
-        select 1;
-        reset role",
-    ]);
-    let project = Project::read(copy.path()).expect("a project");
-    let mut scratch = empty_scratch(&project);
-    scratch.migrate().expect("it applies");
-    let owner = "select proowner::regrole::text from pg_proc where proname = 'quiet'";
-    assert_eq!(lines(&scratch, owner), ["postgres"]);
-    let is_superuser = "select rolsuper::text from pg_roles where rolname = 'postgres'";
-    let is_superuser = lines(&scratch, is_superuser) == ["true"];
-    let report = check_project(&copy.path());
-    let note = "1 statement needed a superuser, which `postgres` is not on Supabase: \
-                V2__step.sql:4";
-    assert!(is_superuser || report.notes.iter().any(|told| told == note), "{}", to_text(&report));
+    for (sql, line) in [
+        (
+            "create function public.quiet() returns boolean language sql leakproof\n\
+             as 'select true'",
+            2,
+        ),
+        ("select 1;\nalter role postgres superuser", 3),
+        ("do $$ begin create publication p for all tables; end $$", 2),
+        ("copy public.notes to program 'true'", 2),
+        ("alter role all set work_mem = '5MB'", 2),
+        ("create publication p for all tables; create role other superuser", 2),
+    ] {
+        let copy = project(&[NOTES, &format!("\n{sql}")]);
+        let project = Project::read(copy.path()).expect("a project");
+        let mut scratch = empty_scratch(&project);
+        let is_superuser = "select rolsuper::text from pg_roles where rolname = 'postgres'";
+        if lines(&scratch, is_superuser) == ["true"] {
+            return;
+        }
+        let error = scratch.migrate().expect_err("a refusal").to_string();
+        let place = format!("V2__step.sql` failed at line {line}\n");
+        assert!(error.contains(&place) && error.contains("(SQLSTATE 42501)"), "{sql}: {error}");
+        assert!(error.contains("\n  help: it fails on a hosted project, too"), "{sql}: {error}");
+    }
 }
 
 /// What others may not do, nobody may: a role that the file sets is not made a superuser.
@@ -453,7 +456,6 @@ fn roles_are_left_as_they_were() {
 
 fn is_of_migrations(note: &str) -> bool {
     ["stubbed", "in another version"].iter().any(|start| note.starts_with(start))
-        || note.contains("needed a superuser")
 }
 
 /// A table without a grant is closed to all under the profile of 2026, which would pass for safe.

@@ -27,6 +27,12 @@ const PURE: &[&str] = &[
     "check::audience::widening",
     "check::outcome",
     "migrate::applied",
+    "migrate::elevation",
+    "migrate::history",
+    "migrate::judge",
+    "migrate::places",
+    "migrate::plan",
+    "migrate::target",
     "preserve::loss",
     "preserve::outcome",
 ];

@@ -1,0 +1,251 @@
+//! Acts on a plan: each file and its history row commit together or not at all. On a throwaway
+//! database, census, preserve queries and recorded calls run inside the file's transaction.
+
+use postgres::Client;
+
+use crate::error::{Error, Result};
+use crate::migrate::applied::{Applied, Deviations};
+use crate::migrate::history::HistoryKind;
+use crate::migrate::marks;
+use crate::migrate::places::Places;
+use crate::migrate::plan::{Action, Plan, Text};
+use crate::migrate::run::{run_as_it_is, run_as_owner};
+use crate::migrate::target::{Target, Throwaway};
+use crate::preserve;
+use crate::preserve::calls::record_calls;
+use crate::preserve::census::Census;
+use crate::preserve::outcome::Preservation;
+use crate::project::Project;
+use crate::project::adapt::adapt;
+use crate::project::files::SqlFile;
+use crate::project::guard::refuse_unguardable;
+use crate::session::connection::Connection;
+use crate::session::failed::failing;
+use crate::session::open::Session;
+
+/// What could not be done where the history refuses a row.
+const KEEP: &str = "keep the history";
+
+/// Who looks at the database after each version and its fixture, and writes nothing. A census of what
+/// is there is handed on, if there is one: who takes another leaves it for the next file.
+pub(crate) type Look<'a> =
+    dyn FnMut(&mut Session, &SqlFile, &mut Option<Census>) -> Result<()> + 'a;
+
+/// What was done to a database.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The files that were applied, in order.
+    pub applied: Vec<Applied>,
+    /// Where each object was changed last.
+    pub places: Places,
+}
+
+/// Acts on a plan; gives what was done.
+///
+/// # Errors
+/// A file that the plan refuses, before anything runs; else the first statement that fails, with its
+/// file and line: nothing of that file stays.
+pub fn apply(client: Client, target: &Target, plan: Plan<'_>) -> Result<Done> {
+    let (mut connection, mut done) = (Connection::new(client), Done::default());
+    apply_watched(&mut connection, target, plan, &mut done, &mut |_, _, _| Ok(()))?;
+    Ok(done)
+}
+
+/// As [`apply`]; adds each file to `done` as it is applied, and has `look` see the database then. Gives
+/// why files could not be applied, where the plan goes on without them.
+pub(crate) fn apply_watched(
+    connection: &mut Connection,
+    target: &Target,
+    mut plan: Plan<'_>,
+    done: &mut Done,
+    look: &mut Look<'_>,
+) -> Result<Vec<Error>> {
+    plan.refuse()?;
+    plan.history.prepare(connection)?;
+    if let Target::Throwaway(_) = target {
+        marks::prepare(connection)?;
+    }
+    let mut failures = Vec::new();
+    let mut census = None;
+    for step in std::mem::take(&mut plan.steps) {
+        let text = match step.action {
+            Action::Apply(text) => text,
+            Action::Refuse(reason) => {
+                failures.push(reason);
+                continue;
+            }
+            Action::Applied | Action::Later => continue,
+        };
+        let known_before = done.applied.len();
+        let outcome = match target {
+            Target::Throwaway(throwaway) => {
+                let mut apply = Applying { connection, throwaway, plan: &plan, done };
+                apply.apply(step.file, &text, &mut census)
+            }
+            Target::Real => apply_as_it_is(connection, &plan, step.file, done),
+        };
+        match outcome {
+            Err(failure)
+                if plan.wanted.keeps_going
+                    && !failure.ends_the_run()
+                    && !connection.is_closed() =>
+            {
+                failures.push(failure);
+            }
+            outcome => outcome?,
+        }
+        if done.applied.len() > known_before {
+            connection.uncommitted(|session| look(session, step.file, &mut census))?;
+        }
+    }
+    Ok(failures)
+}
+
+/// Applies a file to a real database.
+fn apply_as_it_is(
+    connection: &mut Connection,
+    plan: &Plan<'_>,
+    file: &SqlFile,
+    done: &mut Done,
+) -> Result<()> {
+    let record = plan.history.kind.record_sql(file)?;
+    let statements = connection.transaction(|session| {
+        let statements = run_as_it_is(session, file)?;
+        session.run(&record).map_err(failing(KEEP))?;
+        Ok(statements)
+    })?;
+    let (version, name) = (file.version(), file.name().to_owned());
+    let (preservation, deviations) = (Preservation::default(), Deviations::default());
+    done.applied.push(Applied { version, name, statements, preservation, deviations });
+    Ok(())
+}
+
+/// A throwaway database while a plan is acted on.
+struct Applying<'a> {
+    connection: &'a mut Connection,
+    throwaway: &'a Throwaway,
+    plan: &'a Plan<'a>,
+    done: &'a mut Done,
+}
+
+impl Applying<'_> {
+    /// Applies a file, and loads its fixture. `census` is what the last file left, as long as it is
+    /// all there is.
+    fn apply(&mut self, file: &SqlFile, text: &Text, census: &mut Option<Census>) -> Result<()> {
+        let Plan { project, wanted, .. } = self.plan;
+        for part in &text.0.ahead {
+            *census = None;
+            // One that fails here, since its type comes with the file, is in the file as well.
+            self.load(file, part).or_else(|failure| match failure.ends_the_run() {
+                true => Err(failure),
+                false => Ok(()),
+            })?;
+        }
+        let left = self.migrate(file, &text.0.sql, census.take())?;
+        match project.fixture(file.version()).filter(|_| !wanted.is_again) {
+            Some(fixture) => self.load(fixture, &adapt(fixture).sql),
+            None => {
+                *census = left;
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs a file and writes it down, in one transaction. Gives a census of what it leaves, if there
+    /// was one.
+    fn migrate(
+        &mut self,
+        file: &SqlFile,
+        sql: &str,
+        known: Option<Census>,
+    ) -> Result<Option<Census>> {
+        let Plan { project, wanted, history, .. } = self.plan;
+        let (throwaway, pairs) = (self.throwaway, project.preserve(file.version()));
+        let (applied, places, census) = self.connection.transaction(|session| {
+            let record = || record_calls(session, project, file.version());
+            let recorded = (!wanted.is_again).then(record).transpose()?;
+            let before = preserve::before(session, pairs, known)?;
+            let ran = run_as_owner(session, throwaway, file, sql)?;
+            let (mut preservation, census) = preserve::after(session, sql, pairs, &before)?;
+            if let Some(recorded) = recorded {
+                preservation.calls = recorded.compare(session)?;
+            }
+            let record = history.kind.record_sql(file)?;
+            session.run(&record).map_err(failing(KEEP))?;
+            let (version, name) = (file.version(), file.name().to_owned());
+            let (statements, deviations) = (ran.statements, ran.deviations);
+            let applied = Applied { version, name, statements, preservation, deviations };
+            Ok((applied, ran.places, census))
+        })?;
+        self.done.applied.push(applied);
+        self.done.places.extend(places);
+        Ok(census)
+    }
+
+    fn load(&mut self, file: &SqlFile, sql: &str) -> Result<()> {
+        self.done.places.extend(load(self.connection, self.throwaway, file, sql)?);
+        Ok(())
+    }
+}
+
+/// Loads the data that comes after the last migration, each file in a transaction of its own. Gives
+/// a sentence for each that could not be loaded.
+///
+/// # Errors
+/// A file of the project's own that fails, or a lost connection.
+pub(crate) fn load_seeds(
+    connection: &mut Connection,
+    project: &Project,
+    throwaway: &Throwaway,
+    places: &mut Places,
+) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    for seed in project.seeds() {
+        match load(connection, throwaway, seed.file(), &adapt(seed.file()).sql) {
+            Err(failure)
+                if !seed.is_own() && !failure.ends_the_run() && !connection.is_closed() =>
+            {
+                told.push(format!("no data was loaded, since {}", failure.in_brief()));
+            }
+            outcome => places.extend(outcome?),
+        }
+    }
+    Ok(told)
+}
+
+/// Takes back one version with its rollback file, and its history row with it.
+///
+/// # Errors
+/// No rollback file for the version, or its first statement that fails; nothing of it stays.
+pub(crate) fn roll_back(
+    connection: &mut Connection,
+    project: &Project,
+    throwaway: &Throwaway,
+    history: HistoryKind,
+    version: i64,
+) -> Result<Places> {
+    let file = project.rollback(version).ok_or_else(|| {
+        Error::new(format!("version {version} has no way back"))
+            .help(format!("add `rollback/V{version}__<name>.sql`"))
+    })?;
+    let sql = adapt(file).sql;
+    refuse_unguardable(file, &sql)?;
+    connection.transaction(|session| {
+        let ran = run_as_owner(session, throwaway, file, &sql)?;
+        let forget = history.forget_sql(version);
+        session.run(&forget).map_err(failing("forget a version that was taken back"))?;
+        Ok(ran.places)
+    })
+}
+
+/// Loads a file of data as the owner, in one transaction.
+fn load(
+    connection: &mut Connection,
+    throwaway: &Throwaway,
+    file: &SqlFile,
+    sql: &str,
+) -> Result<Places> {
+    refuse_unguardable(file, sql)?;
+    connection
+        .transaction(|session| run_as_owner(session, throwaway, file, sql).map(|ran| ran.places))
+}
