@@ -134,8 +134,9 @@ fn answer(attempted: Result<Attempted, Failed>) -> Result<Answer> {
         }
         Err(Failed::Refused(refusal)) => Ok(Answer::Refused(refusal)),
         // A shutdown or crash is not an answer about access.
-        Err(lost) => Err(lost
+        Err(lost @ Failed::Lost(_)) => Err(lost
             .error("the server was lost while probing")
             .help("run again; if it happens again, look at the server's log")),
+        Err(taken) => Err(taken.error("could not try what an actor may")),
     }
 }

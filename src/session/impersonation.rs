@@ -26,6 +26,11 @@ impl Impersonation {
         Self { session_user, settings, role: Some(role.to_owned()) }
     }
 
+    /// As whom they have logged in; none for whoever is connected.
+    pub(in crate::session) fn session_user(&self) -> Option<&str> {
+        self.session_user.as_deref()
+    }
+
     /// The statements that turn a session into him.
     pub(crate) fn statements(&self) -> Vec<String> {
         let user = self.session_user.as_ref();

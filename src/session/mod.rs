@@ -13,6 +13,7 @@ pub(crate) mod outcome;
 pub(crate) mod savepoint;
 pub(crate) mod impersonation;
 pub(crate) mod open;
+pub(crate) mod stay;
 pub(crate) mod rewind;
 pub(crate) mod uncommitted;
 pub(crate) mod connection;

@@ -25,6 +25,8 @@ pub(crate) struct Session {
     pub(in crate::session) ahead: Vec<String>,
     /// How many savepoints are set.
     pub(in crate::session) depth: usize,
+    /// Who is logged in, once that was asked.
+    pub(in crate::session) login: Option<String>,
 }
 
 /// The settings in which rows are looked at and seeded, whatever the server is set to.
@@ -32,7 +34,7 @@ const STEADY: [&str; 2] = ["set local timezone = 'UTC'", "set local client_min_m
 
 impl Session {
     pub(in crate::session) fn new(client: Client) -> Self {
-        Self { client, ahead: Vec::new(), depth: 0 }
+        Self { client, ahead: Vec::new(), depth: 0, login: None }
     }
 
     /// Runs statements as who is logged in, and gives what came of each.
@@ -91,17 +93,32 @@ impl Session {
 
     /// Runs statements as the owner of the project's objects, whatever policies say.
     pub(crate) fn as_owner(&mut self, sql: &str) -> Result<Vec<TextRow>, Failed> {
-        self.rows(sql)
+        self.rows_staying(sql)
     }
 
     /// Asks as who may read every row, and change none.
     pub(crate) fn as_auditor(&mut self, query: &str) -> Result<Vec<TextRow>, Failed> {
-        self.rows(query)
+        self.rows_staying(query)
     }
 
     /// Does something as somebody else, and takes back all that came of it. `limit` is how long each
     /// statement may take.
     pub(crate) fn as_actor<T>(
+        &mut self,
+        who: &Impersonation,
+        limit: Option<Duration>,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let owner = self.owner_as(who).map_err(failing("see whose the session is"))?;
+        self.become_actor(who, limit, |session| {
+            let value = work(session)?;
+            session.refuse_taken_from(&owner).map_err(failing("let somebody ask"))?;
+            Ok(value)
+        })
+    }
+
+    /// As [`Self::as_actor`], for who sees to it that the session stays whose it is.
+    pub(in crate::session) fn become_actor<T>(
         &mut self,
         who: &Impersonation,
         limit: Option<Duration>,
@@ -146,7 +163,7 @@ impl Session {
         sql: &str,
     ) -> Result<Result<Vec<TextRow>, Box<Refusal>>, Failed> {
         let savepoint = self.set_savepoint();
-        match self.rows(&format!("{sql}; {}", savepoint.release())) {
+        match self.rows_staying(&format!("{sql}; {}", savepoint.release())) {
             Ok(rows) => {
                 self.depth -= 1;
                 Ok(Ok(rows))

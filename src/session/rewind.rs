@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::session::failed::Failed;
+use crate::session::failed::{Failed, failing};
 use crate::session::impersonation::{Impersonation, RESET_ROLE, RESETS};
 use crate::session::open::Session;
 use crate::session::outcome::{Outcome, TextRow};
 use crate::session::savepoint::Savepoint;
+use crate::session::stay::{WHOSE, refuse_taken};
 
 /// A session as somebody, wound back to the same state before each attempt.
 pub(crate) struct Rewind<'s> {
     session: &'s mut Session,
     who: &'s Impersonation,
+    /// Whose the session is in the meantime.
+    owner: String,
     start: Savepoint,
 }
 
@@ -32,9 +35,10 @@ impl Session {
         limit: Option<Duration>,
         work: impl FnOnce(Rewind<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.as_actor(who, limit, |session| {
+        let owner = self.owner_as(who).map_err(failing("see whose the session is"))?;
+        self.become_actor(who, limit, |session| {
             let start = session.set_savepoint();
-            let outcome = work(Rewind { session: &mut *session, who, start });
+            let outcome = work(Rewind { session: &mut *session, who, owner, start });
             // The one around it takes it along.
             session.depth -= 1;
             outcome
@@ -97,13 +101,13 @@ impl Rewind<'_> {
     }
 
     fn send(&mut self, statements: &str, look: Option<&str>) -> Result<Attempted, Failed> {
-        let Some(look) = look else {
-            let outcomes = self.session.run(statements)?;
-            return Ok(Attempted { outcomes, seen: None });
-        };
-        let mut outcomes = self.session.run(&format!("{statements}; {RESET_ROLE}; {look}"))?;
-        let seen = outcomes.pop().map(|outcome| outcome.rows);
-        outcomes.truncate(outcomes.len().saturating_sub(RESETS));
+        let ours = look.map_or(String::new(), |look| format!("; {RESET_ROLE}; {look}"));
+        let mut outcomes = self.session.run(&format!("{statements}\n; {WHOSE}{ours}"))?;
+        let seen = look.and_then(|_| outcomes.pop()).map(|outcome| outcome.rows);
+        if look.is_some() {
+            outcomes.truncate(outcomes.len().saturating_sub(RESETS));
+        }
+        refuse_taken(&self.owner, outcomes.pop())?;
         Ok(Attempted { outcomes, seen })
     }
 }

@@ -107,3 +107,60 @@ fn nobody_goes_on_without_such_a_file() {
     let error = try_check_with(&copy.path(), |_| {}).expect_err("the run ends").to_string();
     assert!(error.contains("seed.sql` cannot be run: line 2"), "{error}");
 }
+
+const TABLES: &str = "
+create table public.notes (
+    id uuid primary key default gen_random_uuid(), user_id uuid references auth.users
+);
+alter table public.notes enable row level security;
+create policy own on public.notes using (user_id = auth.uid());
+grant all on public.notes to authenticated, anon;
+";
+
+/// What fires or is called when we seed and when people ask.
+const LATER: &[(&str, &str)] = &[
+    (
+        "a trigger on insert",
+        "create function public.f() returns trigger language plpgsql as
+            $$ begin perform set_config('session_authorization', 'anon', true); return new; end $$;
+         create trigger f before insert on public.notes for each row execute function public.f()",
+    ),
+    (
+        "a default",
+        "create function public.f() returns int language plpgsql as $$ begin
+            perform set_config('session_authorization', 'anon', true); return 1; end $$;
+         alter table public.notes add column n int default public.f()",
+    ),
+    (
+        "a policy",
+        "create function public.f() returns boolean language plpgsql as $$ begin
+            perform set_config('session_authorization', 'postgres', true); return true; end $$;
+         create policy f on public.notes for select using (public.f())",
+    ),
+    (
+        "a policy that is asked about new rows",
+        "create function public.f() returns boolean language plpgsql as $$ begin
+            perform set_config('session_authorization', 'postgres', true); return true; end $$;
+         create policy f on public.notes for insert with check (public.f())",
+    ),
+    (
+        "a trigger on delete",
+        "create function public.f() returns trigger language plpgsql as
+            $$ begin perform set_config('session_authorization', 'postgres', true); return old; end $$;
+         create trigger f before delete on public.notes for each row execute function public.f()",
+    ),
+];
+
+#[test]
+fn nothing_that_runs_later_leaves_it() {
+    for (name, sql) in LATER {
+        let copy = project(SUPABASE_CONFIG, &format!("{TABLES}{sql}"));
+        match try_check_with(&copy.path(), |_| {}) {
+            Ok(report) => panic!("{name}: {}", leakproof::report::to_text(&report)),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains("`session_authorization`"), "{name}: {error}");
+            }
+        }
+    }
+}

@@ -33,6 +33,7 @@ impl World {
         for file in files {
             put_in(session, file)?;
         }
+        session.stay().map_err(failing(SEED))?;
         // What the files have set is not to be what the people find.
         let put_back = "reset session authorization; reset role; reset all";
         session.run(put_back).map_err(failing(SEED))?;
