@@ -95,7 +95,7 @@ fn policy_commands(command: Command) -> &'static [PolicyCommand] {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::finding::*;
+    use super::*;
 
     pub(crate) fn policy(name: &str, command: PolicyCommand, roles: &[&str]) -> Candidate {
         Candidate {

@@ -85,7 +85,7 @@ fn changed(migration: &MigrationName, call: &CallOutcome) -> Finding {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::finding::*;
+    use super::*;
     use crate::names::{Place, QualifiedName};
     use crate::preserve::outcome::{AnswerDifference, LineDifference, Preservation};
 

@@ -44,7 +44,7 @@ fn finding(all: &[&Widening]) -> Option<Finding> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::finding::*;
+    use super::*;
 
     pub(crate) fn widening(version: i64, relation: &str, reader: &str) -> Widening {
         Widening {

@@ -6,11 +6,11 @@ use postgres::Client;
 use crate::error::{Error, Result};
 use crate::migrate::applied::{Applied, Deviations};
 use crate::migrate::history::HistoryKind;
-use crate::migrate::marks;
 use crate::migrate::places::Places;
 use crate::migrate::plan::{Action, Plan, Text};
 use crate::migrate::run::{run_as_it_is, run_as_owner};
 use crate::migrate::target::{Target, Throwaway};
+use crate::migrate::{marks, own_schema};
 use crate::preserve;
 use crate::preserve::calls::record_calls;
 use crate::preserve::census::Census;
@@ -97,6 +97,9 @@ pub(crate) fn apply_watched(
         if done.applied.len() > known_before {
             connection.uncommitted(|session| look(session, step.file, &mut census))?;
         }
+    }
+    if let Target::Throwaway(_) = target {
+        own_schema::refuse_others(connection)?;
     }
     Ok(failures)
 }

@@ -11,7 +11,7 @@ use crate::sql::statement;
 pub(crate) const SCHEMA: &str = "leakproof";
 
 /// What of it is ours.
-const OURS: &str = "'refinery_schema_history'";
+const OURS: &str = "'refinery_schema_history', 'marks', 'mark'";
 
 const HELP: &str = "leakproof keeps its history of migrations in the schema `leakproof`; give the \
                     project's schema another name";

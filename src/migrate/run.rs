@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::migrate::applied::Deviations;
 use crate::migrate::hosted::OwnerSession;
 use crate::migrate::marks::{left_at, read_places};
+use crate::migrate::own_schema;
 use crate::migrate::places::Places;
 use crate::migrate::roles::Roles;
 use crate::migrate::target::Throwaway;
@@ -135,7 +136,8 @@ fn error_of(
         return error.help(extensions::help_for_unknown());
     }
     let otherwise = "nothing of this file was kept; mend the statement and run again";
-    error.help(help_for(&code, is_hosted).unwrap_or(otherwise))
+    let help = own_schema::help_for(statement.text).or_else(|| help_for(&code, is_hosted));
+    error.help(help.unwrap_or(otherwise))
 }
 
 /// The way out for errors that people new to this meet first.
