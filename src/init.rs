@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::actor::{ADMIN, Actor, people};
+use crate::actor::{ADMIN, Actor};
 use crate::catalog::{Catalog, Relation};
 use crate::error::Result;
 use crate::platform::Platform;
@@ -11,6 +11,7 @@ use crate::project::Project;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
 use crate::tenancy::{Members, Path, Tenancy};
+use crate::world::ground::Ground;
 
 /// Applies the migrations to a throwaway database on `server` and gives a `leakproof.toml` that says
 /// what was inferred.
@@ -21,10 +22,8 @@ pub fn inferred_config(project: &Project, server: &Arc<Server>) -> Result<String
     let platform = Platform::of(project);
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
     scratch.migrate()?;
-    let mut catalog = scratch.uncommitted(Catalog::read)?;
-    let tenancy = Tenancy::find(project, &mut catalog)?;
-    let actors = people(project, &platform, &catalog, &tenancy)?;
-    Ok(to_toml(&catalog, &tenancy, &actors))
+    let ground = scratch.uncommitted(|session| Ground::read(session, project, &platform))?;
+    Ok(to_toml(&ground.catalog, &ground.tenancy, &ground.actors))
 }
 
 fn to_toml(catalog: &Catalog, tenancy: &Tenancy, actors: &[Actor]) -> String {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::actor::{Actor, TENANTS, people};
+use crate::actor::{Actor, TENANTS};
 use crate::catalog::policy::Policy;
-use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::{Candidate, Protection};
 use crate::finding::unknown::Unknown;
@@ -14,6 +14,7 @@ use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::person::Person;
 use crate::matrix::verdict::Verdict;
+use crate::migrate::places::{ObjectKind, Places};
 use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::probe::controls::Controls;
@@ -28,7 +29,7 @@ use crate::session::outcome::TextRow;
 use crate::session::uncommitted::Uncommitted;
 use crate::sql::quote::literal;
 use crate::sql::statement::{self, Statement};
-use crate::tenancy::Tenancy;
+use crate::world::ground::Ground;
 use crate::world::value::World;
 
 /// Two tenants, their people and a row of each of them in every table, as long as it lives.
@@ -60,10 +61,7 @@ impl Isolation {
     ) -> Result<Self> {
         let mut schemas = project.schemas();
         session.steady();
-        let as_read = Catalog::read(&mut session)?;
-        let mut catalog = as_read.clone();
-        let tenancy = Tenancy::find(project, &mut catalog)?;
-        let actors = people(project, platform, &catalog, &tenancy)?;
+        let ground = Ground::read(&mut session, project, platform)?;
         let missing = missing_schemas(&mut session, &schemas)?;
         // Supabase's config may expose what only a running platform has.
         if !project.names_schemas() && missing.len() < schemas.len() {
@@ -71,25 +69,21 @@ impl Isolation {
         } else {
             refuse_missing_schemas(&missing)?;
         }
-        refuse_missing_roles(&mut session, &actors)?;
-        let roles: Vec<&str> = actors.iter().map(Actor::role).collect();
-        let controls = Controls::create(&mut session, &catalog, &tenancy, platform, &roles)?;
-        // Once more, with the control relations in it.
-        let mut catalog = as_read;
-        catalog.read_new(&mut session, &controls.oids())?;
-        let tenancy = Tenancy::find(project, &mut catalog)?;
+        refuse_missing_roles(&mut session, &ground.actors)?;
+        let controls = Controls::create(&mut session, &ground, platform)?;
+        let ground = ground.with(&mut session, project, &controls.oids())?;
+        let roles: Vec<&str> = ground.actors.iter().map(Actor::role).collect();
         let within_reach = within_reach(&mut session, &roles)?;
         let is_wanted = |relation: &&Relation| {
             let is_exposed = schemas.contains(&relation.schema);
             let is_reached = is_exposed || within_reach.contains(&relation.oid);
             controls.has(relation.oid) || (is_reached && !platform.owns(&relation.schema))
         };
-        let wanted = catalog.relations().filter(is_wanted).map(|relation| relation.oid);
+        let wanted = ground.catalog.relations().filter(is_wanted).map(|relation| relation.oid);
         let wanted: Vec<Oid> = wanted.collect();
-        let catalog = Arc::new(catalog);
         let own: Vec<&SqlFile> = project.rows_of_world().collect();
         let platform = platform.clone();
-        let world = World::seed(&mut session, catalog, tenancy, platform, actors, &wanted, &own)?;
+        let world = World::seed(&mut session, ground, platform, &wanted, &own)?;
         let mut isolation =
             Self { session, world, schemas, wanted, controls, within_reach, probed: None };
         isolation.refresh_materialised_views()?;
@@ -251,12 +245,12 @@ impl Isolation {
         Ok(self.world.actors.iter().map(person).collect())
     }
 
-    /// What stands between people and the relations that are probed.
-    pub(crate) fn protections(&self) -> Vec<Protection> {
+    /// What stands between people and the relations that are probed, and where in the files.
+    pub(crate) fn protections(&self, places: &Places) -> Vec<Protection> {
         let catalog = &self.world.catalog;
         let probed = |oid: &&Oid| !self.controls.has(**oid);
         let probed = self.wanted.iter().filter(probed).filter_map(|oid| catalog.relation(*oid));
-        probed.map(protection).collect()
+        probed.map(|relation| protection(relation, places)).collect()
     }
 
     /// How many rows were seeded, the controls' left out.
@@ -338,13 +332,13 @@ impl Isolation {
     }
 }
 
-fn protection(relation: &Relation) -> Protection {
+fn protection(relation: &Relation, places: &Places) -> Protection {
     let candidate = |policy: &Arc<Policy>| Candidate {
         policy: policy.name.clone(),
         command: policy.command,
         is_permissive: policy.is_permissive,
         roles: policy.roles.clone(),
-        place: None,
+        place: places.of(ObjectKind::Policy, policy.oid).cloned(),
     };
     // What a view reads has policies for its owner, or for whoever asks.
     let own = relation.policies.iter().filter(|policy| policy.relation == relation.oid);
@@ -353,7 +347,7 @@ fn protection(relation: &Relation) -> Protection {
         is_table: relation.is_table(),
         owner: relation.owner.clone(),
         row_security: relation.row_security,
-        place: None,
+        place: places.of(ObjectKind::Relation, relation.oid).cloned(),
         policies: own.map(candidate).collect(),
     }
 }

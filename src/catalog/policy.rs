@@ -12,7 +12,6 @@ use crate::sql::syntax::{read_expr, read_select};
 /// A policy of a table.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Policy {
-    #[expect(dead_code, reason = "the place of the statement that made it is found by it")]
     pub oid: Oid,
     pub relation: Oid,
     /// The name of its table, which its trees use for the row that it judges.

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::actor::people;
 use crate::catalog::{Catalog, Relation};
 use crate::check::audience::Audience;
 use crate::check::outcome::{Failure, Rehearsal};
@@ -23,7 +22,7 @@ use crate::server::instance::Server;
 use crate::session::connection::Connection;
 use crate::session::open::Session;
 use crate::sql::statement;
-use crate::tenancy::Tenancy;
+use crate::world::ground::Ground;
 use crate::world::value::World;
 
 impl Rehearsal {
@@ -146,14 +145,12 @@ impl Filled {
         platform: &Platform,
     ) -> Result<Vec<(String, String)>> {
         session.steady();
-        let mut catalog = Catalog::read(session)?;
-        let tenancy = Tenancy::find(project, &mut catalog)?;
-        let actors = people(project, platform, &catalog, &tenancy)?;
-        let catalog = Arc::new(catalog);
+        let ground = Ground::read(session, project, platform)?;
+        let catalog = Arc::clone(&ground.catalog);
         self.catalog = Arc::clone(&catalog);
         let is_new = |relation: &&Relation| {
             relation.is_table()
-                && tenancy.is_of_project(relation)
+                && ground.tenancy.is_of_project(relation)
                 && !self.tables.contains(&relation.oid)
         };
         let new: Vec<Oid> = catalog.relations().filter(is_new).map(|r| r.oid).collect();
@@ -161,8 +158,7 @@ impl Filled {
             return Ok(Vec::new());
         }
         let platform = platform.clone();
-        let world =
-            World::seed(session, Arc::clone(&catalog), tenancy, platform, actors, &new, &[])?;
+        let world = World::seed(session, ground, platform, &new, &[])?;
         self.rows += world.seeded.values().map(Vec::len).sum::<usize>();
         let reason = |oid: &Oid| {
             let title = catalog.relation(*oid)?.title();

@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
             matrix: &self.report.matrix,
             people: &people,
             api: api.as_deref(),
-            protections: &isolation.protections(),
+            protections: &isolation.protections(self.scratch.places()),
         });
         self.findings.extend(found);
         self.findings.extend(unknown::judge(&isolation.unknown()));

@@ -19,6 +19,7 @@ use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal, qualified};
 use crate::tenancy::{Root, Tenancy};
+use crate::world::ground::Ground;
 
 /// The control relations of a world.
 pub(crate) struct Controls {
@@ -34,13 +35,12 @@ impl Controls {
     /// The database refuses.
     pub(crate) fn create(
         session: &mut Session,
-        catalog: &Catalog,
-        tenancy: &Tenancy,
+        ground: &Ground,
         platform: &Platform,
-        roles: &[&str],
     ) -> Result<Self> {
-        let columns = columns(catalog, tenancy)?;
-        let mut roles: Vec<String> = roles.iter().map(|role| identifier(role)).collect();
+        let columns = columns(&ground.catalog, &ground.tenancy)?;
+        let roles = ground.actors.iter().map(|actor| identifier(actor.role()));
+        let mut roles: Vec<String> = roles.collect();
         roles.sort();
         roles.dedup();
         let roles = roles.join(", ");

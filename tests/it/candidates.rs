@@ -49,14 +49,16 @@ fn findings_list_the_policies_that_apply() {
         ["cross-tenant-read", "public.logs", null, ["everybody", "never", "staff"]],
     ]);
     assert_eq!(Value::from_iter(told), expected);
-    let never = json!({
-        "policy": "never",
-        "command": "select",
-        "is_permissive": false,
-        "roles": ["authenticated"],
-        "place": null,
-    });
-    assert_eq!(findings[2]["candidates"][1], never);
+    let never = &findings[2]["candidates"][1];
+    assert_eq!(
+        [&never["policy"], &never["command"], &never["is_permissive"], &never["roles"]],
+        [&json!("never"), &json!("select"), &json!(false), &json!(["authenticated"])]
+    );
+    // What made it, by file and line.
+    for (place, line) in [(&never["place"], 20), (&findings[0]["place"], 12)] {
+        let end = format!("20240101000000_tables.sql:{line}");
+        assert!(place.as_str().is_some_and(|place| place.ends_with(&end)), "{place} {end}");
+    }
     let first = &findings[0]["symptoms"]["access"][0];
     assert_eq!(
         [&first["actor"], &first["command"], &first["class"], &first["verdict"]],

@@ -17,14 +17,13 @@ pub(crate) mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::actor::Actor;
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::Relation;
 use crate::error::Result;
 use crate::names::Oid;
 use crate::platform::Platform;
 use crate::project::files::SqlFile;
 use crate::session::open::Session;
-use crate::tenancy::Tenancy;
+use crate::world::ground::Ground;
 use crate::world::owner_names::OwnerNames;
 use crate::world::value::World;
 
@@ -37,13 +36,12 @@ impl World {
     /// remembered in `unseeded`.
     pub(crate) fn seed(
         session: &mut Session,
-        catalog: Arc<Catalog>,
-        tenancy: Tenancy,
+        ground: Ground,
         platform: Platform,
-        actors: Vec<Actor>,
         wanted: &[Oid],
         own_rows: &[&SqlFile],
     ) -> Result<Self> {
+        let Ground { catalog, tenancy, actors, .. } = ground;
         let mut world = Self {
             catalog: Arc::clone(&catalog),
             tenancy,
