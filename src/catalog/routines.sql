@@ -1,5 +1,5 @@
--- Functions and procedures that policies, views, defaults and triggers may call. Those of extensions
--- and of the server itself say nothing about who asks.
+-- Functions and procedures that policies, views, defaults and triggers may call. Those of
+-- extensions and of the server itself say nothing about who asks.
 select
     p.oid::bigint as oid,
     n.nspname as schema,

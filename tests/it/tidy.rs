@@ -38,7 +38,7 @@ const PURE: &[&str] = &[
 ];
 
 /// What is a table more than it is logic may be longer.
-const LONGEST_FILE: usize = 640;
+const LONGEST_FILE: usize = 500;
 
 fn imports() -> Imports {
     Imports::read(&root().join("src"), &files("src", "rs"))
@@ -115,7 +115,8 @@ fn only_main_prints_or_exits() {
 fn only_who_migrates_can_commit() {
     const MAY_COMMIT: &[&str] =
         &["session", "scratch", "migrate", "platform", "check::rehearsal", "check::round_trip"];
-    const SEE_THE_CLIENT: &[&str] = &["session", "server", "scratch"];
+    const SEE_THE_CLIENT: &[&str] =
+        &["session", "server", "scratch", "migrate::apply", "migrate::history_table"];
     let (imports, connection) = (imports(), "session::connection");
     assert!(imports.modules().any(|module| module == connection), "there is no `{connection}`");
     let mut wrong = Vec::new();
