@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::actor::{ADMIN, Actor};
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::Catalog;
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::project::Project;

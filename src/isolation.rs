@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::actor::{Actor, TENANTS};
-use crate::catalog::policy::Policy;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
-use crate::finding::candidate::{Candidate, Protection};
+use crate::finding::candidate::Protection;
 use crate::finding::unknown::Unknown;
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::person::Person;
 use crate::matrix::verdict::Verdict;
-use crate::migrate::places::{ObjectKind, Places};
+use crate::migrate::places::Places;
 use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::probe::controls::Controls;
@@ -250,7 +249,7 @@ impl Isolation {
         let catalog = &self.world.catalog;
         let probed = |oid: &&Oid| !self.controls.has(**oid);
         let probed = self.wanted.iter().filter(probed).filter_map(|oid| catalog.relation(*oid));
-        probed.map(|relation| protection(relation, places)).collect()
+        probed.map(|relation| Protection::of(relation, catalog, places)).collect()
     }
 
     /// How many rows were seeded, the controls' left out.
@@ -329,26 +328,6 @@ impl Isolation {
             self.session.as_owner(&sql).map_err(failing(&attempt))?;
         }
         Ok(())
-    }
-}
-
-fn protection(relation: &Relation, places: &Places) -> Protection {
-    let candidate = |policy: &Arc<Policy>| Candidate {
-        policy: policy.name.clone(),
-        command: policy.command,
-        is_permissive: policy.is_permissive,
-        roles: policy.roles.clone(),
-        place: places.of(ObjectKind::Policy, policy.oid).cloned(),
-    };
-    // What a view reads has policies for its owner, or for whoever asks.
-    let own = relation.policies.iter().filter(|policy| policy.relation == relation.oid);
-    Protection {
-        relation: relation.qualified_name(),
-        is_table: relation.is_table(),
-        owner: relation.owner.clone(),
-        row_security: relation.row_security,
-        place: places.of(ObjectKind::Relation, relation.oid).cloned(),
-        policies: own.map(candidate).collect(),
     }
 }
 

@@ -21,6 +21,14 @@ select
     c.relname as name,
     c.relkind::text as kind,
     pg_catalog.pg_get_userbyid(c.relowner) as owner,
+    (
+        select r.rolsuper or r.rolbypassrls from pg_catalog.pg_roles r where r.oid = c.relowner
+    ) as is_owner_unbound,
+    coalesce((
+        select o.option_value::boolean
+        from pg_catalog.pg_options_to_table(c.reloptions) o
+        where o.option_name = 'security_invoker'
+    ), false) as is_security_invoker,
     case when not c.relrowsecurity then 'off' when c.relforcerowsecurity then 'forced' else 'on' end
         as row_security,
     -- What its triggers say that fire on update: the bit 16 of tgtype. Of one in another language

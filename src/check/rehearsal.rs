@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::Catalog;
+use crate::catalog::relation::Relation;
 use crate::check::audience::Audience;
 use crate::check::outcome::{Failure, Rehearsal};
 use crate::error::Result;

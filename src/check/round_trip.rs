@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Definitions, definitions};
+use crate::catalog::read::{Definitions, definitions};
 use crate::check::outcome::{Difference, Leg, RoundTrip};
 use crate::error::{Error, Result};
 use crate::preserve;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::policy::RowSecurity;
-use crate::finding::candidate::{Candidate, Protection, candidates, deciding};
+use crate::finding::candidate::{Candidate, ProtectedBy, Protection, deciding};
 use crate::finding::cause::Cause;
 use crate::finding::proof::Proof;
 use crate::finding::rule::Rule;
@@ -152,18 +152,27 @@ fn common_cause(
 }
 
 fn cause(protection: &Protection, case: &Case<'_>) -> Option<(Cause, Option<Place>)> {
-    if !protection.is_table || !case.cell.verdict.is_allowed() {
+    if !case.cell.verdict.is_allowed() {
         return None;
     }
     let place = protection.place.clone();
-    match protection.row_security {
+    let (owner, row_security, policies) = match &protection.by {
+        ProtectedBy::Table { owner, row_security, policies } => (owner, row_security, policies),
+        ProtectedBy::View { of_invoker, of_owner, is_unbound: true }
+            if of_invoker.is_empty() && of_owner.is_empty() =>
+        {
+            return Some((Cause::ViewOwner, place));
+        }
+        ProtectedBy::View { .. } | ProtectedBy::Foreign => return None,
+    };
+    match row_security {
         RowSecurity::Off => return Some((Cause::MissingRowSecurity, place)),
-        RowSecurity::On if case.person.roles.contains(&protection.owner) => {
+        RowSecurity::On if case.person.roles.contains(owner) => {
             return Some((Cause::Owner, place));
         }
         RowSecurity::On | RowSecurity::Forced => {}
     }
-    match deciding(&protection.policies, case.cell.command, case.person).as_slice() {
+    match deciding(policies, case.cell.command, case.person).as_slice() {
         [Candidate { policy, place, .. }] => {
             Some((Cause::Policy { name: policy.clone() }, place.clone()))
         }
@@ -172,11 +181,7 @@ fn cause(protection: &Protection, case: &Case<'_>) -> Option<(Cause, Option<Plac
 }
 
 fn all_candidates(protection: &Protection, cases: &[Case<'_>]) -> Vec<Candidate> {
-    if protection.row_security == RowSecurity::Off {
-        return Vec::new();
-    }
-    let policies = &protection.policies;
-    let each = cases.iter().flat_map(|case| candidates(policies, case.cell.command, case.person));
+    let each = cases.iter().flat_map(|case| protection.candidates(case.cell.command, case.person));
     let mut all: Vec<Candidate> = each.cloned().collect();
     all.sort();
     all.dedup();
@@ -353,14 +358,17 @@ mod tests {
             place: Some(Place::new("V1__chats.sql", 7)),
             ..policy(name, *command, &["authenticated"])
         });
-        Protection {
-            relation: chats(),
-            is_table: true,
-            owner: "postgres".into(),
-            row_security,
-            place: Some(Place::new("V1__chats.sql", 1)),
-            policies: policies.collect(),
-        }
+        let policies = policies.collect();
+        protected(ProtectedBy::Table { owner: "postgres".into(), row_security, policies })
+    }
+
+    fn protected(by: ProtectedBy) -> Protection {
+        Protection { relation: chats(), place: Some(Place::new("V1__chats.sql", 1)), by }
+    }
+
+    fn view(policies: Vec<Candidate>, is_unbound: bool) -> Protection {
+        let of_invoker = policies;
+        protected(ProtectedBy::View { of_invoker, of_owner: Vec::new(), is_unbound })
     }
 
     #[test]
@@ -369,27 +377,42 @@ mod tests {
         use RowSecurity::{Forced, Off, On};
         let one = || protection(On, &[("wipe", Delete), ("own", Select)]);
         let by_policy = Some(Cause::Policy { name: "wipe".into() });
-        let restrictive = |mut protection: Protection| {
-            protection.policies.iter_mut().for_each(|policy| policy.is_permissive = false);
-            protection
+        let restrictive = Candidate { is_permissive: false, ..policy("wipe", Delete, &["public"]) };
+        let owned = |row_security| match one().by {
+            ProtectedBy::Table { policies, .. } => {
+                let owner = "authenticated".into();
+                protected(ProtectedBy::Table { owner, row_security, policies })
+            }
+            other => protected(other),
         };
-        let owned =
-            |row_security| Protection { owner: "authenticated".into(), row_security, ..one() };
+        let beneath = || policy("wipe", Delete, &["public"]);
         for (what, protection, cause, line) in [
             ("off", protection(Off, &[]), Some(Cause::MissingRowSecurity), Some(1)),
             (
                 "off, with a policy",
-                Protection { row_security: Off, ..one() },
+                protection(Off, &[("wipe", Delete)]),
                 Some(Cause::MissingRowSecurity),
                 Some(1),
             ),
             ("one policy", one(), by_policy.clone(), Some(7)),
             ("two", protection(On, &[("wipe", Delete), ("all", All)]), None, None),
             ("of another command", protection(On, &[("own", Select)]), None, None),
-            ("none that lets through", restrictive(one()), None, None),
+            (
+                "none that lets through",
+                protected(ProtectedBy::Table {
+                    owner: "postgres".into(),
+                    row_security: On,
+                    policies: vec![restrictive],
+                }),
+                None,
+                None,
+            ),
             ("of the owner", owned(On), Some(Cause::Owner), Some(1)),
             ("of the owner, forced", owned(Forced), by_policy, Some(7)),
-            ("a view", Protection { is_table: false, ..one() }, None, None),
+            ("a view of its owner", view(Vec::new(), true), Some(Cause::ViewOwner), Some(1)),
+            ("a view of the invoker", view(vec![beneath()], false), None, None),
+            ("a view of both", view(vec![beneath()], true), None, None),
+            ("a foreign table", protected(ProtectedBy::Foreign), None, None),
         ] {
             let leak = cell("bob", Command::BlindDelete, RowClass::Other, allowed());
             let found = judged(&matrix(false, vec![leak]), None, &[protection]);
@@ -420,6 +443,8 @@ mod tests {
         assert_eq!(names(on(), &[Command::Insert]), ["add"]);
         assert_eq!(names(on(), &[Command::Insert, Command::InsertReturning]), ["add", "own"]);
         assert_eq!(names(protection(RowSecurity::Off, &policies), &[Command::Read]), [""; 0]);
+        let through = view(vec![policy("wipe", Delete, &["public"])], false);
+        assert_eq!(names(through, &[Command::BlindDelete]), ["wipe"]);
         let another = Protection { relation: QualifiedName::new("api", "chats"), ..on() };
         assert_eq!(names(another, &[Command::Read]), [""; 0]);
     }

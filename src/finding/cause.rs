@@ -15,6 +15,8 @@ pub enum Cause {
     MissingRowSecurity,
     /// The role owns the table, and row security does not bind owners unless it is forced.
     Owner,
+    /// A view reads tables as its owner, whom their policies do not bind.
+    ViewOwner,
     /// The one policy that applies and lets rows through.
     Policy {
         /// Its name, unquoted.

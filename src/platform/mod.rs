@@ -248,7 +248,7 @@ fn plain_roles(identity: &Identity) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::definitions;
+    use crate::catalog::read::definitions;
     use crate::server::database::Database;
     use crate::server::instance::Server;
     use crate::server::options::{ServerKind, ServerOptions};

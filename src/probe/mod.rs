@@ -18,7 +18,7 @@ pub(crate) mod write;
 use std::collections::BTreeSet;
 
 use crate::actor::Actor;
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::probe::controls::Controls;
 use crate::probe::privileges::Privileges;

@@ -1,6 +1,6 @@
 //! What a refusal says about access: which constraint stood in the way, and which verdict it means.
 
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::relation::{Relation, RelationKind};
 use crate::matrix::verdict::Verdict;
 use crate::probe::privileges::{Privilege, Privileges};
 use crate::refusal::Refusal;
@@ -127,6 +127,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::catalog::sample;
 
     /// What a role may do with a table of `id` and `secret`: the commands as a whole, and `read` and
     /// `change` of the column `id` alone.
@@ -295,21 +296,7 @@ mod tests {
     #[test]
     fn what_keeps_data_in_shape_is_beside_access() {
         use Privilege::{Delete, Insert, Update};
-        let table = |kind: &str| -> Relation {
-            serde_json::from_value(json!({
-                "oid": 1,
-                "schema": "public",
-                "name": "notes",
-                "kind": kind,
-                "owner": "postgres",
-                "row_security": "on",
-                "columns": [],
-                "may_swallow_updates": false,
-                "has_truncate_trigger": false,
-                "is_deferrable": false,
-            }))
-            .expect("a relation")
-        };
+        let table = |kind: &str| sample::relation(json!({ "name": "notes", "kind": kind }), &[]);
         let key = |table: &str| by_constraint("23503", "ri_ReportViolation", table);
         for (what, refusal, privilege, kind, expected) in [
             ("unique", by_constraint("23505", "x", "notes"), Insert, "r", true),

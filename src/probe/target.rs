@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::actor::Actor;
-use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::catalog::Catalog;
+use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::Result;
 use crate::matrix::cell::Subject;
 use crate::matrix::class::RowClass;

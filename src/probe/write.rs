@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::Column;
+use crate::catalog::relation::Column;
 use crate::error::Result;
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;

@@ -88,6 +88,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -100,7 +101,8 @@ mod tests {
     /// A connection to a database of its own with an empty table `t`.
     fn with_table(test: impl FnOnce(&mut Connection)) {
         let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
-        let server = Server::shared(&options).expect("a server");
+        // Not the one that is shared, which a test needs to have started itself.
+        let server = Arc::new(Server::start(&options).expect("a server"));
         let database = server.create_database().expect("a database");
         let mut connection = Connection::new(database.connect().expect("a connection"));
         connection.rows("create table t (a int primary key)").expect("a table");

@@ -1,9 +1,10 @@
 //! What the policies of a relation ask of who is asking: a walk through their trees and through the
 //! routines that they call, with what is handed to these. Pure.
 
+use crate::catalog::Catalog;
 use crate::catalog::policy::Condition;
+use crate::catalog::relation::Relation;
 use crate::catalog::routine::Routine;
-use crate::catalog::{Catalog, Relation};
 use crate::names::Oid;
 use crate::sql::body::Step;
 use crate::sql::expr::{Call, Expr, Literal, Name, Select, Source, SourceKind};

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::catalog::Catalog;
+use crate::catalog::relation::{Column, Relation};
 use crate::catalog::routine::Routine;
-use crate::catalog::{Catalog, Column, Relation};
 use crate::names::Oid;
 use crate::sql::expr::Expr;
 use crate::tenancy::asked::{Asked, asked_of};

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Catalog, ForeignKey, Relation};
+use crate::catalog::Catalog;
+use crate::catalog::relation::{ForeignKey, Relation};
 use crate::names::Oid;
 use crate::platform::schemas::owns_schema;
 use crate::project::config::MembersConfig;

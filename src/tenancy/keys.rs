@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, Column};
+use crate::catalog::Catalog;
+use crate::catalog::relation::Column;
 use crate::error::{Error, Result};
 use crate::tenancy::Root;
 

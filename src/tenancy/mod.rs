@@ -13,7 +13,8 @@ mod scope;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::catalog::{Catalog, Column, ForeignKey, Relation};
+use crate::catalog::Catalog;
+use crate::catalog::relation::{Column, ForeignKey, Relation};
 use crate::error::{Error, Result};
 use crate::names::Oid;
 use crate::platform::schemas::owns_schema;

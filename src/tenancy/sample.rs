@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::catalog::Catalog;
+use crate::catalog::relation::{ForeignKey, Relation};
 use crate::catalog::routine::Routines;
-use crate::catalog::{Catalog, ForeignKey, Relation};
+use crate::catalog::sample;
 use crate::names::Oid;
 
 /// A table of `public`, all of whose columns are of type uuid; the first is its key.
@@ -47,13 +49,8 @@ fn oid(at: usize) -> Oid {
 
 fn relation(at: usize, table: &Table<'_>, all: &[Table<'_>]) -> Relation {
     let columns: Vec<Value> = table.columns.iter().map(|name| column(name)).collect();
-    let mut relation: Relation = serde_json::from_value(json!({
-        "oid": oid(at), "schema": "public", "name": table.name, "kind": "r", "owner": "postgres",
-        "row_security": "on", "columns": columns,
-        "update_triggers": null, "may_swallow_updates": false, "has_truncate_trigger": false,
-        "trigger_source": null, "is_deferrable": false, "bounds": null,
-    }))
-    .expect("a table");
+    let row = json!({ "oid": oid(at), "name": table.name });
+    let mut relation = sample::relation(row, &columns);
     relation.keys = table.columns.iter().take(1).map(|key| vec![(*key).to_owned()]).collect();
     relation.foreign_keys = table
         .references
@@ -77,8 +74,6 @@ fn relation(at: usize, table: &Table<'_>, all: &[Table<'_>]) -> Relation {
 
 fn column(name: &str) -> Value {
     json!({
-        "name": name, "type_name": "uuid", "base_type": "uuid", "category": "U", "length": null,
-        "not_null": true, "has_default": false, "default": null, "is_generated": false,
-        "generation": null, "identity": "", "parts": 0, "labels": null, "element_labels": null,
+        "name": name, "type_name": "uuid", "base_type": "uuid", "category": "U", "not_null": true,
     })
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::Catalog;
+use crate::catalog::relation::Relation;
 use crate::catalog::routine::Routine;
-use crate::catalog::{Catalog, Relation};
 use crate::names::Oid;
 use crate::sql::expr::Name;
 use crate::tenancy::meaning::{Meaning, Value};

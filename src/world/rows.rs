@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;

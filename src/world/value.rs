@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::actor::{Actor, TENANTS};
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::Catalog;
+use crate::catalog::relation::Relation;
 use crate::names::Oid;
 use crate::platform::Platform;
 use crate::tenancy::{Root, Tenancy};

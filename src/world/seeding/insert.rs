@@ -2,7 +2,7 @@
 //! once more, one by one, with what it said about them.
 
 use crate::actor::Actor;
-use crate::catalog::{Column, Relation};
+use crate::catalog::relation::{Column, Relation};
 use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::failed::failing;

@@ -17,7 +17,7 @@ pub(crate) mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::names::Oid;
 use crate::platform::Platform;

@@ -1,6 +1,6 @@
 //! Parents that are made for the sake of a row which no parent that is there allows.
 
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::open::Session;

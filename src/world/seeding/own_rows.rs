@@ -1,7 +1,7 @@
 //! Rows that somebody wrote because none could be made: put in when all else is there, then taken for
 //! those of the owners that have none.
 
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::error::{Error, Result};
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;

@@ -2,7 +2,8 @@
 //! a row that is still to come.
 
 use crate::actor::Actor;
-use crate::catalog::{Catalog, ForeignKey, Relation};
+use crate::catalog::Catalog;
+use crate::catalog::relation::{ForeignKey, Relation};
 use crate::names::Oid;
 use crate::tenancy::Root;
 use crate::tenancy::keys::key_value;

@@ -1,7 +1,7 @@
 //! Rows that refer to each other: keys are promised before the row that has them is there, and kept
 //! when it comes.
 
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::session::failed::failing;
 use crate::session::open::Session;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Arbiter, Catalog, Column, Relation};
+use crate::catalog::Catalog;
+use crate::catalog::relation::{Arbiter, Column, Relation};
 use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::open::Session;

@@ -1,6 +1,6 @@
 //! The values of one row: from its branch, its parents and the types of its columns.
 
-use crate::catalog::{Column, Relation};
+use crate::catalog::relation::{Column, Relation};
 use crate::error::{Error, Result};
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::session::open::Session;
 use crate::sql::quote::identifier;
@@ -322,47 +322,22 @@ fn run_queries(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
+    use crate::catalog::sample;
 
     /// A table with columns `a` of text, `b` that may not be NULL, and `ab` that is generated of them.
     fn table() -> Relation {
-        let column = |name: &str, type_name: &str, not_null: bool, generation: Value| {
+        let columns = [
+            json!({ "name": "a" }),
             json!({
-                "name": name,
-                "type_name": type_name,
-                "base_type": type_name,
-                "category": "S",
-                "length": null,
-                "not_null": not_null,
-                "has_default": name == "b",
-                "default": if name == "b" { json!("lower('B')") } else { Value::Null },
-                "is_generated": !generation.is_null(),
-                "generation": generation,
-                "identity": "",
-                "parts": 0,
-                "labels": null,
-                "element_labels": null,
-            })
-        };
-        let table = json!({
-            "oid": 1,
-            "schema": "public",
-            "name": "things",
-            "kind": "r",
-            "owner": "postgres",
-            "row_security": "on",
-            "columns": [
-                column("a", "text", false, Value::Null),
-                column("b", "code", true, Value::Null),
-                column("ab", "text", false, json!("(a || b)")),
-            ],
-            "may_swallow_updates": false,
-            "has_truncate_trigger": false,
-            "is_deferrable": false,
-        });
-        serde_json::from_value(table).expect("a table")
+                "name": "b", "type_name": "code", "base_type": "code", "not_null": true,
+                "has_default": true, "default": "lower('B')",
+            }),
+            json!({ "name": "ab", "is_generated": true, "generation": "(a || b)" }),
+        ];
+        sample::relation(json!({}), &columns)
     }
 
     fn choice(column: &str, candidates: Vec<Candidate>) -> Choice {

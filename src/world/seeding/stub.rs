@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::catalog::Relation;
+use crate::catalog::relation::Relation;
 use crate::names::Oid;
 use crate::project::files::ROWS_OF_WORLD;
 use crate::sql::quote::identifier;

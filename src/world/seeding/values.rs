@@ -5,8 +5,9 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::catalog::Catalog;
 use crate::catalog::policy::Deciding;
-use crate::catalog::{Catalog, Column, Relation};
+use crate::catalog::relation::{Column, Relation};
 use crate::sql::constants::Constants;
 use crate::tenancy::keys::{NAMESPACE, fit, token};
 

@@ -1,7 +1,7 @@
 //! A pool while it is filled, and what its values are drawn from: numbers, words and days that follow
 //! from the names of the column and the row, and what the definitions name.
 
-use crate::catalog::Column;
+use crate::catalog::relation::Column;
 use crate::tenancy::keys::strings;
 
 /// Whose row a value is for.

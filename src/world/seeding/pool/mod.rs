@@ -7,7 +7,7 @@ pub(crate) mod draft;
 pub(crate) mod scalar;
 pub(crate) mod composite;
 
-use crate::catalog::{Column, Relation};
+use crate::catalog::relation::{Column, Relation};
 use crate::sql::statement::has_name;
 use crate::tenancy::keys::fit;
 use crate::world::seeding::pool::draft::{Draft, For};
@@ -67,7 +67,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::catalog::Check;
+    use crate::catalog::relation::Check;
+    use crate::catalog::sample;
 
     fn column(base_type: &str, category: char) -> Column {
         Column {
@@ -90,19 +91,7 @@ mod tests {
 
     /// A table of which the column `value` has a check, or none.
     fn table(check: &str) -> Relation {
-        let table = json!({
-            "oid": 1,
-            "schema": "public",
-            "name": "things",
-            "kind": "r",
-            "owner": "postgres",
-            "row_security": "on",
-            "columns": [],
-            "may_swallow_updates": false,
-            "has_truncate_trigger": false,
-            "is_deferrable": false,
-        });
-        let mut table: Relation = serde_json::from_value(table).expect("a table");
+        let mut table = sample::relation(json!({}), &[]);
         let check = Check {
             name: "value_check".into(),
             columns: vec!["value".into()],
