@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use leakproof::project::Grants;
+use leakproof::report::{self, Report};
 
 /// Proves, by really trying, that no tenant can touch another tenant's rows, and that no migration
 /// loses one.
@@ -125,6 +126,16 @@ pub struct NewArgs {
 pub enum Format {
     Text,
     Json,
+}
+
+impl Format {
+    /// A report in it.
+    pub fn of(self, report: &Report) -> String {
+        match self {
+            Self::Text => report::to_text(report),
+            Self::Json => report::to_json(report),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{CheckArgs, Cli, Command, Format, InitArgs, NewArgs, ServerArgs};
+use cli::{CheckArgs, Cli, Command, InitArgs, NewArgs, ServerArgs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
@@ -17,7 +17,6 @@ use leakproof::finding::{Rule, known_rules};
 use leakproof::frame::{FrameOptions, make_frames};
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
-use leakproof::report;
 use leakproof::server::{self, Server, ServerOptions};
 
 /// The run itself failed.
@@ -60,10 +59,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
     let report = check(&project, &options, &progress);
     progress.0.finish_and_clear();
     let report = report?;
-    print(&match args.format {
-        Format::Text => report::to_text(&report),
-        Format::Json => report::to_json(&report),
-    })?;
+    print(&args.format.of(&report))?;
     if args.timings {
         let total: std::time::Duration = report.timings.iter().map(|(_, time)| *time).sum();
         for (step, time) in report.timings.iter().chain([&("all steps", total)]) {
@@ -129,7 +125,7 @@ fn run_explain(finding: Option<&str>) -> Result<u8> {
         })?],
         None => Rule::ALL.to_vec(),
     };
-    let pages: Vec<String> = rules.into_iter().map(report::to_page).collect();
+    let pages: Vec<String> = rules.into_iter().map(leakproof::report::to_page).collect();
     print(&pages.join("\n"))?;
     Ok(0)
 }

@@ -8,7 +8,7 @@ pub(crate) mod schemas;
 
 use crate::error::Result;
 use crate::platform::owner::Owner;
-use crate::platform::schemas::owns_schema;
+use crate::platform::schemas::{SUPABASE, SUPABASE_GRAPHQL, owns_schema};
 use crate::project::Project;
 use crate::project::config::{Grants, Identity, PlatformKind};
 use crate::session::connection::Connection;
@@ -24,21 +24,6 @@ pub struct Platform {
     identity: Option<Identity>,
 }
 
-/// Before the extensions, which need the roles and schemas.
-const SUPABASE: &str = concat!(
-    include_str!("supabase/roles.sql"),
-    include_str!("supabase/schemas.sql"),
-    include_str!("supabase/grants_legacy.sql"),
-    include_str!("supabase/extensions.sql"),
-    include_str!("supabase/auth.sql"),
-    include_str!("supabase/auth_sessions.sql"),
-    include_str!("supabase/storage.sql"),
-    include_str!("supabase/storage_functions.sql"),
-    include_str!("supabase/realtime.sql"),
-    include_str!("supabase/webhooks.sql"),
-);
-/// After them.
-const SUPABASE_GRAPHQL: &str = include_str!("supabase/graphql.sql");
 /// Who owns extensions on Supabase.
 const SUPABASE_ADMIN: &str = "supabase_admin";
 /// A superuser of our own, as far as nobody has made it. Not `postgres`: on a server without one a
