@@ -16,9 +16,9 @@ use crate::matrix::verdict::Verdict;
 use crate::migrate::places::Places;
 use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
+use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
 use crate::probe::probe_relations;
-use crate::probe::turns::{Share, Turns};
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, unguardable};
@@ -277,8 +277,8 @@ impl Isolation {
 
     fn probe(&mut self) -> Result<&Probed> {
         if self.probed.is_none() {
-            let share = self.take_turns(&Turns::told(&()))?;
-            self.unite(vec![share]);
+            let part = self.probe_queued(&ActorQueue::told(&()))?;
+            self.unite(vec![part]);
         }
         // Filled right above.
         self.probed.as_ref().ok_or_else(|| Error::new("nothing was probed"))
@@ -303,17 +303,17 @@ impl Isolation {
         Ok(())
     }
 
-    /// Lets actors try everything as long as it is somebody's turn. Equal worlds share the turns.
-    pub(crate) fn take_turns(&mut self, turns: &Turns<'_>) -> Result<Share> {
+    /// Lets actors try everything as long as it is somebody's turn. Equal worlds share the queue.
+    pub(crate) fn probe_queued(&mut self, queue: &ActorQueue<'_>) -> Result<PartialMatrix> {
         let catalog = Arc::clone(&self.world.catalog);
         let wanted = catalog.relations().filter(|relation| self.wanted.contains(&relation.oid));
         let wanted: Vec<_> = wanted.collect();
-        probe_relations(&mut self.session, &self.world, &wanted, &self.controls, turns)
+        probe_relations(&mut self.session, &self.world, &wanted, &self.controls, queue)
     }
 
-    /// Takes over what was found out in all turns, of this world and its equals.
-    pub(crate) fn unite(&mut self, shares: Vec<Share>) {
-        let (matrix, attempts) = Share::unite(shares, &self.world.actors);
+    /// Takes over what was found out by all actors, in this world and its equals.
+    pub(crate) fn unite(&mut self, parts: Vec<PartialMatrix>) {
+        let (matrix, attempts) = PartialMatrix::unite(parts, &self.world.actors);
         let controls = self.controls.judge(&matrix, &self.world.actors);
         let matrix = matrix.of_relations(|relation| !self.controls.names(relation));
         self.probed = Some(Probed { matrix, controls, attempts });

@@ -57,7 +57,7 @@
 //!   version, has new files meet generated rows, goes back over the rollback files and there again,
 //!   and tells an [observer](check::observer::Observer) what happens.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests.
-//! - [`init`] writes down what was inferred of the tenancy; [`frame`] makes the files of the next
+//! - [`init`] writes down what was inferred of the tenancy; [`template`] makes the files of the next
 //!   version.
 //!
 //! # What is kept true
@@ -99,7 +99,7 @@ pub mod check;
 pub mod scratch;
 pub mod isolation;
 pub mod init;
-pub mod frame;
+pub mod template;
 
 pub use error::{Error, Result};
 pub use isolation::Isolation;

@@ -14,10 +14,10 @@ use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::{Error, Result};
 use leakproof::finding::{Rule, known_rules};
-use leakproof::frame::{FrameOptions, make_frames};
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
 use leakproof::server::{self, Server, ServerOptions};
+use leakproof::template::{TemplateOptions, write_templates};
 
 /// The run itself failed.
 const RUN_FAILED: u8 = 2;
@@ -110,8 +110,8 @@ fn server_options(args: ServerArgs) -> Result<ServerOptions> {
 
 fn run_new(args: &NewArgs) -> Result<u8> {
     let NewArgs { name, path, preserve, rollback, api } = args;
-    let options = FrameOptions { preserve: *preserve, rollback: *rollback, api: *api };
-    let made = make_frames(path, name, options)?;
+    let options = TemplateOptions { preserve: *preserve, rollback: *rollback, api: *api };
+    let made = write_templates(path, name, options)?;
     let lines = made.iter().map(|path| format!("{}\n", path.display()));
     print(&lines.collect::<String>())?;
     Ok(0)

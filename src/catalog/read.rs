@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::catalog::Catalog;
 use crate::catalog::policy::Policy;
-use crate::catalog::relation::{Arbiter, Check, ForeignKey, Relation};
+use crate::catalog::relation::{Check, ForeignKey, Relation, UniqueConstraint};
 use crate::catalog::routine::{Routine, Routines};
 use crate::error::Result;
 use crate::names::Oid;
@@ -95,10 +95,10 @@ impl Catalog {
                 relation.keys.push(row.columns);
             }
         }
-        let sql = include_str!("arbiters.sql");
-        for arbiter in session.values_where::<Arbiter>(sql, &of_relation)? {
-            let Some(relation) = self.relations.get_mut(&arbiter.relation) else { continue };
-            relation.arbiters.push(arbiter);
+        let sql = include_str!("unique_constraints.sql");
+        for constraint in session.values_where::<UniqueConstraint>(sql, &of_relation)? {
+            let Some(relation) = self.relations.get_mut(&constraint.relation) else { continue };
+            relation.unique_constraints.push(constraint);
         }
         let sql = include_str!("policies.sql");
         for policy in session.values_where::<Policy>(sql, &of_relation)? {
@@ -119,7 +119,7 @@ impl Catalog {
             ("u", _) => relation.keys.push(row.columns),
             ("f", Some(target)) => {
                 if row.is_deferrable {
-                    relation.waiting_references.insert(row.columns.clone(), row.name.clone());
+                    relation.deferrable_references.insert(row.columns.clone(), row.name.clone());
                 }
                 if row.is_full.unwrap_or_default() {
                     relation.full_references.push(row.columns.clone());

@@ -44,7 +44,7 @@ pub(crate) struct Relation {
     pub foreign_keys: Vec<ForeignKey>,
     /// The names of those that may be made to wait for the end of the transaction, by their columns.
     #[serde(skip)]
-    pub waiting_references: BTreeMap<Vec<String>, String>,
+    pub deferrable_references: BTreeMap<Vec<String>, String>,
     /// The columns of those that are MATCH FULL: all NULL, or none.
     #[serde(skip)]
     pub full_references: Vec<Vec<String>>,
@@ -52,7 +52,7 @@ pub(crate) struct Relation {
     pub checks: Vec<Check>,
     /// What keeps two of its rows from being alike.
     #[serde(skip)]
-    pub arbiters: Vec<Arbiter>,
+    pub unique_constraints: Vec<UniqueConstraint>,
     /// Its policies; those of what it reads, where it is a view.
     #[serde(skip)]
     pub policies: Vec<Arc<Policy>>,
@@ -124,7 +124,7 @@ pub(crate) struct Check {
 
 /// A unique or exclusion constraint or index.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Arbiter {
+pub(crate) struct UniqueConstraint {
     pub relation: Oid,
     pub name: String,
     /// Unique over columns, without expression and condition.

@@ -8,7 +8,7 @@ use crate::check::observer::{Event, Observer};
 use crate::check::options::CheckOptions;
 use crate::error::Result;
 use crate::isolation::Isolation;
-use crate::probe::turns::Turns;
+use crate::probe::actor_queue::ActorQueue;
 use crate::scratch::Scratch;
 
 /// More worlds than this cost more than they save: there are hardly more actors.
@@ -25,24 +25,24 @@ pub(crate) fn probe_everything(
     let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let jobs = options.jobs.unwrap_or_else(cores).get().min(MOST_JOBS);
     let copies: Vec<Scratch<'_>> = (1..jobs).map(|_| scratch.copy()).collect::<Result<_>>()?;
-    let turns = &Turns::told(observer);
+    let queue = &ActorQueue::told(observer);
     let open = |scratch: &Scratch<'_>| -> Result<Isolation> {
         let mut isolation = scratch.isolation()?;
         options.only.as_deref().map_or(Ok(()), |only| isolation.narrow(only))?;
         Ok(isolation)
     };
-    let share = |copy: Scratch<'_>| open(&copy)?.take_turns(turns);
-    let share = &share;
+    let part = |copy: Scratch<'_>| open(&copy)?.probe_queued(queue);
+    let part = &part;
     thread::scope(|scope| {
         let others: Vec<_> =
-            copies.into_iter().map(|copy| scope.spawn(move || share(copy))).collect();
+            copies.into_iter().map(|copy| scope.spawn(move || part(copy))).collect();
         let mut isolation = open(scratch)?;
         observer.tell(&Event::Step("probe"));
-        let mut shares = vec![isolation.take_turns(turns)?];
+        let mut parts = vec![isolation.probe_queued(queue)?];
         for other in others {
-            shares.push(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            parts.push(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
         }
-        isolation.unite(shares);
+        isolation.unite(parts);
         Ok(isolation)
     })
 }

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::preserve::census::{Census, ColumnCensus, TableCensus};
+use crate::preserve::fingerprints::{self, Differing};
 use crate::preserve::loss::{Loss, LossKind};
-use crate::preserve::prints::{self, Differing};
 use crate::preserve::retype::{self, Reading};
 use crate::session::open::Session;
 use crate::sql::quote::identifier;
@@ -89,12 +89,12 @@ impl Pair<'_> {
             return Ok(Vec::new());
         }
         let has_key = self.was.key.iter().all(|attnum| self.now.columns.contains_key(attnum));
-        if prints::are_kept(self.was) && has_key && self.was.is_keyed {
-            let own = prints::stamped_columns(session, self.now)?;
+        if fingerprints::are_kept(self.was) && has_key && self.was.is_keyed {
+            let own = fingerprints::stamped_columns(session, self.now)?;
             let stamps: Vec<String> =
                 self.was.columns.keys().map(|n| self.stamp(*n, &own)).collect();
             let texts = self.texts();
-            let difference = prints::compare(session, self.was, self.now, &texts, &stamps)?;
+            let difference = fingerprints::compare(session, self.was, self.now, &texts, &stamps)?;
             // Else the keys themselves are other ones.
             if difference.missing.count < self.was.rows {
                 stamped.extend(self.stamped_only(&own, &difference.changed));
@@ -117,8 +117,8 @@ impl Pair<'_> {
 
     /// Rows were added: those of before must be untouched.
     fn losses_of_grown(&self, session: &mut Session, has_key: bool) -> Result<Vec<Loss>> {
-        let changed = if prints::are_kept(self.was) && has_key && !self.was.is_keyed {
-            prints::count_missing(session, self.was, self.now)?
+        let changed = if fingerprints::are_kept(self.was) && has_key && !self.was.is_keyed {
+            fingerprints::count_missing(session, self.was, self.now)?
         } else {
             let old = self.now.restricted(session)?;
             if old.rows == self.was.rows {

@@ -11,7 +11,7 @@ pub(crate) mod difference;
 pub(crate) mod loss;
 pub(crate) mod outcome;
 pub(crate) mod pairs;
-pub(crate) mod prints;
+pub(crate) mod fingerprints;
 pub(crate) mod retype;
 pub(crate) mod steady;
 
@@ -45,7 +45,7 @@ pub(crate) fn before(
     pin_formats(session);
     pairs::run_before(session, pairs)?;
     let census = known.map_or_else(|| Census::take(session), Ok)?;
-    prints::keep(session, &census)?;
+    fingerprints::keep(session, &census)?;
     Ok(Before { census })
 }
 

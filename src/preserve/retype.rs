@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::preserve::census::{Sums, TableCensus, query, read_sums};
-use crate::preserve::prints;
+use crate::preserve::fingerprints;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 
@@ -93,13 +93,18 @@ fn holds(
                 sums.plain == was.plain && (sums.placed == was.placed || !now.has_key_of(before))
             }));
         }
-        if !prints::are_kept(before) || !before.is_keyed {
+        if !fingerprints::are_kept(before) || !before.is_keyed {
             return Ok(false);
         }
         let mut texts = vec![None; before.columns.len()];
         texts[at] = Some(text.to_owned());
-        let difference =
-            prints::compare(session, before, now, &texts, &vec!["false".into(); texts.len()])?;
+        let difference = fingerprints::compare(
+            session,
+            before,
+            now,
+            &texts,
+            &vec!["false".into(); texts.len()],
+        )?;
         Ok(difference.missing.count < before.rows && difference.changed[at].count == 0)
     })?;
     Ok(outcome.unwrap_or(false))

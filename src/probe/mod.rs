@@ -12,7 +12,7 @@ pub(crate) mod refused;
 pub(crate) mod transfer;
 pub(crate) mod target;
 pub(crate) mod trial;
-pub(crate) mod turns;
+pub(crate) mod actor_queue;
 pub(crate) mod write;
 
 use std::collections::BTreeSet;
@@ -20,12 +20,12 @@ use std::collections::BTreeSet;
 use crate::actor::Actor;
 use crate::catalog::relation::Relation;
 use crate::error::Result;
+use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
 use crate::probe::privileges::Privileges;
 use crate::probe::prober::Prober;
 use crate::probe::target::Target;
 use crate::probe::trial::{Answer, try_as};
-use crate::probe::turns::{Share, Turns};
 use crate::session::open::Session;
 use crate::world::value::World;
 
@@ -38,8 +38,8 @@ pub(crate) fn probe_relations(
     world: &World,
     relations: &[&Relation],
     controls: &Controls,
-    turns: &Turns<'_>,
-) -> Result<Share> {
+    queue: &ActorQueue<'_>,
+) -> Result<PartialMatrix> {
     let schemas: BTreeSet<String> = relations.iter().map(|r| r.schema.clone()).collect();
     let schemas: Vec<String> = schemas.into_iter().collect();
     let roles: Vec<&str> = world.actors.iter().map(Actor::role).collect();
@@ -55,7 +55,7 @@ pub(crate) fn probe_relations(
     }
     let mut cells = Vec::new();
     let mut attempts = 0;
-    while let Some(actor) = turns.next(&world.actors) {
+    while let Some(actor) = queue.next(&world.actors) {
         try_as(session, actor, |trial| {
             for target in &targets {
                 let key = (actor.role().to_owned(), target.relation.oid);
@@ -65,12 +65,12 @@ pub(crate) fn probe_relations(
                 prober.probe()?;
                 attempts += prober.attempts;
                 let found = prober.into_cells();
-                turns.tell(&found, targets.len() * world.actors.len());
+                queue.tell(&found, targets.len() * world.actors.len());
                 cells.extend(found);
             }
             Ok(())
         })?;
     }
     let subjects = targets.iter().map(Target::subject).collect();
-    Ok(Share { subjects, cells, attempts })
+    Ok(PartialMatrix { subjects, cells, attempts })
 }

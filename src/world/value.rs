@@ -46,9 +46,9 @@ pub(crate) struct World {
     /// The places of values in their pools that checks were found to accept, by relation and column.
     pub(in crate::world) learned: BTreeMap<(Oid, String), usize>,
     /// Keys that rows refer to before the row that has them is there.
-    pub(in crate::world) promised: BTreeMap<(Oid, Branch), Values>,
+    pub(in crate::world) deferred: BTreeMap<(Oid, Branch), Values>,
     /// Whether a row is there that a constraint would refuse at the end of the transaction only.
-    pub(in crate::world) is_waiting: bool,
+    pub(in crate::world) is_deferred: bool,
     /// Tables whose rows are still to come.
     pub(in crate::world) coming: BTreeSet<Oid>,
     pub names: OwnerNames,

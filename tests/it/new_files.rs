@@ -1,4 +1,4 @@
-//! `leakproof new`: the frames of the next version, that none of them passes for a check, and that a
+//! `leakproof new`: the templates of the next version, that none of them passes for a check, and that a
 //! mistake leaves nothing behind.
 
 use std::fs;
@@ -9,7 +9,7 @@ use leakproof::project::Project;
 use crate::support::{Copy, assert_snapshot, empty_scratch, leakproof, told};
 
 #[test]
-fn all_frames_of_a_version() {
+fn all_templates_of_a_version() {
     let project = Copy::of("tests/fixtures/notes");
     let made = new(&project, &["drop-the title", "--preserve", "--rollback", "--api"]);
     assert_eq!(made.0, Some(0), "{}", made.1);
@@ -18,12 +18,12 @@ fn all_frames_of_a_version() {
         let path = project.path().with_file_name(path);
         text.push_str(&format!("\n{}", fs::read_to_string(path).expect("a file")));
     }
-    assert_snapshot("new_files", "frames", &text, &[]);
+    assert_snapshot("new_files", "templates", &text, &[]);
 }
 
 /// As they are made they check nothing: they are refused, or say so when they are run.
 #[test]
-fn frames_are_filled_in_before_they_pass() {
+fn templates_are_filled_in_before_they_pass() {
     let project = Copy::of("tests/fixtures/notes");
     new(&project, &["drop_title", "--preserve", "--rollback", "--api"]);
     let check = || told(&run(&project, &["check", "project"]));

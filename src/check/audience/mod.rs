@@ -6,7 +6,7 @@
 //! table, inside a document or taken out of one. Only texts that were in one row of a relation are
 //! followed, so that words that many rows share say nothing.
 
-pub(crate) mod marks;
+pub(crate) mod value_tokens;
 pub(crate) mod widening;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::actor::Actor;
-use crate::check::audience::marks::{each_mark, mark_id};
+use crate::check::audience::value_tokens::{each_value_token, token_id};
 use crate::check::audience::widening::{Followed, Widening};
 use crate::error::Result;
 use crate::migrate::applied::MigrationName;
@@ -83,7 +83,7 @@ struct UserRow {
 }
 
 /// The texts of the rows of one relation, as somebody sees them.
-type Marks = Vec<String>;
+type Tokens = Vec<String>;
 
 impl<'p> Audience<'p> {
     pub(crate) fn of(project: &'p Project, platform: Platform) -> Self {
@@ -185,19 +185,19 @@ impl<'p> Audience<'p> {
     fn ask_all(&mut self, session: &mut Session, version: &SqlFile) -> Result<()> {
         let readable = self.readable(session)?;
         let owners = self.owner_keys(session)?;
-        let telling = telling_marks(session, &readable)?;
+        let telling = telling_tokens(session, &readable)?;
         let (mut widenings, mut unread) = (Vec::new(), Vec::new());
         let (mut now, mut others): (HashMap<u64, u64>, HashMap<u64, u64>) = Default::default();
-        let mut open: HashMap<(&str, i64), Marks> = HashMap::new();
+        let mut open: HashMap<(&str, i64), Tokens> = HashMap::new();
         for (at, reader) in self.readers.iter().enumerate() {
             let role = reader.actor.role();
             let mine: Vec<&Readable> = readable.iter().filter(|r| r.role == role).collect();
             let (shared, asked): (Vec<_>, Vec<_>) =
                 mine.into_iter().partition(|r| open.contains_key(&(role, r.relation)));
-            let mut seen: Vec<(&Readable, Marks)> = Vec::new();
-            for (relation, marks) in seen_by(session, reader, &asked)? {
-                match marks {
-                    Ok(marks) => seen.push((relation, marks)),
+            let mut seen: Vec<(&Readable, Tokens)> = Vec::new();
+            for (relation, tokens) in seen_by(session, reader, &asked)? {
+                match tokens {
+                    Ok(tokens) => seen.push((relation, tokens)),
                     Err(refusal) => unread.push(format!(
                         "{}: {} could not read {}.{}: {}",
                         told(version),
@@ -209,20 +209,20 @@ impl<'p> Audience<'p> {
                 }
             }
             for relation in shared {
-                let marks = open.get(&(role, relation.relation)).cloned().unwrap_or_default();
-                seen.push((relation, marks));
+                let tokens = open.get(&(role, relation.relation)).cloned().unwrap_or_default();
+                seen.push((relation, tokens));
             }
-            for (relation, marks) in seen {
-                widenings.extend(self.newly_seen(version, (at, relation), &marks, &owners));
-                for mark in &marks {
-                    let id = mark_id(mark);
+            for (relation, tokens) in seen {
+                widenings.extend(self.newly_seen(version, (at, relation), &tokens, &owners));
+                for token in &tokens {
+                    let id = token_id(token);
                     let seen = if telling.contains(&id) { &mut now } else { &mut others };
-                    if !owners.contains(mark) {
+                    if !owners.contains(token) {
                         *seen.entry(id).or_default() |= 1 << at;
                     }
                 }
                 if relation.is_open {
-                    open.insert((role, relation.relation), marks);
+                    open.insert((role, relation.relation), tokens);
                 }
             }
         }
@@ -241,16 +241,17 @@ impl<'p> Audience<'p> {
         &self,
         version: &SqlFile,
         (at, relation): (usize, &Readable),
-        marks: &Marks,
+        tokens: &Tokens,
         owners: &HashSet<String>,
     ) -> Option<Widening> {
         let mut values: HashSet<u64> = HashSet::new();
         let mut first = None;
-        for mark in marks {
-            let id = mark_id(mark);
+        for token in tokens {
+            let id = token_id(token);
             let known = self.known.get(&id).copied().unwrap_or_default();
-            if known != 0 && known & (1 << at) == 0 && !owners.contains(mark) && values.insert(id) {
-                first.get_or_insert((mark, known));
+            if known != 0 && known & (1 << at) == 0 && !owners.contains(token) && values.insert(id)
+            {
+                first.get_or_insert((token, known));
             }
         }
         let (example, known) = first?;
@@ -336,7 +337,7 @@ fn told(file: &SqlFile) -> MigrationName {
 }
 
 /// The texts that are in only one row of some relation, whoever sees it.
-fn telling_marks(session: &mut Session, readable: &[Readable]) -> Result<HashSet<u64>> {
+fn telling_tokens(session: &mut Session, readable: &[Readable]) -> Result<HashSet<u64>> {
     let relations: BTreeMap<i64, String> = readable
         .iter()
         .map(|r| (r.relation, format!("select * from {}", qualified(&r.schema, &r.name))))
@@ -349,8 +350,8 @@ fn telling_marks(session: &mut Session, readable: &[Readable]) -> Result<HashSet
         let mut counts: HashMap<u64, usize> = HashMap::new();
         for row in found.into_iter().flatten().flatten() {
             let mut in_row = HashSet::new();
-            each_mark(&row, &mut |mark| {
-                in_row.insert(mark_id(mark));
+            each_value_token(&row, &mut |token| {
+                in_row.insert(token_id(token));
             });
             for id in in_row {
                 *counts.entry(id).or_default() += 1;
@@ -366,8 +367,8 @@ fn json_of(statement: &str) -> String {
     format!("pg_catalog.row_to_json(q)::text from ({statement}) as q")
 }
 
-/// The marks of a relation, or why it could not be read.
-type Answer = Result<Marks, Refusal>;
+/// The tokens of a relation, or why it could not be read.
+type Answer = Result<Tokens, Refusal>;
 
 /// What a reader sees of each relation: all at once, or one by one where one fails.
 fn seen_by<'r>(
@@ -381,30 +382,30 @@ fn seen_by<'r>(
         .map(|(at, relation)| format!("select {at}, {}", json_of(&relation.statement())))
         .collect();
     if let Ok(found) = ask_as(session, reader, &statements.join("; "))? {
-        let marks = marks_of(found, relations.len());
-        return Ok(relations.iter().copied().zip(marks.into_iter().map(Ok)).collect());
+        let tokens = tokens_of(found, relations.len());
+        return Ok(relations.iter().copied().zip(tokens.into_iter().map(Ok)).collect());
     }
     let mut answers = Vec::new();
     for relation in relations {
         let statement = format!("select 0, {}", json_of(&relation.statement()));
         let answer = ask_as(session, reader, &statement)?;
-        let answer = answer.map(|found| marks_of(found, 1).into_iter().flatten().collect());
+        let answer = answer.map(|found| tokens_of(found, 1).into_iter().flatten().collect());
         answers.push((*relation, answer));
     }
     Ok(answers)
 }
 
-/// The marks of so many statements; each row begins with the place of its own.
-fn marks_of(found: Vec<TextRow>, statements: usize) -> Vec<Marks> {
-    let mut marks: Vec<Marks> = vec![Vec::new(); statements];
+/// The tokens of so many statements; each row begins with the place of its own.
+fn tokens_of(found: Vec<TextRow>, statements: usize) -> Vec<Tokens> {
+    let mut tokens: Vec<Tokens> = vec![Vec::new(); statements];
     for row in found {
         let [Some(at), Some(line)] = row.as_slice() else { continue };
         let at = at.parse::<usize>().ok();
-        if let Some(marks) = at.and_then(|at| marks.get_mut(at)) {
-            each_mark(line, &mut |mark| marks.push(mark.to_owned()));
+        if let Some(tokens) = at.and_then(|at| tokens.get_mut(at)) {
+            each_value_token(line, &mut |token| tokens.push(token.to_owned()));
         }
     }
-    marks
+    tokens
 }
 
 /// Asks as a reader; gives the rows, or what the server says to it.

@@ -32,7 +32,7 @@ impl World {
         relation: &Relation,
     ) -> Result<()> {
         let branches = self.branches(relation);
-        self.make_promises(session, relation, &branches)?;
+        self.note_deferred_keys(session, relation, &branches)?;
         // A row that refers to another of its table needs what the first became.
         let is_own_parent = relation.foreign_keys.iter().any(|f| f.target == relation.oid);
         let at_a_time = if is_own_parent { 1 } else { branches.len().max(1) };
@@ -184,7 +184,7 @@ impl World {
         let statement =
             format!("{} returning {}", insert_statement(relation, values), whole_row(relation));
         // Where nothing else helps, what waits is answered at the end.
-        let mut before = match relation.is_deferrable && self.is_waiting {
+        let mut before = match relation.is_deferrable && self.is_deferred {
             true => String::from("set constraints all deferred; "),
             false => String::new(),
         };

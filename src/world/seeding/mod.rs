@@ -7,7 +7,7 @@ pub(crate) mod new_parents;
 pub(crate) mod parents;
 pub(crate) mod pattern;
 pub(crate) mod pool;
-pub(crate) mod promises;
+pub(crate) mod deferred_keys;
 pub(crate) mod repair;
 pub(crate) mod seed;
 pub(crate) mod solve;
@@ -51,8 +51,8 @@ impl World {
             unseeded: BTreeMap::new(),
             refused: BTreeMap::new(),
             learned: BTreeMap::new(),
-            promised: BTreeMap::new(),
-            is_waiting: false,
+            deferred: BTreeMap::new(),
+            is_deferred: false,
             coming: BTreeSet::new(),
             names: OwnerNames::default(),
         };
@@ -66,7 +66,7 @@ impl World {
         for relation in &tables {
             world.seed_relation(session, relation)?;
             world.coming.remove(&relation.oid);
-            world.keep_promises(session, relation)?;
+            world.keep_deferred_keys(session, relation)?;
         }
         world.close_cycles(session, &tables)?;
         world.take_own_rows(session, own_rows, &tables)?;

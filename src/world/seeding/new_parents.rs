@@ -77,8 +77,9 @@ impl World {
         for refusal in said {
             match refusal {
                 Some(refusal) if refusal.sqlstate == "23505" => {
-                    let arbiter = relation.arbiters.iter().find(|a| is_named(a, refusal));
-                    keys.extend(arbiter.filter(|a| a.is_plain).map(|a| a.columns.clone()));
+                    let constraint =
+                        relation.unique_constraints.iter().find(|a| is_named(a, refusal));
+                    keys.extend(constraint.filter(|a| a.is_plain).map(|a| a.columns.clone()));
                 }
                 None => keys.extend(relation.key().map(<[String]>::to_vec)),
                 _ => {}

@@ -43,12 +43,12 @@ impl World {
             return set_own_row(relation, foreign_key, branch, variant, values);
         }
         if let Some(target) = self.catalog.relation(foreign_key.target) {
-            let is_waiting = relation.waiting_references.contains_key(&foreign_key.columns);
-            if is_waiting && self.is_later(target.oid) {
+            let is_deferred = relation.deferrable_references.contains_key(&foreign_key.columns);
+            if is_deferred && self.is_later(target.oid) {
                 let branch = self.branch_in(target, branch);
-                let promised = self.promise(target, &branch, &foreign_key.target_columns);
+                let deferred = self.deferred_key(target, &branch, &foreign_key.target_columns);
                 for (own, other) in foreign_key.columns.iter().zip(&foreign_key.target_columns) {
-                    let value = promised.get(other).cloned().flatten();
+                    let value = deferred.get(other).cloned().flatten();
                     values.entry(own.clone()).or_insert(value);
                 }
                 return Ok(());
@@ -117,12 +117,17 @@ impl World {
     }
 
     /// The key that the first row of a branch will have.
-    pub(crate) fn promise(&self, target: &Relation, branch: &Branch, columns: &[String]) -> Values {
+    pub(crate) fn deferred_key(
+        &self,
+        target: &Relation,
+        branch: &Branch,
+        columns: &[String],
+    ) -> Values {
         let seed = seed::seed_of(target, branch, Variant::Full);
-        let mut promised = Values::new();
+        let mut deferred = Values::new();
         for name in columns {
             let value = target.column(name).and_then(|column| key_value(column, &seed));
-            promised.insert(name.clone(), value);
+            deferred.insert(name.clone(), value);
         }
         for foreign_key in &target.foreign_keys {
             if foreign_key.columns.iter().any(|name| columns.contains(name))
@@ -130,12 +135,12 @@ impl World {
             {
                 for (own, other) in foreign_key.columns.iter().zip(&foreign_key.target_columns) {
                     if columns.contains(own) {
-                        promised.insert(own.clone(), parent.get(other).cloned().flatten());
+                        deferred.insert(own.clone(), parent.get(other).cloned().flatten());
                     }
                 }
             }
         }
-        promised
+        deferred
     }
 
     fn is_later(&self, target: Oid) -> bool {
@@ -214,7 +219,7 @@ pub(crate) fn in_reference_order(catalog: &Catalog, wanted: impl Iterator<Item =
     for oid in order.done {
         strict.visit(oid, |relation, foreign_key| {
             !is_nullable(relation, foreign_key)
-                && !relation.waiting_references.contains_key(&foreign_key.columns)
+                && !relation.deferrable_references.contains_key(&foreign_key.columns)
         });
     }
     strict.done

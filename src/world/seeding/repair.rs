@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::Catalog;
-use crate::catalog::relation::{Arbiter, Column, Relation};
+use crate::catalog::relation::{Column, Relation, UniqueConstraint};
 use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::open::Session;
@@ -40,7 +40,7 @@ pub(crate) struct Search {
     /// Those that must differ from other rows.
     pub(in crate::world) unlike: BTreeSet<String>,
     /// The same by what keeps them apart.
-    pub(in crate::world) arbiters: Vec<Vec<String>>,
+    pub(in crate::world) unique_constraints: Vec<Vec<String>>,
     /// Those that a trigger or default leaves NULL, and must not.
     pub(in crate::world) filled: BTreeSet<String>,
     /// Those whose value another row decides.
@@ -155,12 +155,12 @@ impl World {
             return Ok(Ok(()));
         }
         // It may be answered well only at the end of the transaction.
-        if relation.is_deferrable && !self.is_waiting {
-            self.is_waiting = true;
+        if relation.is_deferrable && !self.is_deferred {
+            self.is_deferred = true;
             if self.try_rows(session, relation, branch, &[planned])?.is_ok() {
                 return Ok(Ok(()));
             }
-            self.is_waiting = false;
+            self.is_deferred = false;
         }
         Ok(Err(reason))
     }
@@ -202,7 +202,7 @@ impl World {
                 let columns = arbiter_columns(&self.catalog, relation, refusal);
                 search.columns.extend(columns.clone());
                 search.unlike.extend(columns.clone());
-                search.arbiters.push(columns);
+                search.unique_constraints.push(columns);
             }
             ("23502", _) if column.is_some() => {
                 search.columns.extend(column.clone());
@@ -248,8 +248,9 @@ impl World {
             conditions.push(Condition { sql, columns: owners });
         }
         // What must differ from other rows is varied together.
-        let arbiters = search.arbiters.iter().cloned();
-        conditions.extend(arbiters.map(|columns| Condition { sql: String::new(), columns }));
+        let unique_constraints = search.unique_constraints.iter().cloned();
+        conditions
+            .extend(unique_constraints.map(|columns| Condition { sql: String::new(), columns }));
         let is_generated = |column: &&Column| column.is_generated;
         let choices: Vec<Choice> = relation
             .columns
@@ -489,10 +490,11 @@ pub(crate) fn arbiter_columns(
 ) -> Vec<String> {
     let is_owner = |other: &&Relation| refusal.is_about(&other.schema, &other.name);
     let owner = catalog.relations().find(is_owner).unwrap_or(relation);
-    let arbiter = owner.arbiters.iter().find(|arbiter| is_named(arbiter, refusal));
-    arbiter.map_or(Vec::new(), |arbiter| arbiter.columns.clone())
+    let constraint =
+        owner.unique_constraints.iter().find(|constraint| is_named(constraint, refusal));
+    constraint.map_or(Vec::new(), |constraint| constraint.columns.clone())
 }
 
-pub(crate) fn is_named(arbiter: &Arbiter, refusal: &Refusal) -> bool {
-    refusal.constraint.as_ref() == Some(&arbiter.name)
+pub(crate) fn is_named(constraint: &UniqueConstraint, refusal: &Refusal) -> bool {
+    refusal.constraint.as_ref() == Some(&constraint.name)
 }

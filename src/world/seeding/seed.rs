@@ -81,10 +81,10 @@ impl World {
             let is_owner = foreign_key.columns.iter().any(|name| owner_columns.contains(name));
             self.set_reference(relation, foreign_key, branch, variant, is_owner, &mut values)?;
         }
-        if let (Variant::Full, Some(promised)) =
-            (variant, self.promised.get(&(relation.oid, branch.clone())))
+        if let (Variant::Full, Some(deferred)) =
+            (variant, self.deferred.get(&(relation.oid, branch.clone())))
         {
-            values.extend(promised.clone());
+            values.extend(deferred.clone());
         }
         for (column, value) in self.fixed_columns(relation, branch) {
             values.insert(column, Some(value));

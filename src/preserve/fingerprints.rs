@@ -11,7 +11,7 @@ const MOST_ROWS: u64 = 100_000;
 /// How many rows a report names for each loss.
 const SHOWN_ROWS: usize = 3;
 
-const PRINTS: &str = "pg_temp.leakproof_prints";
+const FINGERPRINTS: &str = "pg_temp.leakproof_fingerprints";
 
 /// Which rows of a table are not what they were.
 pub(crate) struct RowDifference {
@@ -51,7 +51,7 @@ pub(crate) fn keep(session: &mut Session, census: &Census) -> Result<()> {
         return Ok(());
     }
     let sql = format!(
-        "create temporary table leakproof_prints (relation, key, hashes) on commit drop as\n{}",
+        "create temporary table leakproof_fingerprints (relation, key, hashes) on commit drop as\n{}",
         selects.join("\nunion all\n")
     );
     query(session, &sql).map(drop)
@@ -92,7 +92,7 @@ pub(crate) fn compare(
         })
         .collect();
     let sql = format!(
-        "select {} from {PRINTS} p left join \
+        "select {} from {FINGERPRINTS} p left join \
          (select {} as key, array[{}]::bigint[] as hashes, array[{}]::boolean[] as stamps \
          from only {} as t) n on n.key = p.key \
          where p.relation = {}",
@@ -141,7 +141,7 @@ pub(crate) fn count_missing(
     now: &TableCensus,
 ) -> Result<u64> {
     let sql = format!(
-        "select count(*) from (select p.key from {PRINTS} p where p.relation = {} \
+        "select count(*) from (select p.key from {FINGERPRINTS} p where p.relation = {} \
          except all select {} from only {} as t) as missing",
         before.oid,
         now.key_expression(&before.key_names()),

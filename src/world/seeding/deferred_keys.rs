@@ -1,4 +1,4 @@
-//! Rows that refer to each other: keys are promised before the row that has them is there, and kept
+//! Rows that refer to each other: keys are decided before the row that has them is there, and kept
 //! when it comes.
 
 use crate::catalog::relation::Relation;
@@ -15,7 +15,7 @@ use crate::world::value::{Branch, Seeded, Values, World};
 impl World {
     /// Notes which keys the rows of tables that come later must have, since rows of this one refer
     /// to them and may do so before they are there.
-    pub(in crate::world) fn make_promises(
+    pub(in crate::world) fn note_deferred_keys(
         &mut self,
         session: &mut Session,
         relation: &Relation,
@@ -23,18 +23,18 @@ impl World {
     ) -> Result<()> {
         let catalog = std::sync::Arc::clone(&self.catalog);
         for foreign_key in &relation.foreign_keys {
-            let name = relation.waiting_references.get(&foreign_key.columns);
-            let is_waiting = name.is_some()
+            let name = relation.deferrable_references.get(&foreign_key.columns);
+            let is_deferred = name.is_some()
                 && !is_nullable(relation, foreign_key)
                 && foreign_key.target != relation.oid
                 && self.coming.contains(&foreign_key.target);
-            let Some(target) = catalog.relation(foreign_key.target).filter(|_| is_waiting) else {
+            let Some(target) = catalog.relation(foreign_key.target).filter(|_| is_deferred) else {
                 continue;
             };
             for branch in branches {
                 let branch = self.branch_in(target, branch);
-                let key = self.promise(target, &branch, &foreign_key.target_columns);
-                self.promised.entry((target.oid, branch)).or_default().extend(key);
+                let key = self.deferred_key(target, &branch, &foreign_key.target_columns);
+                self.deferred.entry((target.oid, branch)).or_default().extend(key);
             }
             // It alone waits; what else may wait is answered at once.
             if let Some(name) = name {
@@ -46,16 +46,20 @@ impl World {
     }
 
     /// Takes back rows that refer to rows of this table which could not be made.
-    pub(crate) fn keep_promises(&mut self, session: &mut Session, target: &Relation) -> Result<()> {
-        let before = self.promised.len();
-        self.promised.retain(|(oid, _), _| *oid != target.oid);
-        if self.promised.len() == before {
+    pub(crate) fn keep_deferred_keys(
+        &mut self,
+        session: &mut Session,
+        target: &Relation,
+    ) -> Result<()> {
+        let before = self.deferred.len();
+        self.deferred.retain(|(oid, _), _| *oid != target.oid);
+        if self.deferred.len() == before {
             return Ok(());
         }
         let catalog = std::sync::Arc::clone(&self.catalog);
         for relation in catalog.relations() {
             for foreign_key in relation.foreign_keys.iter().filter(|f| f.target == target.oid) {
-                let Some(name) = relation.waiting_references.get(&foreign_key.columns) else {
+                let Some(name) = relation.deferrable_references.get(&foreign_key.columns) else {
                     continue;
                 };
                 let there = self.seeded.get(&target.oid).cloned().unwrap_or_default();
@@ -192,7 +196,8 @@ impl World {
     ) -> Result<bool> {
         let owners = self.tenancy.owner_columns(relation.oid);
         let is_of_owners = |columns: &[String]| columns.iter().all(|name| owners.contains(name));
-        let only = relation.arbiters.iter().find(|a| a.is_plain && is_of_owners(&a.columns));
+        let only =
+            relation.unique_constraints.iter().find(|a| a.is_plain && is_of_owners(&a.columns));
         let Some(only) = only else { return Ok(false) };
         match self.values(relation, branch, Variant::Full) {
             Ok(planned) => self.adopt(session, relation, branch, &planned, &only.columns),

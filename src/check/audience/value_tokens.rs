@@ -12,14 +12,14 @@ const DEEPEST: usize = 3;
 /// it at any depth, but for names of fields, short ones and times.
 ///
 /// Reads letter by letter instead of parsing: a document may be as deep as it likes.
-pub(crate) fn each_mark(row: &str, seen: &mut dyn FnMut(&str)) {
+pub(crate) fn each_value_token(row: &str, seen: &mut dyn FnMut(&str)) {
     walk(row, 0, seen);
 }
 
 /// The same for the same text, in one process.
-pub(crate) fn mark_id(mark: &str) -> u64 {
+pub(crate) fn token_id(token: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    mark.hash(&mut hasher);
+    token.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -72,22 +72,22 @@ fn is_time(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn marks(row: &str) -> Vec<String> {
-        let mut marks = Vec::new();
-        each_mark(row, &mut |mark| marks.push(mark.to_owned()));
-        marks
+    fn tokens(row: &str) -> Vec<String> {
+        let mut tokens = Vec::new();
+        each_value_token(row, &mut |token| tokens.push(token.to_owned()));
+        tokens
     }
 
     #[test]
     fn texts_at_any_depth() {
-        assert_eq!(marks(r#"{"some_field": "some value", "n": 123456789}"#), ["some value"]);
-        assert_eq!(marks(r#"{"a": [{"b" : "in a list"}, "short", []]}"#), ["in a list"]);
-        assert_eq!(marks(r#"{"a": "a \"quoted\" w\u00f6rd\\"}"#), ["a \"quoted\" wörd\\"]);
-        assert_eq!(marks(r#"{"a": "[{\"b\": \"as a text\"}]"}"#), ["as a text"]);
-        assert_eq!(marks(r#"{"a": "2024-01-01T10:00:00+00:00"}"#), [""; 0]);
-        assert_eq!(marks(r#"{"a": "lone \ud800 surrogate"}"#), ["lone \\ud800 surrogate"]);
-        assert_eq!(marks(r#"{"a": "unclosed"#), [""; 0]);
+        assert_eq!(tokens(r#"{"some_field": "some value", "n": 123456789}"#), ["some value"]);
+        assert_eq!(tokens(r#"{"a": [{"b" : "in a list"}, "short", []]}"#), ["in a list"]);
+        assert_eq!(tokens(r#"{"a": "a \"quoted\" w\u00f6rd\\"}"#), ["a \"quoted\" wörd\\"]);
+        assert_eq!(tokens(r#"{"a": "[{\"b\": \"as a text\"}]"}"#), ["as a text"]);
+        assert_eq!(tokens(r#"{"a": "2024-01-01T10:00:00+00:00"}"#), [""; 0]);
+        assert_eq!(tokens(r#"{"a": "lone \ud800 surrogate"}"#), ["lone \\ud800 surrogate"]);
+        assert_eq!(tokens(r#"{"a": "unclosed"#), [""; 0]);
         let deep = format!("{}\"at the bottom\"{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(marks(&deep), ["at the bottom"]);
+        assert_eq!(tokens(&deep), ["at the bottom"]);
     }
 }

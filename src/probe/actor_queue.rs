@@ -1,4 +1,4 @@
-//! Whose turn it is to try everything, and what came of each turn.
+//! Which actor is to try everything next, and what came of it.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,15 +9,15 @@ use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::command::Command;
 use crate::names::QualifiedName;
 
-/// Whose turn it is to try everything: in one world, or in several equal ones at the same time.
-pub(crate) struct Turns<'p> {
+/// The actors who have yet to try everything: in one world, or in several equal ones at the same time.
+pub(crate) struct ActorQueue<'p> {
     pub(in crate::probe) taken: AtomicUsize,
     pub(in crate::probe) done: AtomicUsize,
     pub(in crate::probe) observer: &'p dyn Observer,
 }
 
-impl<'p> Turns<'p> {
-    /// Turns that nobody has taken yet; `observer` is told of each relation that an actor is through
+impl<'p> ActorQueue<'p> {
+    /// One of which nobody has been taken yet; `observer` is told of each relation that an actor is through
     /// with.
     pub(crate) fn told(observer: &'p dyn Observer) -> Self {
         Self { taken: AtomicUsize::new(0), done: AtomicUsize::new(0), observer }
@@ -33,21 +33,21 @@ impl<'p> Turns<'p> {
     }
 }
 
-/// What the actors of one world came to know in their turns.
-pub(crate) struct Share {
+/// What the actors of one world found.
+pub(crate) struct PartialMatrix {
     pub(in crate::probe) subjects: Vec<Subject>,
     pub(in crate::probe) cells: Vec<Cell>,
     pub(in crate::probe) attempts: usize,
 }
 
-impl Share {
-    /// Puts the shares of equal worlds together; gives the number of statements, too.
-    pub(crate) fn unite(shares: Vec<Self>, actors: &[Actor]) -> (Matrix, usize) {
-        let mut shares = shares.into_iter();
-        let Some(mut all) = shares.next() else { return (Matrix::default(), 0) };
-        for share in shares {
-            all.cells.extend(share.cells);
-            all.attempts += share.attempts;
+impl PartialMatrix {
+    /// Puts the parts of equal worlds together; gives the number of statements, too.
+    pub(crate) fn unite(parts: Vec<Self>, actors: &[Actor]) -> (Matrix, usize) {
+        let mut parts = parts.into_iter();
+        let Some(mut all) = parts.next() else { return (Matrix::default(), 0) };
+        for part in parts {
+            all.cells.extend(part.cells);
+            all.attempts += part.attempts;
         }
         let shared = truncates_of_others(&all.cells, actors);
         all.cells.extend(shared);

@@ -1,6 +1,6 @@
-//! The frames of new files: the next migration, and what goes beside it.
+//! The templates of new files: the next migration, and what goes beside it.
 //!
-//! Writes files, never over one that is there, all of them or none. A frame that nobody has filled
+//! Writes files, never over one that is there, all of them or none. A template that nobody has filled
 //! in must not pass for a check: it is refused, or says so when it is run.
 
 use std::fs::{self, OpenOptions};
@@ -13,7 +13,7 @@ use crate::project::next::NextMigration;
 
 /// What to make beside the migration.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct FrameOptions {
+pub struct TemplateOptions {
     /// The before/after queries of the new version.
     pub preserve: bool,
     /// The way back from it.
@@ -27,7 +27,7 @@ pub struct FrameOptions {
 /// # Errors
 /// A name that no migration can have, a project without a folder for migrations, a file that is
 /// there already or cannot be written. Nothing that was made stays then.
-pub fn make_frames(path: &Path, name: &str, options: FrameOptions) -> Result<Vec<PathBuf>> {
+pub fn write_templates(path: &Path, name: &str, options: TemplateOptions) -> Result<Vec<PathBuf>> {
     let name = file_name_of(name)?;
     let next = NextMigration::after(path, seconds_now())?;
     let title = format!("V{} {name}", next.version());
