@@ -104,6 +104,7 @@ fn server_options(args: ServerArgs) -> Result<ServerOptions> {
         options.kind = Some(kind.parse()?);
     }
     options.docker_image = args.docker_image.or(options.docker_image);
+    options.require_jail |= args.require_jail;
     options.reaper = std::env::current_exe().ok();
     Ok(options)
 }

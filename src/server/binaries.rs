@@ -89,7 +89,9 @@ impl Binaries {
 
 fn command(program: &Path, account: Option<&Account>) -> Command {
     let mut command = Command::new(program);
-    command.env("LC_ALL", "C").env("TZ", "UTC").env_remove("PGDATA").env_remove("PGPORT");
+    // Ours may hold secrets, and settings of other servers. Some libraries are found by it alone.
+    command.env_clear().envs(env::vars_os().filter(|(name, _)| name == "LD_LIBRARY_PATH"));
+    command.env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
     command.current_dir("/").process_group(0);
     if let Some(account) = account {
         command.uid(account.uid).gid(account.gid);

@@ -31,6 +31,21 @@ const READY: &[u8] = b"database system is ready to accept connections";
 /// A container that starts beside others has been seen to take twenty seconds.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// It writes to memory of its own only, and gets no rights but those with which the script leaves the
+/// superuser of the container.
+const HELD: [&str; 10] = [
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--security-opt=no-new-privileges",
+    "--cap-drop=ALL",
+    "--cap-add=CHOWN",
+    "--cap-add=DAC_OVERRIDE",
+    "--cap-add=KILL",
+    "--cap-add=SETGID",
+    "--cap-add=SETUID",
+    "--pids-limit=512",
+];
+
 /// The server says that it is ready before Docker forwards the port.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -82,6 +97,7 @@ impl Container {
         let mut docker = command(&["run", "--rm", "--name", &name, "--label", APPLICATION_NAME]);
         // Only the name of the variable, since everybody may read command lines.
         docker.args(["--env", "LEAKPROOF_PASSWORD"]).env("LEAKPROOF_PASSWORD", password);
+        docker.args(HELD);
         docker.args(["--publish", &publish, "--entrypoint", "/bin/sh", image]);
         docker.args(["-c", include_str!("docker.sh"), "leakproof-server"]);
         docker.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));

@@ -9,6 +9,7 @@ use postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
 use crate::server::connection::{FIRST_DATABASE, cause_of};
+use crate::server::jail::Gaps;
 use crate::server::options::ServerKind;
 use crate::server::preparation::Preparation;
 
@@ -42,11 +43,23 @@ pub struct Server {
     pub(in crate::server) fresh: Mutex<Option<&'static str>>,
     /// What is in it.
     pub(in crate::server) preparation: Option<Preparation>,
+    /// What of its jail is not kept.
+    pub(in crate::server) gaps: Gaps,
     /// Connections to the maintenance database that nobody is using.
     pub(in crate::server) idle: Mutex<Vec<Client>>,
     pub(in crate::server) templates: Mutex<HashMap<String, Arc<Mutex<Option<Template>>>>>,
     /// What runs the server, or stands for us on it: gone when this is dropped, after all else.
     pub(in crate::server) _source: Box<dyn Send + Sync>,
+}
+
+/// What of a jail is not kept for servers that are not started by us alone.
+fn gaps_of(kind: ServerKind) -> Gaps {
+    match kind {
+        // Whoever starts it says what is not kept.
+        ServerKind::Local => Gaps::default(),
+        ServerKind::Docker => Gaps::one("its container has a network"),
+        ServerKind::Url => Gaps::one("it is not ours to jail"),
+    }
 }
 
 impl Server {
@@ -60,9 +73,30 @@ impl Server {
         &self.version
     }
 
-    /// Its kind, version and place in one line, without any password.
+    /// Its kind, version and place, and whether it is jailed, in one line, without any password.
     pub fn describe(&self) -> String {
-        format!("{}, PostgreSQL {} ({})", self.kind, self.version, self.place)
+        let Self { kind, version, place, gaps, .. } = self;
+        let jail = match gaps.is_empty() {
+            true => "jailed".to_owned(),
+            false => format!("not jailed: {gaps}"),
+        };
+        format!("{kind}, PostgreSQL {version} ({place}), {jail}")
+    }
+
+    /// Refuses one that is not jailed.
+    ///
+    /// # Errors
+    /// What is not kept.
+    pub(in crate::server) fn demand_jail(self) -> Result<Self> {
+        if self.gaps.is_empty() {
+            return Ok(self);
+        }
+        Err(Error::new(format!("the server of kind `{}` is not jailed", self.kind))
+            .cause(&self.gaps)
+            .help(
+                "use `--server local` on Linux 6.7 or later, outside of containers that forbid \
+                   Landlock, or leave out `--require-jail`",
+            ))
     }
 
     /// The major version of PostgreSQL.
@@ -88,6 +122,7 @@ impl Server {
             count: AtomicU32::new(0),
             fresh: Mutex::new((kind != ServerKind::Url).then_some(FIRST_DATABASE)),
             preparation: None,
+            gaps: gaps_of(kind),
             idle: Mutex::new(vec![client]),
             templates: Mutex::default(),
             _source: source,

@@ -17,6 +17,7 @@ use crate::server::binaries::find_binaries;
 use crate::server::connection::{APPLICATION_NAME, cause_of};
 use crate::server::data::DataSource;
 use crate::server::instance::Server;
+use crate::server::jail::{Gaps, Jail};
 use crate::server::options::ServerKind;
 use crate::server::preparation::{Preparation, State};
 use crate::server::watcher::Watcher;
@@ -56,24 +57,28 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// What the kernel takes as the path of a socket: 107 bytes on Linux, 103 elsewhere.
 const SOCKET_PATH_LIMIT: usize = 103;
 
-/// Starts one. Tries once more without the cache if it does not start from it.
+/// Starts one, in a jail. Tries once more without the cache if it does not start from it.
 pub fn start(preparation: Option<Preparation>) -> Result<Server> {
+    start_in(Jail::new, preparation)
+}
+
+fn start_in(jail: fn(&Path, &Path) -> Jail, preparation: Option<Preparation>) -> Result<Server> {
     let binaries = find_binaries()?;
     let account = find_account()?;
     let source = DataSource { binaries: &binaries, preparation: preparation.as_ref() };
     let account = account.as_ref();
     let again = || {
         source.forget_cached();
-        run_server(&source, account)
+        run_server(&source, account, jail)
     };
-    let mut running = run_server(&source, account).or_else(|_| again())?;
-    let mut state = source.state(&mut running.1);
+    let mut running = run_server(&source, account, jail).or_else(|_| again())?;
+    let mut state = source.state(&mut running.client);
     if state == State::Outdated {
         drop(running);
         running = again()?;
-        state = source.state(&mut running.1);
+        state = source.state(&mut running.client);
     }
-    let (watcher, client) = running;
+    let Running { watcher, client, gaps } = running;
     let preparation = preparation.filter(|_| state == State::Done);
     let place = binaries.folder().display().to_string();
     let prefix = format!("{APPLICATION_NAME}_");
@@ -81,21 +86,34 @@ pub fn start(preparation: Option<Preparation>) -> Result<Server> {
     let source = Box::new(watcher);
     let mut server = Server::new(ServerKind::Local, place, prefix, config, client, source)?;
     server.preparation = preparation;
+    server.gaps = gaps;
     Ok(server)
 }
 
-fn run_server(source: &DataSource<'_>, account: Option<&Account>) -> Result<(Watcher, Client)> {
+/// A server that answers.
+struct Running {
+    watcher: Watcher,
+    client: Client,
+    gaps: Gaps,
+}
+
+fn run_server(
+    source: &DataSource<'_>,
+    account: Option<&Account>,
+    jail: fn(&Path, &Path) -> Jail,
+) -> Result<Running> {
     let folder = make_folder(account)?;
     let data = folder.join("data");
-    let mut server = source.binaries.command("postgres", None);
+    let mut server = source.binaries.command("postgres", account);
     server.arg("-D").arg(&data).arg("-k").arg(&folder);
     server.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
     // From here on the folder goes away with us, so nothing is written into it before.
-    let mut watcher = Watcher::start(&folder, account, &server)?;
+    let mut watcher = Watcher::start(&folder, account)?;
     source.make_data(account, &watcher, &data)?;
-    watcher.start_server()?;
+    let jail = jail(source.binaries.folder(), &folder);
+    let gaps = watcher.start_server(&jail, &mut server)?;
     let client = connect_when_ready(&mut watcher)?;
-    Ok((watcher, client))
+    Ok(Running { watcher, client, gaps })
 }
 
 /// A folder in memory, where files cost a third of the time, if there is room and nobody has said
@@ -178,4 +196,61 @@ fn connect_when_ready(watcher: &mut Watcher) -> Result<Client> {
     Err(Error::new("a local PostgreSQL server did not start")
         .cause(cause)
         .help("if the cause is not on this machine, use another kind of `--server`"))
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// What a superuser tries, and how it is seen that it came through: the canary, or the rows.
+    const ATTACKS: [(&str, &str); 7] = [
+        ("program", "copy (select 1) to program 'cat > {canary}'"),
+        ("file", "copy (select 1) to '{canary}'"),
+        ("large object", "select lo_from_bytea(4711, 'x'); select lo_export(4711, '{canary}')"),
+        ("reading", "create table t (l text); copy t from '/etc/hostname'; drop table t"),
+        ("function", "select pg_read_file('/etc/hostname')"),
+        ("folder", "select pg_ls_dir('/var')"),
+        (
+            "network",
+            "create extension dblink; \
+             select dblink_connect('hostaddr=127.0.0.1 port={port} user=x connect_timeout=2')",
+        ),
+    ];
+
+    /// Which attacks reach their canary, on a server in such a jail.
+    fn reached(jail: fn(&Path, &Path) -> Jail) -> Vec<&'static str> {
+        let server = Arc::new(start_in(jail, None).expect("a server"));
+        let database = server.create_database().expect("a database");
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("open to all");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        listener.set_nonblocking(true).expect("no waiting");
+        let port = listener.local_addr().expect("an address").port().to_string();
+        let mut reached = Vec::new();
+        for (name, sql) in ATTACKS {
+            let canary = folder.path().join("canary");
+            let sql = sql.replace("{canary}", &canary.display().to_string());
+            let sql = sql.replace("{port}", &port);
+            let mut client = database.connect().expect("a connection");
+            let outcome = client.batch_execute(&sql);
+            let is_reached = match name {
+                "network" => listener.accept().is_ok(),
+                "reading" | "function" | "folder" => outcome.is_ok(),
+                _ => fs::remove_file(canary).is_ok(),
+            };
+            reached.extend(is_reached.then_some(name));
+        }
+        reached
+    }
+
+    #[test]
+    fn the_jail_keeps_what_a_superuser_would_reach() {
+        assert_eq!(reached(Jail::open), ATTACKS.map(|(name, _)| name));
+        assert_eq!(reached(Jail::new), Vec::<&str>::new());
+    }
 }

@@ -16,6 +16,7 @@ pub(crate) mod docker;
 pub(crate) mod docker_program;
 pub(crate) mod local;
 pub(crate) mod instance;
+pub(crate) mod jail;
 pub(crate) mod options;
 pub(crate) mod preparation;
 pub(crate) mod random;

@@ -62,14 +62,17 @@ pub struct ServerOptions {
     pub url: Option<String>,
     /// The image for `docker`; [`DEFAULT_DOCKER_IMAGE`] if none.
     pub docker_image: Option<String>,
+    /// Whether a server that is not jailed is refused.
+    pub require_jail: bool,
     /// The leakproof executable. With it, `url` cleans up even after we were killed (see
     /// [`reap`](crate::server::reaper::reap)); without it, the next run does.
     pub reaper: Option<PathBuf>,
 }
 
 impl ServerOptions {
-    /// Reads `LEAKPROOF_SERVER`, `LEAKPROOF_DATABASE_URL` and `LEAKPROOF_DOCKER_IMAGE`; a variable
-    /// that is empty counts as not set.
+    /// Reads `LEAKPROOF_SERVER`, `LEAKPROOF_DATABASE_URL`, `LEAKPROOF_DOCKER_IMAGE` and
+    /// `LEAKPROOF_REQUIRE_JAIL`, of which any value means yes; a variable that is empty counts as not
+    /// set.
     ///
     /// # Errors
     /// When `LEAKPROOF_SERVER` is no known kind, or a variable is not UTF-8.
@@ -77,7 +80,8 @@ impl ServerOptions {
         let kind = variable("LEAKPROOF_SERVER")?.map(|text| text.parse()).transpose()?;
         let url = variable("LEAKPROOF_DATABASE_URL")?;
         let docker_image = variable("LEAKPROOF_DOCKER_IMAGE")?;
-        Ok(Self { kind, url, docker_image, reaper: None })
+        let require_jail = variable("LEAKPROOF_REQUIRE_JAIL")?.is_some();
+        Ok(Self { kind, url, docker_image, require_jail, reaper: None })
     }
 }
 
@@ -88,6 +92,7 @@ impl fmt::Debug for ServerOptions {
             .field("kind", &self.kind)
             .field("url", &self.url.as_deref().map(without_password))
             .field("docker_image", &self.docker_image)
+            .field("require_jail", &self.require_jail)
             .field("reaper", &self.reaper)
             .finish()
     }

@@ -15,10 +15,14 @@ pub(crate) fn start_kind(
     options: &ServerOptions,
     preparation: Option<Preparation>,
 ) -> Result<Server> {
-    match kind {
+    let server = match kind {
         ServerKind::Url => start_url(options),
         ServerKind::Local => start_local(preparation),
         ServerKind::Docker => start_docker(options),
+    }?;
+    match options.require_jail {
+        true => server.demand_jail(),
+        false => Ok(server),
     }
 }
 

@@ -1,30 +1,33 @@
 # Watches one private server on behalf of one leakproof process.
-# Arguments: the folder that is ours to remove, then the command line of the server.
-# Standard input is a pipe which that process holds open: a line means "start the server now", its
-# end means "stop and remove everything", however that process ended.
+# Argument: the folder that is ours to remove.
+# Standard input is a pipe which that process holds open: a line is the number of the server that it
+# has started, its end means "stop and remove everything", however that process ended.
 trap '' HUP INT QUIT TERM
 folder=$1
-shift
-exec 3<&0 </dev/null
+server=
 
-if read -r start <&3; then
-    "$@" 3<&- >"$folder/server.log" 2>&1 &
-    server=$!
-    (
-        while read -r line <&3; do :; done
-        : >"$folder/stopping"
-        # Repeated, since a server that has only just been started may not listen to signals yet.
-        while [ -d "$folder" ] && [ ! -e "$folder/stopped" ]; do
-            kill -QUIT "$server" 2>/dev/null
-            sleep 0.1 || sleep 1
-        done
-    ) &
-    exec 3<&-
-    wait "$server"
-    : >"$folder/stopped"
-    # A server that ended by itself leaves its log to be read, until the process lets go.
-    [ -e "$folder/stopping" ] || wait
-fi
+# What has ended and was not waited for by its parent is still there by its number.
+is_running() {
+    kill -0 "$server" 2>/dev/null || return 1
+    if read -r stat <"/proc/$server/stat"; then
+        case $stat in *') Z '*) return 1 ;; esac
+    fi 2>/dev/null
+    return 0
+}
+
+while read -r line; do
+    server=$line
+done
+
+# It may have been started, and the process killed before it told us.
+if [ -z "$server" ] && [ -e "$folder/server.log" ]; then
+    sleep 0.2 || sleep 1
+    read -r server <"$folder/data/postmaster.pid" || server=
+fi 2>/dev/null
+while [ -n "$server" ] && is_running; do
+    kill -QUIT "$server" 2>/dev/null
+    sleep 0.1 || sleep 1
+done
 
 # Repeated, since initdb may still be writing when the process was killed.
 for attempt in 1 2 3 4 5 6 7 8 9 10; do

@@ -1,43 +1,48 @@
-//! The shell that outlives us: it runs a private server, and stops and removes it when we are gone.
+//! The shell that outlives us: it stops a private server and removes its folder when we are gone.
 //!
 //! It waits for the end of a pipe whose other end only we hold, so it notices any death of ours,
 //! also by SIGKILL. It has a process group of its own, so what is sent to ours does not reach it.
 //! Not PR_SET_PDEATHSIG: that follows the thread which started the server, not the process.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
 use crate::server::account::Account;
+use crate::server::jail::{Gaps, Jail};
 use crate::server::said::last_lines;
 
 /// A running watcher. Dropping it stops the server, removes the folder, and waits for both.
 pub struct Watcher {
     shell: Child,
+    server: Option<Child>,
     folder: PathBuf,
 }
 
 impl Watcher {
     /// Starts to watch: from now on `folder` is removed with us. The server is not yet started.
-    pub fn start(folder: &Path, account: Option<&Account>, server: &Command) -> Result<Self> {
+    pub fn start(folder: &Path, account: Option<&Account>) -> Result<Self> {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", include_str!("watch.sh"), "leakproof-watcher"]);
-        shell.arg(folder).arg(server.get_program()).args(server.get_args());
-        // Our PATH may be anything; the shell needs `rm` and `sleep`.
-        shell
-            .env("PATH", "/usr/bin:/bin")
-            .envs(server.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        shell.args(["-c", include_str!("watch.sh"), "leakproof-watcher"]).arg(folder);
+        // Our environment may be anything; the shell needs `rm` and `sleep`.
+        shell.env_clear().env("PATH", "/usr/bin:/bin");
         shell.current_dir("/").process_group(0);
         if let Some(account) = account {
             shell.uid(account.uid).gid(account.gid);
         }
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         match shell.spawn() {
-            Ok(shell) => Ok(Self { shell, folder: folder.to_owned() }),
+            Ok(shell) => Ok(Self { shell, server: None, folder: folder.to_owned() }),
             Err(cause) => {
                 let _ = fs::remove_dir_all(folder);
                 Err(Error::new("could not start /bin/sh to watch over a server").cause(cause))
@@ -45,12 +50,27 @@ impl Watcher {
         }
     }
 
-    /// Has the server started.
-    pub fn start_server(&mut self) -> Result<()> {
+    /// Starts the server in a jail; says what of that is not kept.
+    pub fn start_server(&mut self, jail: &Jail, server: &mut Command) -> Result<Gaps> {
+        let program = server.get_program().display().to_string();
+        let failed = |cause: io::Error| {
+            Error::new(format!("could not start `{program}`"))
+                .cause(cause)
+                .help("mend that installation, or use another kind of `--server`")
+        };
+        let log = self.folder.join("server.log");
+        let log = OpenOptions::new().write(true).create_new(true).mode(0o600).open(log);
+        let log = log.map_err(failed)?;
+        let other = log.try_clone().map_err(failed)?;
+        server.stdin(Stdio::null()).stdout(log).stderr(other);
+        let (child, gaps) = jail.start(server).map_err(failed)?;
+        let number = child.id();
+        self.server = Some(child);
         let pipe = self.shell.stdin.as_mut().expect("the pipe is taken by drop only");
-        pipe.write_all(b"start\n").map_err(|cause| {
+        writeln!(pipe, "{number}").map_err(|cause| {
             Error::new("could not reach the shell that watches over a server").cause(cause)
-        })
+        })?;
+        Ok(gaps)
     }
 
     /// The pipe, for a process that writes into the folder: for as long as it runs, nothing is
@@ -62,7 +82,7 @@ impl Watcher {
 
     /// Whether the server has ended.
     pub fn has_stopped(&mut self) -> bool {
-        self.folder.join("stopped").exists() || !matches!(self.shell.try_wait(), Ok(None))
+        self.server.as_mut().is_none_or(|server| !matches!(server.try_wait(), Ok(None)))
     }
 
     /// The last lines that the server wrote; empty if there are none.
@@ -74,10 +94,22 @@ impl Watcher {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+
+    /// Ends the server at once: nothing of it is worth keeping.
+    fn stop_server(&mut self) {
+        while !self.has_stopped() {
+            if let Some(server) = &self.server {
+                // It fails only where the server has just ended.
+                let _ = kill(Pid::from_raw(server.id().cast_signed()), Signal::SIGQUIT);
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
+        self.stop_server();
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
         // Nothing is left of it, unless somebody killed the shell.

@@ -294,6 +294,12 @@ fn wrong_urls() {
         command.env("LEAKPROOF_DATABASE_URL", url);
         assert_refused(case, &mut command, &[(server.folder(), "[folder]")]);
     }
+    // There is no jail for a server that is not ours.
+    let mut command =
+        leakproof(&["check", "tests/fixtures/notes", "--server", "url", "--require-jail"]);
+    choose_no_server(&mut command);
+    command.env("LEAKPROOF_DATABASE_URL", server.url("tester", PASSWORD));
+    assert_refused("url_not_jailed", &mut command, &[(server.folder(), "[folder]")]);
     // A server that was named is not silently exchanged for another one.
     let mut command = leakproof(&["check", "tests/fixtures/notes"]);
     choose_no_server(&mut command);

@@ -1,0 +1,188 @@
+//! What a private server may do on this machine: run itself, read its installation, write its own
+//! folder. A migration that becomes superuser in it still reaches no program, no file and no
+//! network of ours.
+//!
+//! On Linux the kernel keeps it (Landlock, without any rights of ours), for the server and whatever
+//! it starts. What the kernel cannot keep is said, and an error where it is demanded.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::{fmt, io};
+
+/// What of the jail is not kept, in words; nothing if all is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gaps(Vec<String>);
+
+impl Gaps {
+    /// Whether the jail is whole.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One thing that is not kept.
+    pub fn one(what: impl Into<String>) -> Self {
+        Self(vec![what.into()])
+    }
+}
+
+impl fmt::Display for Gaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+/// The folders of a server.
+pub struct Jail {
+    #[cfg(test)]
+    is_open: bool,
+    /// Where its programs are.
+    binaries: PathBuf,
+    /// The only place that it may write to.
+    own: PathBuf,
+}
+
+impl Jail {
+    /// For the server whose programs are in `binaries`, and whose data and socket are below `own`.
+    pub fn new(binaries: &Path, own: &Path) -> Self {
+        Self {
+            #[cfg(test)]
+            is_open: false,
+            binaries: binaries.to_owned(),
+            own: own.to_owned(),
+        }
+    }
+
+    /// One that keeps nothing, to see that what it should keep is there to be reached.
+    #[cfg(test)]
+    pub fn open(binaries: &Path, own: &Path) -> Self {
+        Self { is_open: true, ..Self::new(binaries, own) }
+    }
+
+    /// Starts the server in it; says what is not kept.
+    ///
+    /// # Errors
+    /// The program cannot be started. That the kernel keeps nothing is none.
+    pub fn start(&self, server: &mut Command) -> io::Result<(Child, Gaps)> {
+        #[cfg(test)]
+        if self.is_open {
+            return server.spawn().map(|child| (child, Gaps::one("it is open")));
+        }
+        kernel::start(self, server)
+    }
+
+    /// Programs and libraries: what may be executed.
+    fn executable(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.binaries.join("postgres")];
+        let architecture = std::env::consts::ARCH;
+        let libraries = [
+            format!("/lib/{architecture}-linux-gnu"),
+            format!("/usr/lib/{architecture}-linux-gnu"),
+            "/lib64".into(),
+            "/usr/lib64".into(),
+        ];
+        folders.extend(libraries.into_iter().map(PathBuf::from).filter(|folder| folder.is_dir()));
+        folders
+    }
+
+    /// What may be read beside it.
+    fn readable(&self) -> Vec<PathBuf> {
+        let system = [
+            "/etc/group",
+            "/etc/ld.so.cache",
+            "/etc/localtime",
+            "/etc/nsswitch.conf",
+            "/etc/passwd",
+            "/etc/ssl/openssl.cnf",
+            "/dev/urandom",
+            "/lib",
+            "/usr/lib",
+            "/usr/share",
+            "/nix/store",
+        ];
+        // An installation in a folder of its own has `lib` and `share` beside its programs.
+        let beside = ["lib", "lib64", "share"].map(|name| self.binaries.join("..").join(name));
+        let all = system.iter().map(PathBuf::from).chain([self.binaries.clone()]).chain(beside);
+        all.filter(|path| path.exists()).collect()
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod kernel {
+    use std::io;
+    use std::panic::resume_unwind;
+    use std::process::{Child, Command};
+    use std::thread;
+
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
+        RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+    };
+
+    use super::{Gaps, Jail};
+
+    /// The newest that we know; older kernels keep less.
+    const NEWEST: ABI = ABI::V6;
+    /// The first that keeps servers from the network.
+    const WITH_NETWORK: ABI = ABI::V4;
+
+    /// In a thread of its own: it is the thread that is shut in, with all that it starts, and not us.
+    pub(super) fn start(jail: &Jail, server: &mut Command) -> io::Result<(Child, Gaps)> {
+        thread::scope(|scope| {
+            let started = scope.spawn(|| {
+                let gaps = shut_in(jail).unwrap_or_else(|cause| Gaps::one(cause.to_string()));
+                server.spawn().map(|child| (child, gaps))
+            });
+            started.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    fn shut_in(jail: &Jail) -> Result<Gaps, RulesetError> {
+        let read = AccessFs::from_read(NEWEST) & !AccessFs::Execute;
+        let write = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
+        let device = AccessFs::ReadFile | AccessFs::WriteFile;
+        let status = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(NEWEST))?
+            .handle_access(AccessNet::from_all(NEWEST))?
+            .scope(Scope::from_all(NEWEST))?
+            .create()?
+            .add_rules(path_beneath_rules(jail.executable(), AccessFs::from_read(NEWEST)))?
+            .add_rules(path_beneath_rules(jail.readable(), read))?
+            .add_rules(path_beneath_rules([&jail.own], write))?
+            .add_rules(path_beneath_rules(["/dev/null"], device))?
+            .restrict_self()?;
+        Ok(match status.ruleset {
+            RulesetStatus::FullyEnforced => Gaps::default(),
+            RulesetStatus::PartiallyEnforced if keeps_network() => Gaps::default(),
+            RulesetStatus::PartiallyEnforced => Gaps::one(
+                "this kernel is older than Linux 6.7 and does not keep the server from the network",
+            ),
+            RulesetStatus::NotEnforced => Gaps::one(
+                "this kernel, or the container it is in, has no Landlock: files and programs of the \
+                 account that runs the server are open to a migration that becomes superuser",
+            ),
+        })
+    }
+
+    fn keeps_network() -> bool {
+        let asked = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        asked.handle_access(AccessNet::from_all(WITH_NETWORK)).and_then(Ruleset::create).is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    use std::io;
+    use std::process::{Child, Command};
+
+    use super::{Gaps, Jail};
+
+    pub(super) fn start(jail: &Jail, server: &mut Command) -> io::Result<(Child, Gaps)> {
+        let _ = (jail.executable(), jail.readable(), &jail.own);
+        let gaps = Gaps::one(
+            "only Linux has a jail for it: files and programs of the account that runs the server \
+             are open to a migration that becomes superuser",
+        );
+        server.spawn().map(|child| (child, gaps))
+    }
+}
