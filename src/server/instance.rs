@@ -29,6 +29,14 @@ impl Template {
 /// The first version with `drop database ... with (force)`, as `server_version_num` gives it.
 pub(crate) const OLDEST_VERSION: i32 = 130_000;
 
+/// Since then a role needs the admin option to grant another one; before, CREATEROLE was enough.
+const ADMIN_OPTION_VERSION: i32 = 160_000;
+
+/// Who has CREATEROLE could grant himself these, and with them programs and files of the server. The
+/// roles of a superuser only a superuser can grant. On our own servers only: it is no setting, and stays.
+const CLOSE_SERVER_ROLES: &str = "update pg_catalog.pg_authid set rolsuper = true
+    where rolname in ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')";
+
 /// A server that runs, or is used, until the last `Arc` of it is dropped.
 pub struct Server {
     pub(in crate::server) kind: ServerKind,
@@ -136,6 +144,9 @@ impl Server {
         if server.version_num < OLDEST_VERSION {
             return Err(Error::new(format!("cannot use {}", server.describe()))
                 .help("use PostgreSQL 13 or later"));
+        }
+        if kind != ServerKind::Url && server.version_num < ADMIN_OPTION_VERSION {
+            server.with_admin(|admin| admin.batch_execute(CLOSE_SERVER_ROLES))?;
         }
         Ok(server)
     }

@@ -118,7 +118,7 @@ mod kernel {
         RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
     };
 
-    use super::{Gaps, Jail};
+    use crate::server::jail::{Gaps, Jail};
 
     /// The newest that we know; older kernels keep less.
     const NEWEST: ABI = ABI::V6;
@@ -175,7 +175,7 @@ mod kernel {
     use std::io;
     use std::process::{Child, Command};
 
-    use super::{Gaps, Jail};
+    use crate::server::jail::{Gaps, Jail};
 
     pub(super) fn start(jail: &Jail, server: &mut Command) -> io::Result<(Child, Gaps)> {
         let _ = (jail.executable(), jail.readable(), &jail.own);

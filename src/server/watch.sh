@@ -24,9 +24,24 @@ if [ -z "$server" ] && [ -e "$folder/server.log" ]; then
     sleep 0.2 || sleep 1
     read -r server <"$folder/data/postmaster.pid" || server=
 fi 2>/dev/null
+tries=0
 while [ -n "$server" ] && is_running; do
-    kill -QUIT "$server" 2>/dev/null
+    # What a migration has stopped (SIGSTOP) hears nothing else.
+    if [ "$tries" -lt 20 ]; then signal=QUIT; else signal=KILL; fi
+    kill -s "$signal" "$server" 2>/dev/null
+    tries=$((tries + 1))
     sleep 0.1 || sleep 1
+done
+
+# What a library that a migration has brought has started apart from the server. There is no /proc but
+# on Linux.
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    left=$(grep -lsF "LEAKPROOF_FOLDER=$folder" /proc/[0-9]*/environ 2>/dev/null)
+    [ -n "$left" ] || break
+    for process in $left; do
+        process=${process#/proc/}
+        kill -s KILL "${process%/environ}" 2>/dev/null
+    done
 done
 
 # Repeated, since initdb may still be writing when the process was killed.

@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -58,6 +58,8 @@ impl Watcher {
                 .cause(cause)
                 .help("mend that installation, or use another kind of `--server`")
         };
+        // By it the shell knows what the server has started, whatever has become of its parents.
+        server.env("LEAKPROOF_FOLDER", &self.folder);
         let log = self.folder.join("server.log");
         let log = OpenOptions::new().write(true).create_new(true).mode(0o600).open(log);
         let log = log.map_err(failed)?;
@@ -95,9 +97,12 @@ impl Watcher {
         &self.folder
     }
 
-    /// Ends the server at once: nothing of it is worth keeping.
+    /// Ends the server at once: nothing of it is worth keeping. One that does not end, since somebody has
+    /// stopped it, is left to the shell.
     fn stop_server(&mut self) {
-        while !self.has_stopped() {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let begun = Instant::now();
+        while !self.has_stopped() && begun.elapsed() < PATIENCE {
             if let Some(server) = &self.server {
                 // It fails only where the server has just ended.
                 let _ = kill(Pid::from_raw(server.id().cast_signed()), Signal::SIGQUIT);
@@ -112,6 +117,7 @@ impl Drop for Watcher {
         self.stop_server();
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
+        let _ = self.server.as_mut().map(Child::wait);
         // Nothing is left of it, unless somebody killed the shell.
         let _ = fs::remove_dir_all(&self.folder);
     }

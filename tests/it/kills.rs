@@ -53,6 +53,8 @@ killed! {
     local_sigint_to_all: kill_local(SIGINT, Target::Group)
     local_sigterm: kill_local(SIGTERM, Target::Run)
     local_sighup: kill_local(SIGHUP, Target::Run)
+    local_stopped_sigkill: kill_with_stopped_server(SIGKILL, Target::Run)
+    local_stopped_sigint: kill_with_stopped_server(SIGINT, Target::Run)
     url_sigkill: kill_on_url(SIGKILL, Target::Run)
     url_sigkill_to_all: kill_on_url(SIGKILL, Target::Group)
     url_sigint: kill_on_url(SIGINT, Target::Run)
@@ -74,6 +76,26 @@ fn kill_local(signal: Signal, target: Target) {
     run.wait_for("it sleeps on a server of its own", || sleeps_in(temporary.path(), &run.mark));
     run.kill(signal, target);
     wait_for("nothing is left", || none(&entries(temporary.path())));
+}
+
+/// A migration that became superuser may load a library, and that may send any signal to its server.
+fn kill_with_stopped_server(signal: Signal, target: Target) {
+    let temporary = open_folder();
+    let mut command = sleeping_command("local");
+    command.program.env("TMPDIR", temporary.path());
+    let run = command.start();
+    let mut folder = PathBuf::new();
+    run.wait_for("it sleeps on a server of its own", || {
+        folder = sleeps_in(temporary.path(), &run.mark)?;
+        Ok(())
+    });
+    let lines = fs::read_to_string(folder.join("data/postmaster.pid")).expect("readable");
+    let server = lines.lines().next().and_then(|line| line.parse().ok()).expect("a number");
+    kill(Pid::from_raw(server), Signal::SIGSTOP).expect("it is stopped");
+    run.kill(signal, target);
+    wait_for("nothing is left", || none(&entries(temporary.path())));
+    let is_gone = || kill(Pid::from_raw(server), None).is_err();
+    wait_for("the server is gone", || is_gone().then_some(()).ok_or_else(|| "it is there".into()));
 }
 
 fn kill_on_url(signal: Signal, target: Target) {

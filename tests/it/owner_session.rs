@@ -2,8 +2,9 @@
 //! another session by way of `session_authorization` ends the run.
 
 use leakproof::Project;
+use leakproof::server::ServerKind;
 
-use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, try_check_with};
+use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, shared_server, try_check_with};
 
 const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\n";
 
@@ -87,6 +88,29 @@ fn no_file_leaves_it() {
             assert!(error.contains(&told), "{sql}: {error}");
             // Nothing of it stays.
             assert!(scratch.applied().iter().all(|applied| applied.version == 1), "{sql}");
+        }
+    }
+}
+
+/// Programs and files of the server are for superusers, whatever CREATEROLE is good for.
+#[test]
+fn no_file_grants_itself_the_servers_roles() {
+    if shared_server().kind() == ServerKind::Url && shared_server().major_version() < 16 {
+        // A server that is somebody's own is not changed, and below 16 CREATEROLE grants them.
+        return;
+    }
+    for role in ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"] {
+        for sql in [
+            format!("grant {role} to postgres;"),
+            format!("do $$ begin grant {role} to authenticated; end $$;"),
+            format!("create role mine in role {role};"),
+        ] {
+            let copy = project(SUPABASE_CONFIG, &sql);
+            let error = try_check_with(&copy.path(), |_| {}).expect_err(&sql).to_string();
+            assert!(
+                error.contains("V2__b.sql` failed") && error.contains("42501"),
+                "{sql}: {error}"
+            );
         }
     }
 }
