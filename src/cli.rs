@@ -102,7 +102,7 @@ pub struct ServerArgs {
     /// The image for the server kind docker; else what LEAKPROOF_DOCKER_IMAGE says
     #[arg(long, value_name = "IMAGE")]
     pub docker_image: Option<String>,
-    /// Refuse a server that is not jailed: one that could run programs, read files or open
+    /// Refuse a server that is not jailed: one that could run programs, read files or make TCP
     /// connections on this machine if a migration became superuser in it
     #[arg(long)]
     pub require_jail: bool,

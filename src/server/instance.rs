@@ -85,7 +85,7 @@ impl Server {
     pub fn describe(&self) -> String {
         let Self { kind, version, place, gaps, .. } = self;
         let jail = match gaps.is_empty() {
-            true => "jailed".to_owned(),
+            true => "jailed but for Unix sockets".to_owned(),
             false => format!("not jailed: {gaps}"),
         };
         format!("{kind}, PostgreSQL {version} ({place}), {jail}")
