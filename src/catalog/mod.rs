@@ -87,6 +87,7 @@ impl Catalog {
             }
             if let Some(relation) = self.relations.get_mut(&view.view) {
                 relation.reads = read;
+                relation.definition = Some(view);
             }
         }
     }

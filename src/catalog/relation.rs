@@ -56,6 +56,9 @@ pub(crate) struct Relation {
     /// Its policies; those of what it reads, where it is a view.
     #[serde(skip)]
     pub policies: Vec<Arc<Policy>>,
+    /// Its query, where it is a view.
+    #[serde(skip)]
+    pub definition: Option<Arc<View>>,
     /// What it reads, where it is a view.
     #[serde(skip)]
     pub reads: BTreeSet<Oid>,

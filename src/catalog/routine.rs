@@ -11,6 +11,7 @@ use crate::sql::body::{Body, read_atomic, read_plpgsql, read_sql};
 use crate::sql::constants::Constants;
 use crate::sql::expr::{Call, Expr, Part, Unread};
 use crate::sql::statement::has_name;
+use crate::sql::syntax::read_select;
 
 /// A function or procedure.
 #[derive(Debug, Deserialize)]
@@ -29,6 +30,8 @@ pub(crate) struct Routine {
     /// The names of what it takes; empty where one has none.
     pub arguments: Vec<String>,
     defaults: usize,
+    /// `a, b`: what its last parameters have where nothing is handed to them.
+    default_values: Option<String>,
     is_variadic: bool,
     /// The body as it was written; empty where it is `begin atomic`.
     pub text: String,
@@ -49,6 +52,7 @@ struct RoutineRow {
     config: Vec<String>,
     arguments: Vec<String>,
     defaults: usize,
+    default_values: Option<String>,
     is_variadic: bool,
     text: String,
     definition: Option<String>,
@@ -65,6 +69,7 @@ impl From<RoutineRow> for Routine {
             config: row.config,
             arguments: row.arguments,
             defaults: row.defaults,
+            default_values: row.default_values,
             is_variadic: row.is_variadic,
             text: row.text,
             definition: row.definition,
@@ -75,6 +80,16 @@ impl From<RoutineRow> for Routine {
 }
 
 impl Routine {
+    /// What its last parameters have where nothing is handed to them.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) fn defaults(&self) -> Result<Vec<Expr>, Unread> {
+        let Some(values) = &self.default_values else { return Ok(Vec::new()) };
+        let select = read_select(&format!("select {values}"))?;
+        Ok(select.targets.into_iter().map(|target| target.value).collect())
+    }
+
     /// What it does, as far as it can be read.
     pub(crate) fn body(&self) -> &Body {
         self.body.get_or_init(|| match (self.language.as_str(), &self.definition) {

@@ -21,6 +21,8 @@ select
         )
     end as arguments,
     p.pronargdefaults as defaults,
+    -- Those of its last parameters.
+    pg_catalog.pg_get_expr(p.proargdefaults, 0) as default_values,
     p.provariadic <> 0 as is_variadic,
     p.prosrc as text,
     -- `begin atomic ... end` is no text.

@@ -71,9 +71,15 @@ impl<'c> Reader<'c> {
             return;
         };
         let frame = Frame::default();
-        let mut scope = Scope::of(&frame);
-        scope.sources.push(Bound { name: Some(self.relation.name.clone()), what: What::Own });
+        let scope = self.of_row(&frame);
         self.condition(tree, &scope, true);
+    }
+
+    /// The scope of what is said of the row that the policy judges.
+    pub(super) fn of_row<'s>(&self, frame: &'s Frame<'c>) -> Scope<'s, 'c> {
+        let mut scope = Scope::of(frame);
+        scope.sources.push(Bound { name: Some(self.relation.name.clone()), what: What::Own });
+        scope
     }
 
     /// Looks at something inside of what is looked at, as long as there is room: what is left out may
@@ -178,8 +184,7 @@ impl<'c> Reader<'c> {
         scope: &Scope<'_, 'c>,
         holds: bool,
     ) -> Vec<Value> {
-        let nothing = || Value::constant(Meaning::Other);
-        let mut arguments: Vec<Value> = routine.arguments.iter().map(|_| nothing()).collect();
+        let mut arguments = self.defaults(routine);
         for (at, argument) in call.arguments.iter().enumerate() {
             let value = self.value(&argument.value, scope, holds);
             let named = argument
@@ -195,6 +200,24 @@ impl<'c> Reader<'c> {
             }
         }
         arguments
+    }
+
+    /// What each parameter of a routine has where nothing is handed to it.
+    fn defaults(&mut self, routine: &Routine) -> Vec<Value> {
+        let nothing = || Value::constant(Meaning::Other);
+        let mut values: Vec<Value> = routine.arguments.iter().map(|_| nothing()).collect();
+        let frame = Frame::default();
+        let scope = Scope::of(&frame);
+        match routine.defaults() {
+            Ok(defaults) => {
+                let first = values.len().saturating_sub(defaults.len());
+                for (value, default) in values.iter_mut().skip(first).zip(&defaults) {
+                    *value = self.value(default, &scope, true);
+                }
+            }
+            Err(_) => values.iter_mut().for_each(|value| value.asks = true),
+        }
+        values
     }
 
     /// Goes through a routine with what it is handed; `holds` where it is asked for yes or no.
@@ -232,6 +255,10 @@ impl<'c> Reader<'c> {
             }
         }
         self.calls.pop();
+        if !body.steps.iter().any(|step| matches!(step, Step::Returned(_))) {
+            // It gives back what it has left in its parameters.
+            returned.push(frame.left());
+        }
         whole = returned.iter().fold(whole, |mut whole, rows| {
             whole.depend_on(&rows.whole);
             whole
@@ -356,12 +383,27 @@ impl<'c> Reader<'c> {
             return What::Rows(rows.clone());
         }
         match self.catalog.named_by(name, scope.frame.routine) {
+            Some(relation) if relation.is_view() => What::Rows(self.view(relation)),
             Some(relation) => {
                 self.readings += 1;
                 What::Relation { reading: self.readings, relation: relation.oid }
             }
             None => What::Unknown,
         }
+    }
+
+    /// What a view shows, by the names of its columns; one that cannot be read may show anything.
+    fn view(&mut self, view: &'c Relation) -> Rows {
+        let tree = view.definition.as_ref().and_then(|view| view.definition.tree.as_ref().ok());
+        let Some(tree) = tree else {
+            return Rows { columns: Vec::new(), whole: Value::asking(Meaning::Other) };
+        };
+        let frame = Frame::default();
+        let mut rows = self.select(tree, &Scope::of(&frame), true);
+        for (shown, column) in rows.columns.iter_mut().zip(&view.columns) {
+            shown.0 = Some(column.name.clone());
+        }
+        rows
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the values in a policy stand for, and which of them must be equal. Pure.
 
 use crate::sql::expr::{Argument, Call, Expr, Literal, Name, Select};
+use crate::sql::syntax::read_expr;
 use crate::tenancy::asked::Reader;
 use crate::tenancy::meaning::{Meaning, Value};
-use crate::tenancy::scope::{Rows, Scope};
+use crate::tenancy::scope::{Frame, Rows, Scope};
 
 /// How many equalities are noted for one relation.
 const MOST_EQUAL: usize = 2_000;
@@ -39,7 +40,10 @@ impl<'c> Reader<'c> {
 
     fn known_value(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) -> Value {
         match expr {
-            Expr::Name(name) => scope.value(name, self.catalog, self.relation),
+            Expr::Name(name) => {
+                let value = scope.value(name, self.catalog, self.relation);
+                self.generated(value)
+            }
             Expr::AllOf(Some(name)) => scope.row(name.last()),
             Expr::Literal(Literal::Text(text)) => Value::constant(Meaning::Text(text.clone())),
             Expr::Parameter(number) => {
@@ -48,8 +52,9 @@ impl<'c> Reader<'c> {
             }
             Expr::Cast { of, .. } => self.value(of, scope, holds),
             Expr::NullIf(both) => {
-                let value = self.value(&both[0], scope, holds);
-                self.value(&both[1], scope, holds);
+                let mut value = self.value(&both[0], scope, holds);
+                let other = self.value(&both[1], scope, holds);
+                value.depend_on(&other);
                 value
             }
             Expr::Coalesce(all) | Expr::Array(all) => {
@@ -79,6 +84,19 @@ impl<'c> Reader<'c> {
             }
             _ => self.comparison(expr, scope, holds),
         }
+    }
+
+    /// A generated column of the row stands for what it is generated from.
+    fn generated(&mut self, value: Value) -> Value {
+        let Meaning::Own(name) = &value.meaning else { return value };
+        let generation = self.relation.column(name).and_then(|column| column.generation.as_ref());
+        let Some(generation) = generation else { return value };
+        let Ok(tree) = read_expr(generation) else { return Value::of_row(Meaning::Other) };
+        let frame = Frame::default();
+        let scope = self.of_row(&frame);
+        let mut value = self.value(&tree, &scope, true);
+        value.is_of_row = true;
+        value
     }
 
     /// What compares notes what must be equal; everything else is made of what is in it.

@@ -47,8 +47,7 @@ pub(crate) struct Value {
 }
 
 /// Claims that are the same for many people.
-const OF_MANY: [&str; 9] =
-    ["aal", "amr", "aud", "exp", "iat", "is_anonymous", "iss", "role", "session_id"];
+const OF_MANY: [&str; 8] = ["aal", "amr", "aud", "exp", "iat", "is_anonymous", "iss", "role"];
 
 impl Value {
     pub(crate) fn constant(meaning: Meaning) -> Self {

@@ -39,7 +39,7 @@ fn function_row(at: usize, (name, arguments, language, text): &Function<'_>) -> 
     json!({
         "oid": 1000 + at, "schema": schema, "name": name, "language": language,
         "is_definer": false, "volatility": "s", "config": [], "arguments": arguments,
-        "defaults": 0, "is_variadic": false, "text": text, "definition": null,
+        "defaults": 0, "default_values": null, "is_variadic": false, "text": text, "definition": null,
     })
 }
 

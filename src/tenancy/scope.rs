@@ -105,6 +105,15 @@ impl<'c> Frame<'c> {
         add(name, rows.value());
     }
 
+    /// What is left in the parameters and variables in the end: any of them may be an output, by its name.
+    pub(super) fn left(&self) -> Rows {
+        let whole = Value::made_of(self.variables.values());
+        let named = self.variables.iter().map(|(name, value)| (Some(name.clone()), value.clone()));
+        // Where there are several, nobody knows which of them is the value.
+        let all = (self.variables.len() > 1).then(|| (None, whole.clone()));
+        Rows { columns: all.into_iter().chain(named).collect(), whole }
+    }
+
     /// The value of a parameter or variable; a field of one may have been set by itself.
     fn value(&self, name: &Name) -> Option<Value> {
         let of_routine =
