@@ -1,6 +1,4 @@
-//! The schema as PostgreSQL sees it, read back from `pg_catalog` into values.
-//!
-//! Each query is a `.sql` file beside this one. Nothing here judges what it reads.
+//! The schema as PostgreSQL sees it, as values. `read` alone sees a database; nothing here judges.
 
 pub(crate) mod policy;
 pub(crate) mod read;

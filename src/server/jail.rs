@@ -1,6 +1,6 @@
 //! What a private server may do on this machine: run itself, read its installation, write its own
-//! folder. A migration that becomes superuser in it still reaches no program, no file and no
-//! network of ours.
+//! folder. A migration that becomes superuser in it still reaches no program, no file and no TCP
+//! connection of ours; Unix sockets it does.
 //!
 //! On Linux the kernel keeps it (Landlock, without any rights of ours), for the server and whatever
 //! it starts. What the kernel cannot keep is said, and an error where it is demanded.
@@ -11,23 +11,23 @@ use std::{fmt, io};
 
 /// What of the jail is not kept, in words; nothing if all is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gaps(Vec<String>);
+pub struct Gaps(Option<String>);
 
 impl Gaps {
     /// Whether the jail is whole.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// One thing that is not kept.
     pub fn one(what: impl Into<String>) -> Self {
-        Self(vec![what.into()])
+        Self(Some(what.into()))
     }
 }
 
 impl fmt::Display for Gaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
+        f.write_str(self.0.as_deref().unwrap_or_default())
     }
 }
 

@@ -5,14 +5,17 @@
 trap '' HUP INT QUIT TERM
 folder=$1
 server=
+# As the kernel names it.
+mapped=$(cd "$folder" && pwd -P) || mapped=$folder
 
-# What has ended and was not waited for by its parent is still there by its number.
+# By its environment, since another process may have its number by now. One that has ended and was not
+# waited for has none. There is no /proc but on Linux.
 is_running() {
-    kill -0 "$server" 2>/dev/null || return 1
-    if read -r stat <"/proc/$server/stat"; then
-        case $stat in *') Z '*) return 1 ;; esac
-    fi 2>/dev/null
-    return 0
+    if [ -e /proc/self/environ ]; then
+        grep -qsF "LEAKPROOF_FOLDER=$folder" "/proc/$server/environ"
+    else
+        kill -0 "$server" 2>/dev/null
+    fi
 }
 
 while read -r line; do
@@ -33,15 +36,16 @@ while [ -n "$server" ] && is_running; do
     sleep 0.1 || sleep 1
 done
 
-# What a library that a migration has brought has started apart from the server. There is no /proc but
-# on Linux.
+# Its own processes end with it, but for those that are stopped, and for what a library that a migration
+# has brought has started apart. Those have no environment, and have files of the folder mapped.
 for attempt in 1 2 3 4 5 6 7 8 9 10; do
-    left=$(grep -lsF "LEAKPROOF_FOLDER=$folder" /proc/[0-9]*/environ 2>/dev/null)
+    left=$(grep -lsF "$mapped/" /proc/[0-9]*/maps 2>/dev/null)
     [ -n "$left" ] || break
     for process in $left; do
         process=${process#/proc/}
-        kill -s KILL "${process%/environ}" 2>/dev/null
+        kill -s KILL "${process%/maps}" 2>/dev/null
     done
+    sleep 0.1 || sleep 1
 done
 
 # Repeated, since initdb may still be writing when the process was killed.

@@ -58,7 +58,7 @@ impl Watcher {
                 .cause(cause)
                 .help("mend that installation, or use another kind of `--server`")
         };
-        // By it the shell knows what the server has started, whatever has become of its parents.
+        // By it the shell knows the server again.
         server.env("LEAKPROOF_FOLDER", &self.folder);
         let log = self.folder.join("server.log");
         let log = OpenOptions::new().write(true).create_new(true).mode(0o600).open(log);
@@ -117,8 +117,11 @@ impl Drop for Watcher {
         self.stop_server();
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
-        let _ = self.server.as_mut().map(Child::wait);
         // Nothing is left of it, unless somebody killed the shell.
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -89,13 +89,27 @@ fn kill_with_stopped_server(signal: Signal, target: Target) {
         folder = sleeps_in(temporary.path(), &run.mark)?;
         Ok(())
     });
-    let lines = fs::read_to_string(folder.join("data/postmaster.pid")).expect("readable");
-    let server = lines.lines().next().and_then(|line| line.parse().ok()).expect("a number");
-    kill(Pid::from_raw(server), Signal::SIGSTOP).expect("it is stopped");
+    let processes = processes_in(&folder);
+    assert!(processes.len() > 2, "{processes:?}");
+    for process in &processes {
+        kill(Pid::from_raw(*process), Signal::SIGSTOP).expect("it is stopped");
+    }
     run.kill(signal, target);
     wait_for("nothing is left", || none(&entries(temporary.path())));
-    let is_gone = || kill(Pid::from_raw(server), None).is_err();
-    wait_for("the server is gone", || is_gone().then_some(()).ok_or_else(|| "it is there".into()));
+    let is_left = |process: &&i32| kill(Pid::from_raw(**process), None).is_ok();
+    wait_for("the server and what it started is gone", || {
+        let left = processes.iter().filter(is_left).map(i32::to_string).collect::<Vec<_>>();
+        none(&left)
+    });
+}
+
+/// The processes that work in a folder or below it.
+fn processes_in(folder: &Path) -> Vec<i32> {
+    let processes = entries(Path::new("/proc")).into_iter().filter(|name| {
+        let place = fs::read_link(Path::new("/proc").join(name).join("cwd"));
+        place.is_ok_and(|place| place.starts_with(folder))
+    });
+    processes.filter_map(|name| name.parse().ok()).collect()
 }
 
 fn kill_on_url(signal: Signal, target: Target) {
