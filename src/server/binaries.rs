@@ -8,6 +8,7 @@ use std::{env, fs, io, iter};
 
 use crate::error::{Error, Result};
 use crate::server::account::Account;
+use crate::server::jail::LIBRARIES;
 
 /// A folder with `initdb` and `postgres` of one version.
 pub struct Binaries {
@@ -90,7 +91,7 @@ impl Binaries {
 fn command(program: &Path, account: Option<&Account>) -> Command {
     let mut command = Command::new(program);
     // Ours may hold secrets, and settings of other servers. Some libraries are found by it alone.
-    command.env_clear().envs(env::vars_os().filter(|(name, _)| name == "LD_LIBRARY_PATH"));
+    command.env_clear().envs(env::vars_os().filter(|(name, _)| name == LIBRARIES));
     command.env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
     command.current_dir("/").process_group(0);
     if let Some(account) = account {

@@ -7,7 +7,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::{fmt, io};
+use std::{env, fmt, io};
+
+/// By it some libraries are found; the only variable of ours that a server inherits.
+pub const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What of the jail is not kept, in words; nothing if all is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +76,7 @@ impl Jail {
     /// Programs and libraries: what may be executed.
     fn executable(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.binaries.join("postgres")];
-        let architecture = std::env::consts::ARCH;
+        let architecture = env::consts::ARCH;
         let libraries = [
             format!("/lib/{architecture}-linux-gnu"),
             format!("/usr/lib/{architecture}-linux-gnu"),
@@ -101,8 +104,10 @@ impl Jail {
         ];
         // An installation in a folder of its own has `lib` and `share` beside its programs.
         let beside = ["lib", "lib64", "share"].map(|name| self.binaries.join("..").join(name));
+        let named = env::var_os(LIBRARIES).into_iter();
+        let named = named.flat_map(|folders| env::split_paths(&folders).collect::<Vec<_>>());
         let all = system.iter().map(PathBuf::from).chain([self.binaries.clone()]).chain(beside);
-        all.filter(|path| path.exists()).collect()
+        all.chain(named).filter(|path| path.exists()).collect()
     }
 }
 

@@ -96,7 +96,8 @@ fn kill_with_stopped_server(signal: Signal, target: Target) {
     }
     run.kill(signal, target);
     wait_for("nothing is left", || none(&entries(temporary.path())));
-    let is_left = |process: &&i32| kill(Pid::from_raw(**process), None).is_ok();
+    // One that has ended and that nobody waits for works nowhere.
+    let is_left = |process: &&i32| place_of(&process.to_string()).is_some();
     wait_for("the server and what it started is gone", || {
         let left = processes.iter().filter(is_left).map(i32::to_string).collect::<Vec<_>>();
         none(&left)
@@ -105,11 +106,14 @@ fn kill_with_stopped_server(signal: Signal, target: Target) {
 
 /// The processes that work in a folder or below it.
 fn processes_in(folder: &Path) -> Vec<i32> {
-    let processes = entries(Path::new("/proc")).into_iter().filter(|name| {
-        let place = fs::read_link(Path::new("/proc").join(name).join("cwd"));
-        place.is_ok_and(|place| place.starts_with(folder))
-    });
-    processes.filter_map(|name| name.parse().ok()).collect()
+    let processes = entries(Path::new("/proc")).into_iter();
+    let inside = processes.filter(|name| place_of(name).is_some_and(|at| at.starts_with(folder)));
+    inside.filter_map(|name| name.parse().ok()).collect()
+}
+
+/// The folder that a process works in.
+fn place_of(process: &str) -> Option<PathBuf> {
+    fs::read_link(Path::new("/proc").join(process).join("cwd")).ok()
 }
 
 fn kill_on_url(signal: Signal, target: Target) {
