@@ -106,6 +106,13 @@ pub struct ServerArgs {
     /// connections on this machine if a migration became superuser in it
     #[arg(long)]
     pub require_jail: bool,
+    /// Use a given server even where a role of the platform (`postgres`) is a superuser on it, so that a
+    /// file may do to the whole server whatever it likes
+    #[arg(long)]
+    pub server_is_disposable: bool,
+    /// How many seconds a statement may take at most; else 300 in a file, and 10 where people ask
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub statement_limit: Option<u64>,
 }
 
 #[derive(Debug, Args)]

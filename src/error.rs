@@ -19,14 +19,13 @@ pub struct Error {
     cause: Option<String>,
     help: Option<String>,
     refusal: Option<Box<Refusal>>,
-    ends_the_run: bool,
 }
 
 impl Error {
     /// Starts with what was attempted, and on what.
     pub fn new(fact: impl Into<String>) -> Self {
         let fact = fact.into();
-        Self { fact, cause: None, help: None, refusal: None, ends_the_run: false }
+        Self { fact, cause: None, help: None, refusal: None }
     }
 
     /// Adds what stood in the way, in the words of whoever said no.
@@ -45,16 +44,6 @@ impl Error {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
-    }
-
-    /// Says that nobody goes on without what failed, whoever does else.
-    pub(crate) fn ending_the_run(self) -> Self {
-        Self { ends_the_run: true, ..self }
-    }
-
-    /// Whether it was said that nobody goes on.
-    pub(crate) fn ends_the_run(&self) -> bool {
-        self.ends_the_run
     }
 
     /// What was attempted, and on what.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use cli::{CheckArgs, Cli, Command, InitArgs, NewArgs, ServerArgs};
@@ -105,6 +106,8 @@ fn server_options(args: ServerArgs) -> Result<ServerOptions> {
     }
     options.docker_image = args.docker_image.or(options.docker_image);
     options.require_jail |= args.require_jail;
+    options.is_disposable |= args.server_is_disposable;
+    options.statement_limit = args.statement_limit.map(Duration::from_secs);
     options.reaper = std::env::current_exe().ok();
     Ok(options)
 }

@@ -1,5 +1,8 @@
 //! A scratch database with a project's migrations applied, fixtures loaded on the way.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use postgres::Client;
 use uuid::Uuid;
 
@@ -10,16 +13,23 @@ use crate::migrate::apply::{Done, Look, apply_watched, load_seeds, roll_back};
 use crate::migrate::history::History;
 use crate::migrate::places::Places;
 use crate::migrate::plan::{Plan, Wanted};
+use crate::migrate::run::shared_row;
 use crate::migrate::target::{Target, Throwaway};
 use crate::platform::Platform;
+use crate::platform::own_schema::shared_query;
+use crate::preserve::census::Census;
 use crate::project::Project;
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
 use crate::server::database::Database;
 use crate::server::instance::Server;
-use crate::server::options::ServerOptions;
+use crate::server::options::{ServerKind, ServerOptions};
 use crate::session::connection::Connection;
 use crate::session::open::Session;
+
+/// As [`Look`], in a session of who connects in production.
+pub(crate) type LookAs<'a> =
+    dyn FnMut(&mut Session, &SqlFile, &mut Option<Census>) -> Result<()> + 'a;
 
 /// A throwaway database as the project's migrations make it. Dropped with this value.
 #[derive(Debug)]
@@ -44,15 +54,16 @@ impl<'p> Scratch<'p> {
     pub fn of(project: &'p Project) -> Result<Self> {
         let server = Server::shared(&ServerOptions::from_env()?)?;
         let platform = Platform::of(project);
-        let template = server.template(&content_key(project, &platform), |client| {
-            let connection = &mut Connection::new(client);
-            platform.install(connection)?;
-            let target = Target::Throwaway(Throwaway::new(platform.owner()));
+        let template = server.template(&content_key(project, &platform), |database| {
+            install(&platform, database)?;
+            let owner = platform.owner().role;
+            let connection = &mut watched(database, &owner, MOST_FOR_FILES)?;
+            let target = Target::Throwaway(throwaway(&platform, database));
             let wanted = Wanted::up_to(i64::MAX);
             let plan = Plan::decide(project, History::empty(), &target, wanted)?;
-            let (look, done): (&mut Look<'_>, _) = (&mut |_, _, _| Ok(()), &mut Done::default());
+            let (look, done): (&mut Look<'_>, _) = (&mut |_, _| Ok(()), &mut Done::default());
             apply_watched(connection, &target, plan, done, look)?;
-            let throwaway = Throwaway::new(platform.owner());
+            let throwaway = throwaway(&platform, database);
             load_seeds(connection, project, &throwaway, &mut done.places).map(drop)
         })?;
         let database = server.clone_template(&template)?;
@@ -63,16 +74,12 @@ impl<'p> Scratch<'p> {
     ///
     /// # Errors
     /// A server that refuses.
-    pub fn empty(
-        project: &'p Project,
-        platform: Platform,
-        server: &std::sync::Arc<Server>,
-    ) -> Result<Self> {
+    pub fn empty(project: &'p Project, platform: Platform, server: &Arc<Server>) -> Result<Self> {
         let database = match server.take_prepared(&platform.sql()) {
             Some(database) => database,
             None => {
                 let database = server.create_database()?;
-                platform.install(&mut Connection::new(database.connect()?))?;
+                install(&platform, &database)?;
                 database
             }
         };
@@ -109,18 +116,22 @@ impl<'p> Scratch<'p> {
     }
 
     /// As [`Self::migrate`]; `look` sees the database after each version and its fixture.
-    pub(crate) fn migrate_watched(&mut self, look: &mut Look<'_>) -> Result<()> {
-        self.apply(i64::MAX, false, look)
+    pub(crate) fn migrate_watched(&mut self, look: &mut LookAs<'_>) -> Result<()> {
+        self.apply(i64::MAX, false, Some(look))
     }
 
     /// As [`Self::migrate`], on data that is there already: no fixture is loaded.
     pub(crate) fn migrate_again(&mut self, connection: &mut Connection) -> Result<()> {
-        self.apply_on(connection, i64::MAX, true, &mut |_, _, _| Ok(()))
+        self.apply_on(connection, i64::MAX, true, None)
     }
 
     /// Applies what is pending up to a version, without fixtures and recorded calls; `look` sees the
     /// database after each version.
-    pub(crate) fn rehearse_to(&mut self, version: i64, look: &mut Look<'_>) -> Result<()> {
+    pub(crate) fn rehearse_to(
+        &mut self,
+        version: i64,
+        look: Option<&mut LookAs<'_>>,
+    ) -> Result<()> {
         self.apply(version, true, look)
     }
 
@@ -129,10 +140,10 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// As [`Self::migrate`].
     pub fn migrate_to(&mut self, version: i64) -> Result<()> {
-        self.apply(version, false, &mut |_, _, _| Ok(()))
+        self.apply(version, false, None)
     }
 
-    fn apply(&mut self, last: i64, is_again: bool, look: &mut Look<'_>) -> Result<()> {
+    fn apply(&mut self, last: i64, is_again: bool, look: Option<&mut LookAs<'_>>) -> Result<()> {
         self.apply_on(&mut self.connection()?, last, is_again, look)
     }
 
@@ -141,12 +152,20 @@ impl<'p> Scratch<'p> {
         connection: &mut Connection,
         last: i64,
         is_again: bool,
-        look: &mut Look<'_>,
+        look: Option<&mut LookAs<'_>>,
     ) -> Result<()> {
+        // Who looks is who connects in production, and not who runs the files.
+        let mut onlooker = look.map(|look| Ok((self.login_connection()?, look))).transpose()?;
+        let mut look = |file: &SqlFile, census: &mut Option<Census>| match &mut onlooker {
+            Some((connection, look)) => {
+                connection.uncommitted(|session| look(session, file, census))
+            }
+            None => Ok(()),
+        };
         let target = Target::Throwaway(self.throwaway());
         let wanted = Wanted { last, is_again, keeps_going: self.keeps_going };
         let plan = Plan::decide(self.project, History::read(connection)?, &target, wanted)?;
-        let failed = apply_watched(connection, &target, plan, &mut self.done, look)?;
+        let failed = apply_watched(connection, &target, plan, &mut self.done, &mut look)?;
         // What fails on the second way only is told by what it leaves out.
         if !is_again {
             self.failed.extend(failed);
@@ -159,7 +178,7 @@ impl<'p> Scratch<'p> {
     }
 
     fn throwaway(&self) -> Throwaway {
-        Throwaway::new(self.platform.owner())
+        throwaway(&self.platform, &self.database)
     }
 
     /// Takes back what is applied, the latest version first, until `version` is the latest.
@@ -209,7 +228,8 @@ impl<'p> Scratch<'p> {
         &self.notes
     }
 
-    /// A connection of your own, as a superuser.
+    /// A connection of your own, as a superuser. What the project has made, a trigger or a default,
+    /// runs as that one where you change rows.
     ///
     /// # Errors
     /// A server that is gone.
@@ -217,14 +237,27 @@ impl<'p> Scratch<'p> {
         self.database.connect()
     }
 
+    /// A connection of your own, as who runs the files.
+    ///
+    /// # Errors
+    /// A server that is gone.
+    pub fn connect_as_owner(&self) -> Result<Client> {
+        self.database.connect_as(&self.platform.owner().role).map(|(client, _)| client)
+    }
+
     /// Looks at what is there, in a transaction that is rolled back.
     pub(crate) fn uncommitted<T>(&self, look: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
         self.connection()?.uncommitted(look)
     }
 
-    /// A connection that may commit, for who migrates on it.
+    /// A connection that may commit, of the owner, for who migrates on it.
     pub(crate) fn connection(&self) -> Result<Connection> {
-        self.database.connect().map(Connection::new)
+        watched(&self.database, &self.platform.owner().role, MOST_FOR_FILES)
+    }
+
+    /// A connection of who connects in production, and becomes whoever asks.
+    pub(crate) fn login_connection(&self) -> Result<Connection> {
+        watched(&self.database, self.platform.login(), MOST_FOR_WORLD)
     }
 
     /// The server it is on.
@@ -237,7 +270,51 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// A tenancy that does not fit the schema, or a lost connection.
     pub fn isolation(&self) -> Result<Isolation> {
-        Isolation::open(self.connection()?.into_uncommitted(), self.project, &self.platform)
+        self.platform.admit_actors(&mut self.connection()?)?;
+        let session = self.login_connection()?.into_uncommitted();
+        Isolation::open(session, self.project, &self.platform)
+    }
+}
+
+/// How long a statement of a file may take, if nobody has said less.
+const MOST_FOR_FILES: Duration = Duration::from_secs(300);
+
+/// How long a round trip of who seeds, reads back and asks may take: many rows go in one.
+const MOST_FOR_WORLD: Duration = Duration::from_secs(60);
+
+/// A connection as a role, with limits that nothing in it can take away.
+fn watched(database: &Database, role: &str, most: Duration) -> Result<Connection> {
+    let (client, who) = database.connect_as(role)?;
+    let limit = database.server().statement_limit().map_or(most, |limit| limit.min(most));
+    Ok(Connection::watched(client, who, limit))
+}
+
+/// Beside a URL, a look at what files must leave alone comes with it.
+fn throwaway(platform: &Platform, database: &Database) -> Throwaway {
+    let throwaway = Throwaway::new(platform.owner());
+    let server = database.server();
+    if server.kind() != ServerKind::Url || server.is_disposable() {
+        return throwaway;
+    }
+    let (server, query) = (Arc::clone(server), shared_query(database.name()));
+    throwaway.with_shared(move || {
+        let rows = server.ask(&query);
+        let rows = rows.map_err(|error| error.help("see whether the server is still there"))?;
+        Ok(rows.into_iter().filter_map(shared_row).collect())
+    })
+}
+
+/// Puts the platform into an empty database.
+fn install(platform: &Platform, database: &Database) -> Result<()> {
+    let mut connection = Connection::new(database.connect()?);
+    if !database.server().is_disposable() {
+        platform.refuse_superusers(&mut connection)?;
+    }
+    platform.install(&mut connection)?;
+    match database.server().kind() {
+        // Roles are the whole server's there.
+        ServerKind::Url => platform.take_role_making(&mut connection),
+        ServerKind::Local | ServerKind::Docker => Ok(()),
     }
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn caller(platform: &Platform, caller: &Caller) -> Result<Impersonati
         Caller::Owner => {
             let owner = platform.owner();
             let path = ("search_path".to_owned(), owner.search_path);
-            return Ok(Impersonation::of_login(&owner.role, vec![path]));
+            return Ok(Impersonation::new(vec![path], &owner.role));
         }
         Caller::User(id) => (Some(platform.person_role()), Some(id.as_str())),
         Caller::Nobody => (platform.visitor_role(), None),
@@ -278,7 +278,7 @@ impl Token<'_> {
         more: &Map<String, Value>,
     ) -> Result<Impersonation> {
         let settings = self.request_on(platform, more)?;
-        Ok(Impersonation::of_request(platform.session_user(), settings, self.role))
+        Ok(Impersonation::new(settings, self.role))
     }
 
     /// The settings that the back end makes of a request, or PostgREST.

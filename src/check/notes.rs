@@ -1,6 +1,6 @@
 //! What a reader of the report has to know to judge the rest, in sentences.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::Actor;
 use crate::check::new_files::{files_up_to, has_fixtures};
@@ -46,11 +46,23 @@ pub(crate) fn notes_on_deviations(applied: &[Applied]) -> Vec<String> {
     let mut stubbed = all(|deviations| &deviations.stubbed);
     stubbed.sort_unstable();
     if !stubbed.is_empty() {
-        notes.push(format!("stubbed, since this server lacks them: {}", stubbed.join(", ")));
+        notes.push(format!(
+            "stubbed, since this server lacks them or they would leave it: {}",
+            stubbed.join(", ")
+        ));
     }
     let versions = all(|deviations| &deviations.other_versions);
     if !versions.is_empty() {
         notes.push(format!("in another version, as this server has it: {}", versions.join(", ")));
+    }
+    let mut elevated: BTreeMap<&str, usize> = BTreeMap::new();
+    for kind in applied.iter().flat_map(|applied| &applied.deviations.elevated) {
+        *elevated.entry(kind).or_default() += 1;
+    }
+    if !elevated.is_empty() {
+        let each = elevated.iter().map(|(kind, times)| format!("{kind} ({times})"));
+        let each = each.collect::<Vec<_>>().join(", ");
+        notes.push(format!("what only a hosted platform lets its owner do: {each}"));
     }
     notes
 }

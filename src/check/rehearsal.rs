@@ -68,8 +68,8 @@ fn rehearse_from(
         return Ok(None);
     }
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
-    scratch.rehearse_to(from, &mut |_, _, _| Ok(()))?;
-    let mut connection = scratch.connection()?;
+    scratch.rehearse_to(from, None)?;
+    let mut connection = scratch.login_connection()?;
     let mut filled = Filled::default();
     let mut audience = Audience::of(project, platform.clone());
     let known_before = scratch.applied().len();
@@ -79,8 +79,8 @@ fn rehearse_from(
         connection.uncommitted(|session| audience.look_anew(session, file))?;
         let mut look =
             |session: &mut Session, file: &SqlFile, _: &mut _| audience.look(session, file);
-        if let Err(error) = scratch.rehearse_to(file.version(), &mut look) {
-            if connection.is_closed() || error.ends_the_run() {
+        if let Err(error) = scratch.rehearse_to(file.version(), Some(&mut look)) {
+            if connection.is_closed() {
                 return Err(error);
             }
             let (version, name) = (file.version(), file.name().to_owned());
@@ -130,7 +130,7 @@ impl Filled {
                     rehearsal.note(format!("no rows in {table} before {title}: {reason}"));
                 }
             }
-            Err(error) if connection.is_closed() || error.ends_the_run() => return Err(error),
+            Err(error) if connection.is_closed() => return Err(error),
             Err(error) => {
                 rehearsal.note(format!("no rows before {}: {}", title(file), error.fact()));
             }

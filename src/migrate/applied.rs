@@ -51,4 +51,6 @@ pub struct Deviations {
     pub stubbed: Vec<String>,
     /// Extensions whose version the server lacks, with that version.
     pub other_versions: Vec<String>,
+    /// The kinds of statements that a hosted server lets its owner run who is no superuser, one a use.
+    pub elevated: Vec<&'static str>,
 }

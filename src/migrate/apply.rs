@@ -10,7 +10,6 @@ use crate::migrate::places::Places;
 use crate::migrate::plan::{Action, Plan, Text};
 use crate::migrate::run::{run_as_it_is, run_as_owner};
 use crate::migrate::target::{Target, Throwaway};
-use crate::migrate::{marks, own_schema};
 use crate::preserve;
 use crate::preserve::calls::record_calls;
 use crate::preserve::census::Census;
@@ -21,15 +20,13 @@ use crate::project::files::SqlFile;
 use crate::project::guard::refuse_unguardable;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
-use crate::session::open::Session;
 
 /// What could not be done where the history refuses a row.
 const KEEP: &str = "keep the history";
 
 /// Who looks at the database after each version and its fixture, and writes nothing. A census of what
 /// is there is handed on, if there is one: who takes another leaves it for the next file.
-pub(crate) type Look<'a> =
-    dyn FnMut(&mut Session, &SqlFile, &mut Option<Census>) -> Result<()> + 'a;
+pub(crate) type Look<'a> = dyn FnMut(&SqlFile, &mut Option<Census>) -> Result<()> + 'a;
 
 /// What was done to a database.
 #[derive(Debug, Default)]
@@ -47,7 +44,7 @@ pub struct Done {
 /// file and line: nothing of that file stays.
 pub fn apply(client: Client, target: &Target, plan: Plan<'_>) -> Result<Done> {
     let (mut connection, mut done) = (Connection::new(client), Done::default());
-    apply_watched(&mut connection, target, plan, &mut done, &mut |_, _, _| Ok(()))?;
+    apply_watched(&mut connection, target, plan, &mut done, &mut |_, _| Ok(()))?;
     Ok(done)
 }
 
@@ -61,9 +58,8 @@ pub(crate) fn apply_watched(
     look: &mut Look<'_>,
 ) -> Result<Vec<Error>> {
     plan.refuse()?;
-    plan.history.prepare(connection)?;
-    if let Target::Throwaway(_) = target {
-        marks::prepare(connection)?;
+    if let Target::Real = target {
+        plan.history.prepare(connection)?;
     }
     let mut failures = Vec::new();
     let mut census = None;
@@ -85,21 +81,14 @@ pub(crate) fn apply_watched(
             Target::Real => apply_as_it_is(connection, &plan, step.file, done),
         };
         match outcome {
-            Err(failure)
-                if plan.wanted.keeps_going
-                    && !failure.ends_the_run()
-                    && !connection.is_closed() =>
-            {
+            Err(failure) if plan.wanted.keeps_going && !connection.is_closed() => {
                 failures.push(failure);
             }
             outcome => outcome?,
         }
         if done.applied.len() > known_before {
-            connection.uncommitted(|session| look(session, step.file, &mut census))?;
+            look(step.file, &mut census)?;
         }
-    }
-    if let Target::Throwaway(_) = target {
-        own_schema::refuse_others(connection)?;
     }
     Ok(failures)
 }
@@ -139,10 +128,7 @@ impl Applying<'_> {
         for part in &text.0.ahead {
             *census = None;
             // One that fails here, since its type comes with the file, is in the file as well.
-            self.load(file, part).or_else(|failure| match failure.ends_the_run() {
-                true => Err(failure),
-                false => Ok(()),
-            })?;
+            let _ = self.load(file, part);
         }
         let left = self.migrate(file, &text.0.sql, census.take())?;
         match project.fixture(file.version()).filter(|_| !wanted.is_again) {
@@ -174,7 +160,7 @@ impl Applying<'_> {
                 preservation.calls = recorded.compare(session)?;
             }
             let record = history.kind.record_sql(file)?;
-            session.run(&record).map_err(failing(KEEP))?;
+            session.as_owner(&record).map_err(failing(KEEP))?;
             let (version, name) = (file.version(), file.name().to_owned());
             let (statements, deviations) = (ran.statements, ran.deviations);
             let applied = Applied { version, name, statements, preservation, deviations };
@@ -205,9 +191,7 @@ pub(crate) fn load_seeds(
     let mut told = Vec::new();
     for seed in project.seeds() {
         match load(connection, throwaway, seed.file(), &adapt(seed.file()).sql) {
-            Err(failure)
-                if !seed.is_own() && !failure.ends_the_run() && !connection.is_closed() =>
-            {
+            Err(failure) if !seed.is_own() && !connection.is_closed() => {
                 told.push(format!("no data was loaded, since {}", failure.in_brief()));
             }
             outcome => places.extend(outcome?),
@@ -236,7 +220,7 @@ pub(crate) fn roll_back(
     connection.transaction(|session| {
         let ran = run_as_owner(session, throwaway, file, &sql)?;
         let forget = history.forget_sql(version);
-        session.run(&forget).map_err(failing("forget a version that was taken back"))?;
+        session.as_owner(&forget).map_err(failing("forget a version that was taken back"))?;
         Ok(ran.places)
     })
 }

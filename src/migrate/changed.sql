@@ -19,20 +19,3 @@ union all
 select 'constraint', oid, pg_catalog.age(xmin)
 from pg_catalog.pg_constraint
 where pg_catalog.age(xmin) <= 0
-union all
--- Who runs it leaves the role that was set: a function that says so, and a setting.
-select 'session', oid, pg_catalog.age(xmin)
-from pg_catalog.pg_proc
-where pg_catalog.age(xmin) <= 0 and exists (
-    select
-    from pg_catalog.unnest(proconfig) as setting
-    where setting like 'session\_authorization=%'
-)
-union all
-select 'session', setrole, pg_catalog.age(xmin)
-from pg_catalog.pg_db_role_setting
-where pg_catalog.age(xmin) <= 0 and exists (
-    select
-    from pg_catalog.unnest(setconfig) as setting
-    where setting like 'session\_authorization=%'
-)

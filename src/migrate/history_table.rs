@@ -41,6 +41,10 @@ impl History {
             let rows = connection.rows(&query).map_err(|failed| {
                 failed.error(unreadable_fact(kind)).help(unreadable_help(kind))
             })?;
+            // In a scratch database ours is there from the start.
+            if kind == HistoryKind::Ours && rows.is_empty() {
+                continue;
+            }
             let entries = rows.into_iter().map(|row| entry(kind, &form, row));
             return Ok(Self { kind, entries: entries.collect::<Result<_>>()? });
         }

@@ -1,28 +1,26 @@
-//! One statement of a migration as the owner runs it on Supabase, where they are no superuser, and
-//! what is done where that is not enough on a throwaway database.
+//! One statement of a migration as the owner runs it, who is no superuser, and what is done where that
+//! is not enough on a throwaway database.
 //!
-//! Extensions belong to somebody else, as there. A statement of the short list that a hosted project
-//! may run is tried once more with the owner as a superuser for that one statement: what it makes is
-//! still theirs, with their default privileges.
+//! Extensions belong to somebody else, as on a hosted server. What else an owner may do there although
+//! they are no superuser is done by a function of ours in place of the statement; see
+//! [`crate::migrate::elevation`].
 
 use crate::error::Result;
 use crate::migrate::applied::Deviations;
-use crate::migrate::elevation::is_granted_when_hosted;
+use crate::migrate::elevation::elevation_of;
 use crate::migrate::marks::mark_sql;
-use crate::migrate::roles;
 use crate::migrate::target::Throwaway;
 use crate::platform::extensions::{self, Instead};
-use crate::platform::owner::Owner;
+use crate::platform::own_schema::mark_of_migrations;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
 use crate::session::savepoint::Savepoint;
-use crate::sql::quote::{identifier, literal};
+use crate::sql::quote::literal;
 use crate::sql::statement;
 
 /// The session of the owner while the statements of a file run.
 pub(crate) struct OwnerSession<'a> {
     session: &'a mut Session,
-    owner: &'a Owner,
     pub is_superuser: bool,
     /// Each statement finds it, and leaves a new one and a mark behind in its own round trip. What
     /// comes before a statement would move the place of its error.
@@ -34,23 +32,20 @@ const DUPLICATE_OBJECT: &str = "42710";
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 impl<'a> OwnerSession<'a> {
-    /// Becomes the owner until the transaction ends.
-    pub(crate) fn begin(session: &'a mut Session, throwaway: &'a Throwaway) -> Result<Self> {
-        let owner = throwaway.owner();
+    /// On a session that has logged in as the owner.
+    pub(crate) fn begin(session: &'a mut Session, throwaway: &Throwaway) -> Result<Self> {
         let savepoint = session.new_savepoint();
-        let become_owner = format!(
-            "select 1 from pg_catalog.pg_roles where rolname = {} and rolsuper; \
-             set local session authorization {}; set local search_path = {}; {}",
-            literal(&owner.role),
-            identifier(&owner.role),
-            owner.search_path,
+        let begin = format!(
+            "select 1 from pg_catalog.pg_roles where rolname = current_user and rolsuper; \
+             set local search_path = {}; {}",
+            throwaway.owner().search_path,
             savepoint.set()
         );
         let is_superuser = session
-            .rows(&become_owner)
+            .rows(&begin)
             .map(|rows| !rows.is_empty())
             .map_err(failing("become who runs the migrations"))?;
-        Ok(Self { session, owner, is_superuser, savepoint, deviations: Deviations::default() })
+        Ok(Self { session, is_superuser, savepoint, deviations: Deviations::default() })
     }
 
     /// Runs a statement that begins in a line.
@@ -58,14 +53,15 @@ impl<'a> OwnerSession<'a> {
         match extensions::instead_of(self.session, sql)? {
             None => self.run_as_owner(sql, line),
             Some(Instead::AsOwner(other)) => self.run_as_owner(&other, line),
-            Some(Instead::AsAdmin(other)) => self.run_as_admin(&other, line),
-            Some(Instead::Stub(name, make)) => {
+            Some(Instead::Nothing) => self.session.execute(&self.mark(line)),
+            Some(Instead::Call(call)) => self.call(&call, line),
+            Some(Instead::Stub(name, call)) => {
                 self.deviations.stubbed.push(name);
-                self.run_as_admin(&make, line)
+                self.call(&call, line)
             }
-            Some(Instead::OtherVersion(what, other)) => {
+            Some(Instead::OtherVersion(what, call)) => {
                 self.deviations.other_versions.push(what);
-                self.run_as_admin(&other, line)
+                self.call(&call, line)
             }
         }
     }
@@ -81,18 +77,16 @@ impl<'a> OwnerSession<'a> {
         self.session.execute(&self.mark(line))
     }
 
-    /// Checks what waits for the end of a file, then goes back to being ourselves.
+    /// Checks what waits for the end of a file, then puts back what it has set.
     pub(crate) fn end(&mut self, line: usize) -> Result<(), Failed> {
-        self.session.execute(&format!(
-            "set constraints all immediate; {}; \
-             reset session authorization; reset role; reset all",
-            mark_sql(line, &self.owner.role)
-        ))
+        let mark = mark_sql(line);
+        self.session
+            .execute(&format!("set constraints all immediate; {mark}; reset role; reset all"))
     }
 
     /// What follows a statement.
     fn mark(&self, line: usize) -> String {
-        format!("{}; {}", mark_sql(line, &self.owner.role), self.savepoint.renew())
+        format!("{}; {}", mark_sql(line), self.savepoint.renew())
     }
 
     fn run_as_owner(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
@@ -104,64 +98,31 @@ impl<'a> OwnerSession<'a> {
                 return Ok(());
             }
         } else if refusal.has_state(INSUFFICIENT_PRIVILEGE)
-            && !self.is_superuser
-            && is_granted_when_hosted(sql)
+            && let Some(elevation) = elevation_of(sql)
         {
             self.session.execute(&self.savepoint.go_back())?;
-            match self.run_elevated(sql, line)? {
-                Ok(()) => return Ok(()),
-                // It would fail for whoever runs it, and says why.
-                Err(other) if !other.has_state(INSUFFICIENT_PRIVILEGE) => return Err(other),
-                Err(_) => {}
+            match self.call(&elevation.call, line) {
+                // The statement's own words are the clearer ones.
+                Err(other) if other.has_state(INSUFFICIENT_PRIVILEGE) => {}
+                outcome => {
+                    self.deviations.elevated.push(elevation.kind);
+                    return outcome;
+                }
             }
         }
         Err(refusal)
     }
 
-    /// Runs it with the owner as a superuser; gives what came of it.
-    fn run_elevated(&mut self, sql: &str, line: usize) -> Result<Result<(), Failed>, Failed> {
-        let role = identifier(&self.owner.role);
-        // Waits for another run that is about to do the same on this server. Nobody but us ever sees
-        // the role changed.
-        let elevate = format!(
-            "select from pg_catalog.pg_authid where rolname = {} for update; \
-             alter role {role} superuser",
-            literal(&self.owner.role)
-        );
-        self.as_ourselves(&elevate, &role)?;
-        let marked = format!("{sql}\n; {}", mark_sql(line, &self.owner.role));
-        if let Err(error) = self.session.execute(&marked) {
-            self.session.execute(&self.savepoint.go_back())?;
-            return Ok(Err(error));
-        }
-        let back = format!("alter role {role} nosuperuser; {}", self.savepoint.renew());
-        self.as_ourselves(&back, &role)?;
-        Ok(Ok(()))
-    }
-
-    /// Runs it as the one who owns extensions.
-    fn run_as_admin(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
-        let (admin, owner) = (identifier(&self.owner.admin), identifier(&self.owner.role));
-        let role = self.current_role()?;
-        self.session.execute(&format!(
-            "reset session authorization; set local session authorization {admin}"
-        ))?;
-        self.session.execute(&format!("{sql}\n; {}", mark_sql(line, &self.owner.admin)))?;
-        let back = format!("{}; {}", go_on_as(&owner, &role), self.savepoint.renew());
-        self.session.execute(&back)
-    }
-
-    /// Runs a statement of ours, then goes on as the owner.
-    fn as_ourselves(&mut self, sql: &str, owner: &str) -> Result<(), Failed> {
-        let role = self.current_role()?;
-        let go_on = go_on_as(owner, &role);
-        self.session.execute(&format!("reset session authorization; {sql}; {go_on}"))
-    }
-
-    /// The role that the file has set, or `none`.
-    fn current_role(&mut self) -> Result<String, Failed> {
-        let rows = self.session.rows("select pg_catalog.current_setting('role')")?;
-        Ok(rows.into_iter().flatten().flatten().next().unwrap_or_else(|| "none".into()))
+    /// Calls a function of ours in place of a statement. Where it fails is no place in the statement.
+    fn call(&mut self, call: &str, line: usize) -> Result<(), Failed> {
+        let called = self.session.execute(&format!("{call}; {}", self.mark(line)));
+        called.map_err(|failed| match failed {
+            Failed::Refused(mut refusal) => {
+                (refusal.position, refusal.context) = (None, None);
+                Failed::Refused(refusal)
+            }
+            lost => lost,
+        })
     }
 
     /// Whether the role that is there already was made by these migrations for another scratch
@@ -172,19 +133,10 @@ impl<'a> OwnerSession<'a> {
             "select 1 from pg_catalog.pg_roles where rolname = {} \
              and pg_catalog.shobj_description(oid, 'pg_authid') = {}",
             literal(name.trim_matches('"')),
-            literal(&roles::mark())
+            literal(&mark_of_migrations())
         );
         self.session.rows(&query).map(|rows| !rows.is_empty())
     }
-}
-
-/// What goes on as the owner, with the role that was set.
-fn go_on_as(owner: &str, role: &str) -> String {
-    let role = if role == "none" { role.to_owned() } else { identifier(role) };
-    format!(
-        "reset session authorization; set local session authorization {owner}; \
-         set local role {role}"
-    )
 }
 
 fn is_role_creation(sql: &str) -> bool {

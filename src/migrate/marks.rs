@@ -1,65 +1,41 @@
 //! Marks that a file's statements leave behind themselves in its transaction: by them each change of
-//! the catalog is traced to its statement, and none leaves the role that runs the file unnoticed.
+//! the catalog is traced to its statement.
 //!
 //! Each statement runs in a subtransaction of its own, and their numbers only rise: a row was written
 //! by the last statement whose mark has no greater number, whatever `do` block, function or trigger
 //! wrote it.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::migrate::places::{ObjectKind, Places};
 use crate::names::Place;
 use crate::project::files::SqlFile;
-use crate::project::guard::{ANOTHER_SESSION, refused};
-use crate::session::connection::Connection;
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
-use crate::sql::quote::literal;
 
-const MAKE: &str = include_str!("marks.sql");
 const CHANGED: &str = include_str!("changed.sql");
 
-/// Makes what marks are left with, where it is not there.
-pub(crate) fn prepare(connection: &mut Connection) -> Result<()> {
-    const ATTEMPT: &str = "make what marks are left with";
-    let is_there = "select 1 where pg_catalog.to_regclass('leakproof.marks') is not null";
-    let rows = connection.rows(is_there).map_err(failing(ATTEMPT))?;
-    if rows.is_empty() {
-        let make = format!("create schema if not exists leakproof; {MAKE}");
-        connection.rows(&make).map_err(failing(ATTEMPT))?;
-    }
-    Ok(())
+/// The statement that leaves a mark.
+pub(crate) fn mark_sql(line: usize) -> String {
+    format!("select leakproof.mark({line})")
 }
 
-/// The statement that leaves a mark, and fails with [`crate::session::failed::Failed::Taken`] where the
-/// session is not that role's any more.
-pub(crate) fn mark_sql(line: usize, runner: &str) -> String {
-    format!("select leakproof.mark({line}, {})", literal(runner))
-}
-
-/// That a statement of a file has left the role that runs it. The run ends with it.
-pub(crate) fn left_at(file: &SqlFile, line: usize) -> Error {
-    refused(file, line, ANOTHER_SESSION).ending_the_run()
-}
-
-/// What the file has changed, and where; takes the marks away. As ourselves, at its end.
-///
-/// # Errors
-/// A function or a setting of the file's that leaves the role of whom it runs for.
+/// What the file has changed, and where; takes the marks away. At its end.
 pub(crate) fn read_places(session: &mut Session, file: &SqlFile) -> Result<Places> {
+    const ATTEMPT: &str = "see what a file has changed";
     let sql = format!(
         "select line, pg_catalog.age(xmin) from leakproof.marks where pg_catalog.age(xmin) <= 0; \
-         {CHANGED}; delete from leakproof.marks"
+         {CHANGED}"
     );
-    let outcomes = session.run(&sql).map_err(failing("see what a file has changed"))?;
+    let outcomes = session.run(&sql).map_err(failing(ATTEMPT))?;
+    session.as_owner("delete from leakproof.marks").map_err(failing(ATTEMPT))?;
     let mut outcomes = outcomes.into_iter().map(|outcome| outcome.rows);
     let marks = Marks::of(outcomes.next().unwrap_or_default());
     let mut places = Places::default();
     for (kind, oid, age) in outcomes.next().unwrap_or_default().into_iter().filter_map(change) {
         let line = marks.line_of(age);
-        match kind_of(&kind) {
-            Some(kind) => places.put(kind, oid, Place::new(file.path(), line)),
-            None => return Err(left_at(file, line)),
+        if let Some(kind) = kind_of(&kind) {
+            places.put(kind, oid, Place::new(file.path(), line));
         }
     }
     Ok(places)

@@ -14,10 +14,8 @@ pub(crate) mod history_table;
 pub(crate) mod hosted;
 pub(crate) mod judge;
 pub(crate) mod marks;
-pub(crate) mod own_schema;
 pub(crate) mod places;
 pub(crate) mod plan;
-pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod target;
 

@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn throwaway() -> Target {
-        let owner = Owner { role: "a".into(), search_path: "b".into(), admin: "c".into() };
+        let owner = Owner { role: "a".into(), search_path: "b".into() };
         Target::Throwaway(Throwaway::new(owner))
     }
 

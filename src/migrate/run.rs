@@ -1,19 +1,22 @@
 //! The statements of a file, one by one, so that an error names its line.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::migrate::applied::Deviations;
 use crate::migrate::hosted::OwnerSession;
-use crate::migrate::marks::{left_at, read_places};
-use crate::migrate::own_schema;
+use crate::migrate::marks::read_places;
 use crate::migrate::places::Places;
-use crate::migrate::roles::Roles;
-use crate::migrate::target::Throwaway;
-use crate::platform::extensions;
+use crate::migrate::target::{SharedRow, Throwaway};
+use crate::platform::{extensions, own_schema};
 use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, OUTSIDE};
-use crate::session::failed::Failed;
+use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
 use crate::sql::statement::{self, Statement, split};
+
+/// What could not be done where a statement of ours fails.
+const LOOK_AFTER: &str = "look after the roles";
 
 /// What came of running a file.
 pub(crate) struct Ran {
@@ -36,7 +39,7 @@ pub(crate) fn run_as_owner(
     file: &SqlFile,
     sql: &str,
 ) -> Result<Ran> {
-    let roles = Roles::before(session)?;
+    session.run("select leakproof.begin_roles()").map_err(failing(LOOK_AFTER))?;
     let mut owner = OwnerSession::begin(session, throwaway)?;
     let is_hosted = !owner.is_superuser;
     let statements = split(sql);
@@ -48,20 +51,51 @@ pub(crate) fn run_as_owner(
             Some(rows) => owner.copy_in(statement.text, rows, last),
             None => owner.run(statement.text, last),
         };
-        outcome.map_err(|failed| match failed {
-            Failed::Taken => left_at(file, last),
-            other => error_of((file, sql), statement, other, is_hosted),
-        })?;
+        outcome.map_err(|failed| error_of((file, sql), statement, failed, is_hosted))?;
     }
     // Deferred constraints are checked while the file can still be blamed for them.
-    owner.end(last).map_err(|failed| match failed {
-        Failed::Taken => left_at(file, last),
-        other => left_broken(file, other),
-    })?;
+    owner.end(last).map_err(|failed| left_broken(file, failed))?;
     let deviations = owner.deviations;
     let places = read_places(session, file)?;
-    roles.settle(session)?;
+    let settle = "select leakproof.settle_roles(), leakproof.join_owners()";
+    session.run(settle).map_err(failing(LOOK_AFTER))?;
+    refuse_shared(session, throwaway, file)?;
     Ok(Ran { statements: statements.len(), deviations, places })
+}
+
+/// Refuses a file that changes what belongs to the whole server. Others may change that at the same time:
+/// what only the file's own session sees is its doing, and a second look tells it from what has just come.
+fn refuse_shared(session: &mut Session, throwaway: &Throwaway, file: &SqlFile) -> Result<()> {
+    let Some(shared) = throwaway.shared() else { return Ok(()) };
+    let mut look = || -> Result<BTreeSet<String>> {
+        let before: BTreeSet<SharedRow> = shared.look()?.into_iter().collect();
+        let own = session.rows("select * from leakproof.shared()");
+        let own: BTreeSet<SharedRow> =
+            own.map_err(failing(LOOK_AFTER))?.into_iter().filter_map(shared_row).collect();
+        let after: BTreeSet<SharedRow> = shared.look()?.into_iter().collect();
+        let gone = before.iter().filter(|row| !own.contains(*row) && after.contains(*row));
+        let new = own.iter().filter(|row| !before.contains(*row) && !after.contains(*row));
+        Ok(gone.chain(new).map(|(what, _)| what.clone()).collect())
+    };
+    let first = look()?;
+    if first.is_empty() {
+        return Ok(());
+    }
+    let again = look()?;
+    match first.intersection(&again).next() {
+        Some(what) => Err(Error::new(format!("`{}` cannot be run", file.path().display()))
+            .cause(format!("it changes what belongs to the whole server: {what}"))
+            .help("nothing of it was kept; leave that to who runs the server")),
+        None => Ok(()),
+    }
+}
+
+/// What is shared, and its digest.
+pub(crate) fn shared_row(row: Vec<Option<String>>) -> Option<SharedRow> {
+    let [Some(what), Some(digest)] = <[Option<String>; 2]>::try_from(row).ok()? else {
+        return None;
+    };
+    Some((what, digest))
 }
 
 /// Runs a file as it stands, as who is connected; gives the number of its statements.
@@ -117,13 +151,18 @@ fn error_of(
     let seen_at = failed.refusal().map_or(0, |refusal| refusal.offset_in(statement.text));
     let at = (statement.start + seen_at).max(statement.first_word);
     let line = statement::line_of(sql, at);
-    let error = Error::new(format!("`{}` failed at line {line}", file.path().display()));
-    let Failed::Refused(refusal) = failed else {
+    let fact = format!("`{}` failed at line {line}", file.path().display());
+    let refusal = match failed {
+        Failed::Refused(refusal) => refusal,
+        Failed::Ended(_) => return failed.error(fact),
         // Whether the server's last words arrive is a matter of chance.
-        return error
-            .cause("the server has ended the connection")
-            .help("see whether the statement does that, else the server's log, and run again");
+        Failed::Lost(_) => {
+            return Error::new(fact)
+                .cause("the server has ended the connection")
+                .help("see whether the statement does that, else the server's log, and run again");
+        }
     };
+    let error = Error::new(fact);
     let mut why = refusal.reason();
     // Which line of which function, from the inside out.
     for place in refusal.context.as_deref().unwrap_or_default().lines() {

@@ -4,13 +4,13 @@
 //! A stub is made by the statement that would create the extension, in its transaction, on a server
 //! of any kind: nothing is written into the server's own folders. One topic per file beside this one.
 
+use crate::platform::call::{call, flag, or_null, read_drop, text, unquoted, words};
 use crate::session::failed::Failed;
 use crate::session::open::Session;
-use crate::sql::quote::{identifier, literal};
+use crate::sql::quote::literal;
 use crate::sql::statement;
 
-/// Makes the extension of a stub; see there.
-const MAKE: &str = include_str!("stub.sql");
+const CREATE_STUB: &str = include_str!("stub.sql");
 
 struct Stub {
     name: &'static str,
@@ -37,6 +37,9 @@ const fn stub_in(
 
 /// All that can be stubbed. Those without SQL only advise or measure.
 const STUBS: &[Stub] = &[
+    stub("adminpack", "2.1", ""),
+    stub("dblink", "1.2", include_str!("extensions/dblink.sql")),
+    stub("file_fdw", "1.0", include_str!("extensions/file_fdw.sql")),
     stub("http", "1.6", include_str!("extensions/http.sql")),
     stub("hypopg", "1.4.1", ""),
     stub("index_advisor", "0.2.0", ""),
@@ -56,6 +59,7 @@ const STUBS: &[Stub] = &[
     stub_in("pgmq", "pgmq", "1.4.4", include_str!("extensions/pgmq.sql")),
     stub_in("pgsodium", "pgsodium", "3.1.8", include_str!("extensions/pgsodium.sql")),
     stub("plpgsql_check", "2.7", ""),
+    stub("postgres_fdw", "1.1", include_str!("extensions/postgres_fdw.sql")),
     stub("supabase-dbdev", "0.0.5", include_str!("extensions/supabase-dbdev.sql")),
     stub_in("vault", "supabase_vault", "0.3.1", include_str!("extensions/supabase_vault.sql")),
     stub("timescaledb", "2.16.1", include_str!("extensions/timescaledb.sql")),
@@ -98,43 +102,35 @@ pub(crate) fn help_for_unknown() -> String {
     )
 }
 
-/// The statement that makes a stub in the schema, or where the extension always lives.
-///
-/// `name` may be one that a migration has registered with `pg_tle`, of which nothing is known.
-fn make(name: &str, schema: Option<&str>) -> String {
-    let unknown = Stub { name: "", version: "1.0", schema: None, requires: None, sql: "" };
-    let stub = STUBS.iter().find(|stub| stub.name == name).unwrap_or(&unknown);
+/// The statements that write all stubs down in a scratch database, and make what creates one there.
+pub(crate) fn stubs_sql() -> String {
     let or_null = |value: Option<&str>| value.map_or("null".to_owned(), literal);
-    let sql = if name == "vector" { vector_sql() } else { stub.sql.to_owned() };
-    let values = [
-        ("@fixed@", or_null(stub.schema)),
-        ("@schema@", or_null(schema)),
-        ("@required@", or_null(stub.requires)),
-        ("@name@", literal(name)),
-        ("@version@", literal(stub.version)),
-        // The last, since it may hold any of the others.
-        ("@stub@", literal(&sql)),
-    ];
-    values.iter().fold(MAKE.to_owned(), |sql, (place, value)| sql.replace(place, value))
+    let rows = STUBS.iter().map(|stub| {
+        let sql = if stub.name == "vector" { vector_sql() } else { stub.sql.to_owned() };
+        let [name, version, sql] = [stub.name, stub.version, &sql].map(literal);
+        let [place, required] = [stub.schema, stub.requires].map(or_null);
+        format!("({name}, {version}, {place}, {required}, {sql})")
+    });
+    let rows = rows.collect::<Vec<_>>().join(",\n");
+    format!("insert into leakproof.stubs values\n{rows};\n{CREATE_STUB}")
 }
 
 /// The statements that make the extensions which Supabase has from the start, so far as the server
 /// lacks them.
 pub(crate) fn preinstalled() -> String {
     let one = |name: &str| {
+        let name = literal(name);
         format!(
-            "do $preinstalled$ begin
-                if not exists (select from {}) then execute {}; end if;
-            end $preinstalled$;\n",
-            availability(name),
-            literal(&make(name, None))
+            "select leakproof.create_stub({name}, null) where not exists (
+                select from pg_catalog.pg_available_extensions where name = {name}
+            );\n"
         )
     };
     ["supabase_vault", "pg_graphql"].map(one).concat()
 }
 
 /// A `create extension`, taken apart.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Creation {
     name: String,
     if_not_exists: bool,
@@ -146,14 +142,16 @@ struct Creation {
 /// What is done about extensions in place of a statement of a migration.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Instead {
-    /// Another statement, run as the one who owns extensions.
-    AsAdmin(String),
-    /// The extension of that name is made of a stub by this statement.
+    /// A call of what may make extensions.
+    Call(String),
+    /// The extension of that name is made of a stub by this call.
     Stub(String, String),
+    /// Another version than the one asked for is made by this call.
+    OtherVersion(String, String),
     /// Another statement, as the owner of the migrations.
     AsOwner(String),
-    /// Another version than the one asked for is made by this statement.
-    OtherVersion(String, String),
+    /// There is nothing to do.
+    Nothing,
 }
 
 /// What to run instead of a statement; `None` for the statement as it is.
@@ -164,22 +162,29 @@ pub(crate) fn instead_of(
     session: &mut Session,
     statement: &str,
 ) -> Result<Option<Instead>, Failed> {
-    let words: Vec<String> = statement::words(statement).take(4).collect();
+    let words = words(statement);
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     match (word(0), word(1)) {
-        ("create", "extension") => creation_of(session, statement).map(Some),
-        ("alter", "extension") => {
+        ("create", "extension") => creation_of(session, statement),
+        ("alter", "extension") if word(3) == "update" => {
             let name = unquoted(word(2));
-            let is_update_of_stub = word(3) == "update"
-                && is_installed(session, &name)?
-                && !is_available(session, &name)?;
-            let nothing = is_update_of_stub.then(|| "select".to_owned());
-            Ok(Some(Instead::AsAdmin(nothing.unwrap_or_else(|| statement.to_owned()))))
+            // Of a stub there is one version.
+            if is_installed(session, &name)? && !is_available(session, &name)? {
+                return Ok(Some(Instead::Nothing));
+            }
+            let version = words.get(5).map(|version| unquoted(version));
+            Ok(Some(Instead::Call(call("update_extension", [text(&name), or_null(version)]))))
         }
-        ("drop", "extension") => Ok(Some(Instead::AsAdmin(statement.to_owned()))),
-        ("comment", "on") if word(2) == "extension" => {
-            Ok(Some(Instead::AsAdmin(statement.to_owned())))
+        ("alter", "extension") if (word(3), word(4)) == ("set", "schema") => {
+            let names = [word(2), word(5)].map(|name| text(&unquoted(name)));
+            Ok(Some(Instead::Call(call("move_extension", names))))
         }
+        ("drop", "extension") => Ok(read_drop(&words[2..]).map(|drop| {
+            let names = drop.names.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
+            let names = format!("array[{names}]");
+            let [is_lenient, is_cascading] = [drop.is_lenient, drop.is_cascading].map(flag);
+            Instead::Call(call("drop_extension", [names, is_lenient, is_cascading]))
+        })),
         ("create", "index") | ("create", "unique") => {
             let Some(plain) = without_index_options(statement) else { return Ok(None) };
             let is_stubbed = !is_available(session, "vector")?;
@@ -189,48 +194,55 @@ pub(crate) fn instead_of(
     }
 }
 
-fn creation_of(session: &mut Session, statement: &str) -> Result<Instead, Failed> {
-    let as_it_is = Instead::AsAdmin(statement.to_owned());
-    let Some(creation) = read_creation(statement) else { return Ok(as_it_is) };
+fn creation_of(session: &mut Session, statement: &str) -> Result<Option<Instead>, Failed> {
+    // What cannot be read is the server's to refuse.
+    let Some(creation) = read_creation(statement) else { return Ok(None) };
     let name = &creation.name;
     if is_installed(session, name)? {
-        return Ok(as_it_is);
+        return Ok(creation.if_not_exists.then_some(Instead::Nothing));
     }
     if !is_available(session, name)? {
         let is_known = STUBS.iter().any(|stub| stub.name == name);
         if is_known || is_registered(session, name)? {
-            return Ok(Instead::Stub(name.clone(), make(name, creation.schema.as_deref())));
+            let place = match &creation.schema {
+                Some(schema) => text(schema),
+                None => "pg_catalog.current_schema()".into(),
+            };
+            let call = call("create_stub", [text(name), place]);
+            return Ok(Some(Instead::Stub(name.clone(), call)));
         }
-        return Ok(as_it_is);
+        return Ok(Some(Instead::Call(creation.call())));
     }
-    let Some(version) = &creation.version else { return Ok(as_it_is) };
+    let Some(version) = &creation.version else { return Ok(Some(Instead::Call(creation.call()))) };
     let has_version = format!(
         "select 1 from pg_catalog.pg_available_extension_versions where name = {} and version = {}",
         literal(name),
         literal(version)
     );
     if !session.rows(&has_version)?.is_empty() {
-        return Ok(as_it_is);
+        return Ok(Some(Instead::Call(creation.call())));
     }
-    Ok(Instead::OtherVersion(format!("{name} {version}"), creation.without_version()))
+    let other = Creation { version: None, ..creation.clone() };
+    Ok(Some(Instead::OtherVersion(format!("{name} {version}"), other.call())))
 }
 
 impl Creation {
-    fn without_version(&self) -> String {
-        let mut sql = "create extension ".to_owned();
-        sql.push_str(if self.if_not_exists { "if not exists " } else { "" });
-        sql.push_str(&identifier(&self.name));
-        if let Some(schema) = &self.schema {
-            sql.push_str(&format!(" schema {}", identifier(schema)));
-        }
-        sql.push_str(if self.cascade { " cascade" } else { "" });
-        sql
+    /// The call that makes it, where extensions go that do not say where.
+    fn call(&self) -> String {
+        let arguments = [
+            text(&self.name),
+            or_null(self.schema.clone()),
+            or_null(self.version.clone()),
+            flag(self.cascade),
+            "pg_catalog.current_schema()".into(),
+        ];
+        call("create_extension", arguments)
     }
 }
 
 fn read_creation(statement: &str) -> Option<Creation> {
-    let words: Vec<String> = statement::words(statement).skip(2).collect();
-    let mut rest = words.as_slice();
+    let words = words(statement);
+    let mut rest = words.get(2..)?;
     let if_not_exists = matches!(rest, [a, b, c, ..] if [a, b, c] == ["if", "not", "exists"]);
     if if_not_exists {
         rest = &rest[3..];
@@ -256,17 +268,6 @@ fn read_creation(statement: &str) -> Option<Creation> {
         };
     }
     Some(Creation { name: unquoted(name), if_not_exists, schema, version, cascade })
-}
-
-/// A name or a string without its quotes.
-fn unquoted(word: &str) -> String {
-    for quote in ["\"", "'"] {
-        let inner = word.strip_prefix(quote).and_then(|word| word.strip_suffix(quote));
-        if let Some(inner) = inner {
-            return inner.replace(&quote.repeat(2), quote);
-        }
-    }
-    word.to_owned()
 }
 
 /// The statement without `with (...)`, for an index of `hnsw` or `ivfflat`: the method behind the
@@ -295,12 +296,15 @@ fn is_installed(session: &mut Session, name: &str) -> Result<bool, Failed> {
     is_found(session, &format!("pg_catalog.pg_extension where extname = {}", literal(name)))
 }
 
+/// Whether the server has it, and it may be made.
 fn is_available(session: &mut Session, name: &str) -> Result<bool, Failed> {
-    is_found(session, &availability(name))
-}
-
-fn availability(name: &str) -> String {
-    format!("pg_catalog.pg_available_extensions where name = {}", literal(name))
+    is_found(
+        session,
+        &format!(
+            "pg_catalog.pg_available_extensions join leakproof.extensions using (name) where name = {}",
+            literal(name)
+        ),
+    )
 }
 
 /// Whether a migration has installed it through the stub of `pg_tle` or of `supabase-dbdev`.
@@ -326,17 +330,20 @@ mod tests {
 
     #[test]
     fn a_creation_is_taken_apart() {
-        let read = |sql: &str| read_creation(sql).map(|creation| creation.without_version());
-        for (written, told) in [
-            ("CREATE EXTENSION vector", "create extension vector"),
+        let read = |sql: &str| read_creation(sql).map(|creation| creation.call());
+        for (written, arguments) in [
+            ("CREATE EXTENSION vector", "'vector', null, null, false"),
             (
                 "/* x */ create extension if not exists \"uuid-ossp\" with schema \"extensions\"",
-                "create extension if not exists \"uuid-ossp\" schema extensions",
+                "'uuid-ossp', 'extensions', null, false",
             ),
-            ("create extension a version '1.4' cascade", "create extension a cascade"),
-            ("create extension a with version \"1.4\" schema b", "create extension a schema b"),
+            ("create extension a version '1.4' cascade", "'a', null, '1.4', true"),
+            ("create extension a with version \"1.4\" schema b", "'a', 'b', '1.4', false"),
         ] {
-            assert_eq!(read(written).as_deref(), Some(told));
+            let call = format!(
+                "select leakproof.create_extension({arguments}, pg_catalog.current_schema())"
+            );
+            assert_eq!(read(written), Some(call));
         }
         assert_eq!(read("create extension a from unpackaged"), None);
     }

@@ -2,15 +2,20 @@
 //!
 //! The SQL is beside this file, one topic per file, and runs as the superuser we connect as.
 
+pub(crate) mod call;
 pub(crate) mod extensions;
+pub(crate) mod own_schema;
 pub(crate) mod owner;
 pub(crate) mod schemas;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::migrate::history::HistoryKind;
+use crate::migrate::judge;
 use crate::platform::owner::Owner;
 use crate::platform::schemas::{SUPABASE, SUPABASE_GRAPHQL, owns_schema};
 use crate::project::Project;
 use crate::project::config::{Grants, Identity, PlatformKind};
+use crate::server::runs::ROLE_MARK;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
 use crate::session::open::Session;
@@ -22,14 +27,21 @@ pub struct Platform {
     grants: Grants,
     /// Only the plain platform has one.
     identity: Option<Identity>,
+    /// The roles of further actors, which migrations make.
+    actor_roles: Vec<String>,
 }
 
 /// Who owns extensions on Supabase.
 const SUPABASE_ADMIN: &str = "supabase_admin";
-/// A superuser of our own, as far as nobody has made it. Not `postgres`: on a server without one a
-/// Supabase project that is checked at the same time makes it, and there it is no superuser.
+/// Who runs the migrations of a plain project: an ordinary owner of the database. Not `postgres`, which
+/// may be anybody on a server.
 const PLAIN_OWNER: &str = "leakproof_owner";
+/// As whom a plain application connects: it may become its roles, and nothing else.
+const PLAIN_LOGIN: &str = "leakproof_login";
+/// As whom the API of Supabase connects.
+const AUTHENTICATOR: &str = "authenticator";
 
+const PLAIN: &str = include_str!("plain.sql");
 const SUPABASE_2026: &str = include_str!("supabase/grants_2026.sql");
 
 impl Platform {
@@ -40,7 +52,9 @@ impl Platform {
             PlatformKind::Supabase => None,
             PlatformKind::Plain => config.identity.clone(),
         };
-        Self { grants: config.project.grants.unwrap_or_default(), identity }
+        let actor_roles = config.actors.values().filter_map(|actor| actor.role.clone());
+        let (grants, actor_roles) = (config.project.grants, actor_roles.collect());
+        Self { grants: grants.unwrap_or_default(), identity, actor_roles }
     }
 
     /// The same platform with other default privileges.
@@ -69,17 +83,109 @@ impl Platform {
         })
     }
 
+    /// Refuses a server on which a role that runs the project's code is a superuser.
+    ///
+    /// # Errors
+    /// The first such role.
+    pub(crate) fn refuse_superusers(&self, connection: &mut Connection) -> Result<()> {
+        // All that may be there before us; `supabase_admin` is one on Supabase, too.
+        let query = "select rolname from pg_catalog.pg_roles
+            where rolsuper and (
+                rolname in ('postgres', 'authenticator', 'anon', 'authenticated', 'service_role')
+                or rolname like 'supabase\\_%' and rolname <> 'supabase_admin'
+                or rolname like 'leakproof\\_%'
+            )
+            order by 1 limit 1";
+        let rows = connection.rows(query).map_err(failing("look at the roles of the server"))?;
+        let Some(role) = rows.into_iter().flatten().flatten().next() else { return Ok(()) };
+        // On the plain platform nobody becomes `postgres`.
+        if role == "postgres" && self.identity.is_some() {
+            return Ok(());
+        }
+        Err(Error::new(format!("`{role}` is a superuser on this server"))
+            .cause("files run as that role, and could do whatever they like to the whole server")
+            .help(
+                "use another kind of `--server`, or a server whose superuser has another name \
+                 (`POSTGRES_USER=admin` for the container `postgres`); if nothing on it is worth \
+                 keeping, say so by `--server-is-disposable`",
+            ))
+    }
+
+    /// Takes from who runs the files the right to make roles, where the role is ours.
+    pub(crate) fn take_role_making(&self, connection: &mut Connection) -> Result<()> {
+        let role = self.owner().role;
+        let is_ours = format!(
+            "select 1 where pg_catalog.shobj_description({}::regrole, 'pg_authid') = {}",
+            literal(&identifier(&role)),
+            literal(ROLE_MARK)
+        );
+        const ATTEMPT: &str = "keep files from the roles of the server";
+        if connection.rows(&is_ours).map_err(failing(ATTEMPT))?.is_empty() {
+            return Ok(());
+        }
+        let take = format!("alter role {} nocreaterole", identifier(&role));
+        connection.rows(&take).map(drop).map_err(failing(ATTEMPT))
+    }
+
+    /// Lets who connects become the actors that the migrations have made roles for.
+    pub(crate) fn admit_actors(&self, connection: &mut Connection) -> Result<()> {
+        let admit = connection.rows("select leakproof.admit_actors()");
+        admit.map(drop).map_err(failing("let somebody connect as the actors"))
+    }
+
     /// The statements that put it into a fresh database, as a superuser.
     pub(crate) fn sql(&self) -> String {
         let Some(identity) = &self.identity else {
             let stubs = extensions::preinstalled();
             let more = if self.grants == Grants::Explicit2026 { SUPABASE_2026 } else { "" };
-            return format!(
-                "{SUPABASE}\nset role {SUPABASE_ADMIN};\n{stubs}\nreset role;\n\
-                 {SUPABASE_GRAPHQL}\n{more}"
-            );
+            let ours = self.own_schema();
+            return format!("{SUPABASE}\n{ours}\n{stubs}\n{SUPABASE_GRAPHQL}\n{more}");
         };
-        plain_roles(identity)
+        format!("{}\n{}", self.plain_roles(identity), self.own_schema())
+    }
+
+    fn own_schema(&self) -> String {
+        let owner = self.owner().role;
+        let admin = self.identity.is_none().then_some(SUPABASE_ADMIN);
+        let roles = own_schema::Roles { owner: &owner, login: self.login(), admin };
+        let mut sql = own_schema::sql(&roles, &judge::table_sql(HistoryKind::Ours.table()));
+        // On Supabase only a project can let `authenticator` become somebody else.
+        for role in self.actor_roles.iter().filter(|_| self.identity.is_some()) {
+            let role = literal(role);
+            sql.push_str(&format!(
+                "insert into leakproof.actors values ({role}) on conflict do nothing;\n"
+            ));
+        }
+        sql
+    }
+
+    /// Makes the roles of the config that are missing, who runs the migrations and who connects.
+    /// `postgres` is there too, since migrations name it: what it is on Supabase, so that projects of
+    /// both platforms can share a server.
+    fn plain_roles(&self, identity: &Identity) -> String {
+        let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
+        let named: Vec<&String> = named.into_iter().flatten().chain(&identity.roles).collect();
+        let ours = [
+            (PLAIN_OWNER, "nologin createrole"),
+            (PLAIN_LOGIN, "nologin noinherit"),
+            ("postgres", "nologin createrole bypassrls"),
+        ];
+        let ordinary = named.iter().map(|role| (role.as_str(), "nologin"));
+        let service = identity.service_role.iter().map(|role| (role.as_str(), "nologin bypassrls"));
+        let all = ours.into_iter().chain(ordinary).chain(service.clone());
+        let mut sql: String =
+            all.map(|(role, options)| own_schema::create_role(role, options)).collect();
+        let asking = named.into_iter().chain(&self.actor_roles).map(String::as_str);
+        let asking = asking.chain(service.map(|(role, _)| role)).map(literal);
+        let values = [
+            ("@roles@", asking.collect::<Vec<_>>().join(", ")),
+            ("@owner@", identifier(PLAIN_OWNER)),
+            ("@login@", identifier(PLAIN_LOGIN)),
+        ];
+        sql.push_str(
+            &values.iter().fold(PLAIN.to_owned(), |sql, (place, value)| sql.replace(place, value)),
+        );
+        sql
     }
 
     /// In what the platform on this server differs from the real one.
@@ -97,8 +203,8 @@ impl Platform {
                  where rolname = 'postgres' and rolsuper)";
             if is(is_superuser)? {
                 notes.push(
-                    "the migrations run as a superuser on this server; on Supabase `postgres` is \
-                     none"
+                    "the migrations run as a superuser on this server, which was not protected from \
+                     them; on Supabase `postgres` is none"
                         .into(),
                 );
             }
@@ -121,11 +227,8 @@ impl Platform {
             Some(_) => "\"$user\", public",
             None => "\"$user\", public, extensions",
         };
-        let (role, admin) = match &self.identity {
-            Some(_) => (PLAIN_OWNER, PLAIN_OWNER),
-            None => ("postgres", SUPABASE_ADMIN),
-        };
-        Owner { role: role.into(), search_path: search_path.into(), admin: admin.into() }
+        let role = if self.identity.is_some() { PLAIN_OWNER } else { "postgres" };
+        Owner { role: role.into(), search_path: search_path.into() }
     }
 
     /// Whether a schema is its own; the plain platform has none.
@@ -158,10 +261,9 @@ impl Platform {
         }
     }
 
-    /// Who is connected while actors ask. On the plain platform the application connects as its
-    /// role; on Supabase the API connects as `authenticator` and switches.
-    pub(crate) fn session_user(&self) -> Option<&str> {
-        self.identity.is_none().then_some("authenticator")
+    /// Who connects in production, and becomes whoever asks.
+    pub(crate) fn login(&self) -> &'static str {
+        if self.identity.is_some() { PLAIN_LOGIN } else { AUTHENTICATOR }
     }
 
     /// An expression that gives the asking user's id as text, as policies would write it.
@@ -195,41 +297,6 @@ impl Platform {
     }
 }
 
-/// Makes the roles of the config that are missing, and who runs the migrations. `postgres` is there
-/// too, since migrations name it: what it is on Supabase, so that projects of both platforms can
-/// share a server.
-fn plain_roles(identity: &Identity) -> String {
-    let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
-    let ordinary =
-        named.into_iter().flatten().chain(&identity.roles).map(|role| (role.as_str(), ""));
-    let service = identity.service_role.iter().map(|role| (role.as_str(), " bypassrls"));
-    // They come first: an application that has one of them as its role is told so by the actors.
-    let owners = [(PLAIN_OWNER, " superuser"), ("postgres", " createdb createrole bypassrls")];
-    let mut sql = String::new();
-    for (role, option) in owners.into_iter().chain(ordinary).chain(service) {
-        let create = format!("create role {} nologin{option}", identifier(role));
-        let mark = format!(
-            "comment on role {} is {}",
-            identifier(role),
-            literal(crate::server::runs::ROLE_MARK)
-        );
-        sql.push_str(&format!(
-            "do $leakproof$ begin
-                if not exists (select from pg_catalog.pg_roles where rolname = {}) then
-                    execute {}; execute {};
-                end if;
-            exception
-                -- Another run on this server was faster; its role is as good as ours.
-                when duplicate_object or unique_violation then null;
-            end $leakproof$;\n",
-            literal(role),
-            literal(&create),
-            literal(&mark)
-        ));
-    }
-    sql
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,7 +309,7 @@ mod tests {
     fn what_is_prepared_is_what_is_installed() {
         let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
         for grants in [Grants::Explicit2026, Grants::Legacy] {
-            let platform = Platform { grants, identity: None };
+            let platform = Platform { grants, identity: None, actor_roles: Vec::new() };
             let sql = platform.sql();
             let server = Server::shared_for(&options, Some(&sql)).expect("a server");
             let prepared = server.take_prepared(&sql).expect("it is prepared");

@@ -7,6 +7,4 @@ pub struct Owner {
     pub role: String,
     /// The value of `search_path`.
     pub search_path: String,
-    /// The superuser who owns extensions.
-    pub admin: String,
 }

@@ -1,15 +1,13 @@
--- Makes an extension that the server does not have: its row, and the objects of its stub as its
--- members, so that dropping it, commenting on it and asking for it are the server's own business.
---
--- It runs as the one who owns extensions, a superuser. The names between at signs are literals.
-
-do $leakproof$
+-- Makes an extension of its stub: its row, and the objects of its stub as its members, so that
+-- dropping it, commenting on it and asking for it are the server's own business.
+create function leakproof.create_stub(name text, place text) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
 declare
-    fixed constant text := @fixed@;
-    place constant text := coalesce(fixed, @schema@, pg_catalog.current_schema());
-    stub text := @stub@;
-    search_path constant text := pg_catalog.current_setting('search_path');
-    required constant text := @required@;
+    stub leakproof.stubs;
+    definition text;
     extension constant oid := pg_catalog.pg_nextoid(
         'pg_catalog.pg_extension', 'oid', 'pg_catalog.pg_extension_oid_index'
     );
@@ -17,27 +15,31 @@ declare
     inventory constant text := $inventory$
         select coalesce(pg_catalog.array_agg(pg_catalog.concat(class, ' ', oid)), '{}')
         from (
-            select 'pg_namespace'::regclass::oid as class, oid from pg_catalog.pg_namespace
+            select 'pg_catalog.pg_namespace'::regclass::oid as class, oid
+            from pg_catalog.pg_namespace
             union all
-            select 'pg_class'::regclass::oid, oid from pg_catalog.pg_class
+            select 'pg_catalog.pg_class'::regclass::oid, oid from pg_catalog.pg_class
             where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
             union all
-            select 'pg_type'::regclass::oid, t.oid
+            select 'pg_catalog.pg_type'::regclass::oid, t.oid
             from pg_catalog.pg_type t
             left join pg_catalog.pg_class c on c.oid = t.typrelid
             where t.typcategory <> 'A' and t.typtype <> 'm' and coalesce(c.relkind, 'c') = 'c'
             union all
-            select 'pg_proc'::regclass::oid, oid from pg_catalog.pg_proc
+            select 'pg_catalog.pg_proc'::regclass::oid, oid from pg_catalog.pg_proc
             union all
-            select 'pg_operator'::regclass::oid, oid from pg_catalog.pg_operator
+            select 'pg_catalog.pg_operator'::regclass::oid, oid from pg_catalog.pg_operator
             union all
-            select 'pg_opclass'::regclass::oid, oid from pg_catalog.pg_opclass
+            select 'pg_catalog.pg_opclass'::regclass::oid, oid from pg_catalog.pg_opclass
             union all
-            select 'pg_opfamily'::regclass::oid, oid from pg_catalog.pg_opfamily
+            select 'pg_catalog.pg_opfamily'::regclass::oid, oid from pg_catalog.pg_opfamily
             union all
-            select 'pg_am'::regclass::oid, oid from pg_catalog.pg_am
+            select 'pg_catalog.pg_am'::regclass::oid, oid from pg_catalog.pg_am
             union all
-            select 'pg_cast'::regclass::oid, oid from pg_catalog.pg_cast
+            select 'pg_catalog.pg_cast'::regclass::oid, oid from pg_catalog.pg_cast
+            union all
+            select 'pg_catalog.pg_foreign_data_wrapper'::regclass::oid, oid
+            from pg_catalog.pg_foreign_data_wrapper
         ) as all_objects
         -- Below are those of the server itself.
         where oid >= 16384
@@ -45,29 +47,33 @@ declare
     before text[];
     after text[];
 begin
-    if required is not null then
-        if not exists (select from pg_catalog.pg_extension where extname = required) then
-            execute pg_catalog.format('create extension %I', required);
+    select s.* into stub from leakproof.stubs s where s.name = create_stub.name;
+    -- One that a migration has registered with `pg_tle`, of which nothing is known.
+    definition := coalesce(stub.definition, '');
+    place := coalesce(stub.place, place);
+    if stub.required is not null then
+        if not exists (select from pg_catalog.pg_extension where extname = stub.required) then
+            perform leakproof.create_extension(stub.required, null, null, false, place);
         end if;
-        stub := pg_catalog.replace(stub, '@extschema:' || required || '@', (
+        definition := pg_catalog.replace(definition, '@extschema:' || stub.required || '@', (
             select extnamespace::regnamespace::text
             from pg_catalog.pg_extension
-            where extname = required
+            where extname = stub.required
         ));
     end if;
     if place is null then
         raise invalid_schema_name using message = 'no schema has been selected to create in';
     end if;
-    if fixed is not null then
-        execute pg_catalog.format('create schema if not exists %I', fixed);
+    if stub.place is not null then
+        execute pg_catalog.format('create schema if not exists %I', place);
     end if;
 
     insert into pg_catalog.pg_extension
         (oid, extname, extowner, extnamespace, extrelocatable, extversion)
     values (
-        extension, @name@, current_user::regrole,
+        extension, create_stub.name, current_user::regrole,
         -- It fails here where there is no such schema, as it would on the server.
-        pg_catalog.quote_ident(place)::regnamespace, true, @version@
+        pg_catalog.quote_ident(place)::regnamespace, true, coalesce(stub.version, '1.0')
     );
     insert into pg_catalog.pg_depend
         (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
@@ -78,9 +84,9 @@ begin
 
     perform pg_catalog.set_config('search_path', pg_catalog.quote_ident(place), true);
     execute inventory into before;
-    execute pg_catalog.replace(stub, '@extschema@', pg_catalog.quote_ident(place));
+    execute pg_catalog.replace(definition, '@extschema@', pg_catalog.quote_ident(place));
     execute inventory into after;
-    perform pg_catalog.set_config('search_path', search_path, true);
+    perform pg_catalog.set_config('search_path', '', true);
 
     insert into pg_catalog.pg_depend
         (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
@@ -90,4 +96,5 @@ begin
     from pg_catalog.unnest(after) as made
     where made <> all (before);
 end
-$leakproof$
+$body$;
+

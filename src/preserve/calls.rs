@@ -128,6 +128,7 @@ fn sequences(session: &mut Session) -> Result<String> {
          from pg_catalog.pg_sequence q \
              join pg_catalog.pg_class c on c.oid = q.seqrelid and c.relpersistence <> 't', \
              lateral (select pg_catalog.pg_sequence_last_value(q.seqrelid)) as l (value) \
+         where pg_catalog.has_sequence_privilege(q.seqrelid, 'select, update') \
          order by q.seqrelid";
     let rows = session.as_auditor(query).map_err(failing("read the sequences"))?;
     Ok(rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("; "))

@@ -12,7 +12,7 @@ use crate::session::outcome::{TextRow, as_json, read_json};
 use crate::sql::quote::{identifier, literal, qualified};
 
 /// What could not be done where a query of the census fails.
-const ATTEMPT: &str = "take the census";
+pub(crate) const ATTEMPT: &str = "take the census";
 
 /// A table's columns by attnum, their rows counted and summed.
 #[derive(Clone)]

@@ -2,7 +2,8 @@
 //! the migration's transaction: they tell which row lost what.
 
 use crate::error::{Error, Result};
-use crate::preserve::census::{Census, TableCensus, hash, query};
+use crate::preserve::census::{ATTEMPT, Census, TableCensus, hash, query};
+use crate::session::failed::failing;
 use crate::session::open::Session;
 
 /// Of a table with more rows only sums are taken.
@@ -54,7 +55,7 @@ pub(crate) fn keep(session: &mut Session, census: &Census) -> Result<()> {
         "create temporary table leakproof_fingerprints (relation, key, hashes) on commit drop as\n{}",
         selects.join("\nunion all\n")
     );
-    query(session, &sql).map(drop)
+    session.as_owner(&sql).map_err(failing(ATTEMPT))
 }
 
 /// Compares the kept rows of `before` with those of `now`, by key. `texts` gives an expression for

@@ -86,8 +86,8 @@ fn keep_lines(
         hash(0),
         hash(1)
     );
-    let kept = session.as_auditor(&sql);
-    kept.map(drop).map_err(|failed: Failed| failed.error(fact).help(help))
+    let kept = session.as_owner(&sql);
+    kept.map_err(|failed: Failed| failed.error(fact).help(help))
 }
 
 /// The rows of `these` that `those` lacks, each as often as it lacks them.

@@ -48,7 +48,7 @@ impl Controls {
         let schema_name = identifier(&schema);
         // No event trigger of the project has a say in them.
         let mut sql = format!(
-            "set local session_replication_role = replica;
+            "select leakproof.set_replication_role('replica');
              create schema {schema_name};
              grant usage on schema {schema_name} to {roles};\n"
         );
@@ -63,14 +63,18 @@ impl Controls {
         }
         sql.push_str(&format!(
             "create policy all_own on {} for all to {roles} using (user_id::text = (select {}));
-             set local session_replication_role = origin;
-             select relname, oid from pg_catalog.pg_class
-             where relnamespace = {}::regnamespace and relkind = 'r'",
+             select leakproof.set_replication_role('origin')",
             qualified(&schema, MINE),
             platform.user_expression(),
-            literal(&schema_name)
         ));
-        let made = session.as_owner(&sql).map_err(failing("make the control relations"))?;
+        const ATTEMPT: &str = "make the control relations";
+        session.as_owner(&sql).map_err(failing(ATTEMPT))?;
+        let made = format!(
+            "select relname, oid from pg_catalog.pg_class
+             where relnamespace = {}::regnamespace and relkind = 'r'",
+            literal(&schema_name)
+        );
+        let made = session.rows(&made).map_err(failing(ATTEMPT))?;
         let find = |control: &'static Control| {
             let row = made.iter().find(|row| row[0].as_deref() == Some(control.name))?;
             Some((row[1].as_deref()?.parse().ok()?, control))

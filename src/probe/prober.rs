@@ -37,6 +37,9 @@ pub(crate) struct Unfound<'t> {
     pub(in crate::probe) rows: Vec<&'t KnownRow>,
 }
 
+/// What a statement ends with that takes too long.
+const QUERY_CANCELED: &str = "57014";
+
 /// How many constraints are taken away, one after the other, before a statement is given up.
 pub(crate) const MOST_OBSTACLES: usize = 4;
 
@@ -188,11 +191,19 @@ impl<'t, 's, 'a> Prober<'t, 's, 'a> {
         if let Some(known) = question.as_ref().and_then(|asked| self.answers.get(asked)) {
             return Ok(Some(known.clone()));
         }
+        if let Some(refusal) = &*self.target.too_slow.borrow() {
+            return Ok(Some(Answer::Refused(refusal.clone())));
+        }
         self.attempts += 1;
         let answer = match ours {
             "" => Some(self.trial.attempt(sql, look)?),
             ours => self.trial.attempt_after(ours, sql, look)?,
         };
+        if let Some(Answer::Refused(refusal)) = &answer
+            && refusal.sqlstate == QUERY_CANCELED
+        {
+            *self.target.too_slow.borrow_mut() = Some(refusal.clone());
+        }
         // Without a look somebody looks at what it left.
         self.answers.extend(question.zip(answer.clone()));
         Ok(answer)

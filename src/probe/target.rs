@@ -1,5 +1,6 @@
 //! A relation before any probe: its rows, and whose they are.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::actor::Actor;
@@ -9,6 +10,7 @@ use crate::error::Result;
 use crate::matrix::cell::Subject;
 use crate::matrix::class::RowClass;
 use crate::names::QualifiedName;
+use crate::refusal::Refusal;
 use crate::session::open::Session;
 use crate::sql::statement::has_name;
 use crate::world::owner_names::OwnerNames;
@@ -31,6 +33,8 @@ pub(crate) struct Target<'a> {
     pub(in crate::probe) unseeded: Option<String>,
     /// Whether rows of it are given and taken.
     pub(in crate::probe) is_moved_in: bool,
+    /// What took too long on it, once something did: nobody waits for the next one.
+    pub(in crate::probe) too_slow: RefCell<Option<Box<Refusal>>>,
 }
 
 impl<'a> Target<'a> {
@@ -61,6 +65,7 @@ impl<'a> Target<'a> {
             rows,
             unseeded,
             is_moved_in: true,
+            too_slow: RefCell::default(),
         })
     }
 
@@ -114,9 +119,9 @@ impl<'a> Target<'a> {
     /// foreign keys.
     pub(in crate::probe) fn leave_only(&self, condition: &str) -> String {
         format!(
-            "set local session_replication_role = replica; \
+            "select leakproof.set_replication_role('replica'); \
              delete from {} where not ({condition}); \
-             set local session_replication_role = origin",
+             select leakproof.set_replication_role('origin')",
             self.relation.sql_name()
         )
     }

@@ -137,6 +137,6 @@ fn answer(attempted: Result<Attempted, Failed>) -> Result<Answer> {
         Err(lost @ Failed::Lost(_)) => Err(lost
             .error("the server was lost while probing")
             .help("run again; if it happens again, look at the server's log")),
-        Err(taken) => Err(taken.error("could not try what an actor may")),
+        Err(ended @ Failed::Ended(_)) => Err(ended.error("the server was lost while probing")),
     }
 }

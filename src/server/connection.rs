@@ -6,6 +6,10 @@ use crate::session::failed::{refusal_of, words_of};
 /// The application name of every connection of ours, or how it begins.
 pub(crate) const APPLICATION_NAME: &str = "leakproof";
 
+/// What a superuser of that name must be told: the schema that holds what is ours has it, too, and would
+/// be looked into first.
+pub(crate) const SUPERUSER_OPTIONS: &str = "-c search_path=public";
+
 /// The database that comes with every server.
 pub(crate) const FIRST_DATABASE: &str = "postgres";
 

@@ -29,9 +29,13 @@ impl Server {
     ///
     /// let ready = WaitFor::message_on_stderr("ready to accept connections");
     /// let image = GenericImage::new("postgres", "17").with_exposed_port(5432.tcp());
-    /// let request = image.with_wait_for(ready).with_env_var("POSTGRES_PASSWORD", "secret");
+    /// // On Supabase `postgres` is no superuser, so that the superuser here has another name.
+    /// let request = image
+    ///     .with_wait_for(ready)
+    ///     .with_env_var("POSTGRES_USER", "admin")
+    ///     .with_env_var("POSTGRES_PASSWORD", "secret");
     /// let container = request.start().map_err(|cause| Error::new(cause.to_string()))?;
-    /// let server = Arc::new(Server::in_container(container, "postgres", "secret")?);
+    /// let server = Arc::new(Server::in_container(container, "admin", "secret")?);
     ///
     /// let project = Project::read("sql/conversations")?;
     /// let mut scratch = Scratch::empty(&project, Platform::of(&project), &server)?;

@@ -1,7 +1,6 @@
 //! Scratch databases, and the templates that they are cloned from.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{fmt, mem};
@@ -113,8 +112,7 @@ impl Server {
         name.map(|name| Database::new(Arc::clone(self), name.to_owned()))
     }
 
-    /// The template with this key, built at its first use: `build` gets a superuser connection to
-    /// an empty scratch database. Once per key and server; others wait. If `build` fails nothing is
+    /// The template with this key, built at its first use: `build` gets an empty scratch database. Once per key and server; others wait. If `build` fails nothing is
     /// left, and the next caller builds again.
     ///
     /// # Errors
@@ -122,7 +120,7 @@ impl Server {
     pub fn template(
         self: &Arc<Self>,
         key: &str,
-        build: impl FnOnce(Client) -> Result<()>,
+        build: impl FnOnce(&Database) -> Result<()>,
     ) -> Result<Template> {
         let slot = Arc::clone(lock(&self.templates).entry(key.to_owned()).or_default());
         let mut slot = lock(&slot);
@@ -130,7 +128,7 @@ impl Server {
             return Ok(template.clone());
         }
         let database = self.create_database()?;
-        build(database.connect()?)?;
+        build(&database)?;
         let template = self.with_admin(|admin| Ok(database.into_template(admin)))?;
         Ok(slot.insert(template).clone())
     }
@@ -157,6 +155,11 @@ impl Server {
         // of our own.
         let strategy = if self.kind == ServerKind::Url { "" } else { " strategy file_copy" };
         let database = self.create(&format!("template {model}{strategy}"))?;
+        let owner = self.with_admin(|admin| {
+            let query = "select pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(datdba))
+                from pg_catalog.pg_database where datname = $1";
+            admin.query_one(query, &[&model]).map(|row| row.get::<_, String>(0))
+        })?;
         // `create database` leaves these behind.
         let copy_settings = "insert into pg_catalog.pg_db_role_setting
             select new.oid, setting.setrole, setting.setconfig
@@ -165,15 +168,19 @@ impl Server {
             cross join pg_catalog.pg_database new
             where old.datname = $1 and new.datname = $2";
         let names: [&(dyn postgres::types::ToSql + Sync); 2] = [&model, &database.name()];
-        self.with_admin(|admin| admin.execute(copy_settings, &names)).map_err(|error| {
+        let copy_owner = format!("alter database {} owner to {owner}", database.name());
+        let copy = |admin: &mut Client| {
+            admin.execute(copy_settings, &names)?;
+            admin.batch_execute(&copy_owner)
+        };
+        self.with_admin(copy).map_err(|error| {
             error.help("this is a bug in leakproof, or the server is not a plain PostgreSQL")
         })?;
         Ok(database)
     }
 
     fn create(self: &Arc<Self>, like: &str) -> Result<Database> {
-        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let name = format!("{}{number}", self.prefix);
+        let name = self.next_name();
         let statement = format!("create database {name} {like}");
         self.with_admin(|admin| admin.batch_execute(&statement))?;
         Ok(Database::new(Arc::clone(self), name))

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
-use crate::server::connection::{APPLICATION_NAME, cause_of};
+use crate::server::connection::{APPLICATION_NAME, SUPERUSER_OPTIONS, cause_of};
 use crate::server::docker_program::{
     Reach, command, no_program, not_started, provide_image, published_port, remove_container,
 };
@@ -80,9 +80,13 @@ pub fn start(options: &ServerOptions) -> Result<Server> {
     let config = superuser_config(&reach.hosts, port, &password);
     let lease = Mutex::new(connect_when_ready(&config, image)?);
     let client = connect_when_ready(&config, image)?;
+    let name = container.name.clone();
     let docker = Box::new(DockerServer { _container: container, _lease: lease });
     let prefix = format!("{APPLICATION_NAME}_");
-    Server::new(ServerKind::Docker, image.to_owned(), prefix, config, client, docker)
+    let place = image.to_owned();
+    let mut server = Server::new(ServerKind::Docker, place, prefix, config, client, docker)?;
+    server.ender = Some(Box::new(move || remove_container(&name)));
+    Ok(server)
 }
 
 impl Container {
@@ -160,6 +164,7 @@ fn superuser_config(hosts: &[String], port: u16, password: &str) -> Config {
         config.host(host);
     }
     config.port(port).user("leakproof").password(password).dbname(MAINTENANCE);
+    config.options(SUPERUSER_OPTIONS);
     config.application_name(APPLICATION_NAME);
     config
 }

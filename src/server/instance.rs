@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use postgres::{Client, Config, NoTls};
 
@@ -11,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::server::connection::{FIRST_DATABASE, cause_of};
 use crate::server::jail::Gaps;
 use crate::server::options::ServerKind;
+use crate::server::password::Logins;
 use crate::server::preparation::Preparation;
+use crate::session::outcome::{TextRow, read_outcomes};
 
 /// A database that is only there to be cloned. It lives as long as its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +56,17 @@ pub struct Server {
     pub(in crate::server) preparation: Option<Preparation>,
     /// What of its jail is not kept.
     pub(in crate::server) gaps: Gaps,
+    /// Whether files may do to it whatever they like.
+    pub(in crate::server) is_disposable: bool,
+    /// How long a statement may take at most, if somebody has said it.
+    pub(in crate::server) statement_limit: Option<Duration>,
+    /// As whom the sessions log in that are no superuser's.
+    pub(in crate::server) logins: Logins,
     /// Connections to the maintenance database that nobody is using.
     pub(in crate::server) idle: Mutex<Vec<Client>>,
     pub(in crate::server) templates: Mutex<HashMap<String, Arc<Mutex<Option<Template>>>>>,
+    /// Ends the server at once; none for one that is not ours.
+    pub(in crate::server) ender: Option<Box<dyn Fn() + Send + Sync>>,
     /// What runs the server, or stands for us on it: gone when this is dropped, after all else.
     pub(in crate::server) _source: Box<dyn Send + Sync>,
 }
@@ -107,6 +118,16 @@ impl Server {
             ))
     }
 
+    /// Whether files may do to it whatever they like: it was said, or it is ours alone.
+    pub(crate) fn is_disposable(&self) -> bool {
+        self.is_disposable
+    }
+
+    /// How long a statement may take at most, if somebody has said it.
+    pub(crate) fn statement_limit(&self) -> Option<Duration> {
+        self.statement_limit
+    }
+
     /// The major version of PostgreSQL.
     pub fn major_version(&self) -> u32 {
         u32::try_from(self.version_num / 10_000).unwrap_or(0)
@@ -131,8 +152,12 @@ impl Server {
             fresh: Mutex::new((kind != ServerKind::Url).then_some(FIRST_DATABASE)),
             preparation: None,
             gaps: gaps_of(kind),
+            is_disposable: false,
+            statement_limit: None,
+            logins: Logins::default(),
             idle: Mutex::new(vec![client]),
             templates: Mutex::default(),
+            ender: None,
             _source: source,
         };
         let query =
@@ -145,14 +170,30 @@ impl Server {
             return Err(Error::new(format!("cannot use {}", server.describe()))
                 .help("use PostgreSQL 13 or later"));
         }
-        if kind != ServerKind::Url && server.version_num < ADMIN_OPTION_VERSION {
+        if kind != ServerKind::Url && !server.has_admin_option() {
             server.with_admin(|admin| admin.batch_execute(CLOSE_SERVER_ROLES))?;
         }
         Ok(server)
     }
 
+    /// Whether a membership says whether it is inherited, and whether it may be set.
+    pub(in crate::server) fn has_admin_option(&self) -> bool {
+        self.version_num >= ADMIN_OPTION_VERSION
+    }
+
+    /// A name for something on the server that goes with this run.
+    pub(in crate::server) fn next_name(&self) -> String {
+        format!("{}{}", self.prefix, self.count.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
     pub(in crate::server) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The rows of a query in the maintenance database, as text.
+    pub(crate) fn ask(&self, query: &str) -> Result<Vec<TextRow>> {
+        let messages = self.with_admin(|admin| admin.simple_query(query))?;
+        Ok(read_outcomes(messages).into_iter().flat_map(|outcome| outcome.rows).collect())
     }
 
     /// Lends out a connection to the maintenance database. Several threads get one each.

@@ -2,24 +2,27 @@
 //! nobody else may enter, without durability, gone with us.
 
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::statvfs;
+use nix::unistd::Pid;
 use postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
 use crate::server::account::{Account, find_account};
 use crate::server::binaries::find_binaries;
-use crate::server::connection::{APPLICATION_NAME, cause_of};
+use crate::server::connection::{APPLICATION_NAME, SUPERUSER_OPTIONS, cause_of};
 use crate::server::data::DataSource;
 use crate::server::instance::Server;
 use crate::server::jail::{Gaps, Jail};
 use crate::server::options::ServerKind;
+use crate::server::password::Password;
 use crate::server::preparation::{Preparation, State};
+use crate::server::random::random_number;
 use crate::server::watcher::Watcher;
 
 /// Durability is off, since nothing outlives us; the rest is for a quick start and for results that
@@ -78,15 +81,21 @@ fn start_in(jail: fn(&Path, &Path) -> Jail, preparation: Option<Preparation>) ->
         running = again()?;
         state = source.state(&mut running.client);
     }
-    let Running { watcher, client, gaps } = running;
+    let Running { watcher, client, config, gaps } = running;
     let preparation = preparation.filter(|_| state == State::Done);
     let place = binaries.folder().display().to_string();
     let prefix = format!("{APPLICATION_NAME}_");
-    let config = superuser_config(watcher.folder());
+    let process = watcher.server_id();
     let source = Box::new(watcher);
     let mut server = Server::new(ServerKind::Local, place, prefix, config, client, source)?;
     server.preparation = preparation;
     server.gaps = gaps;
+    // It is ours, and has its number, until it is waited for.
+    server.ender = process.map(|process| -> Box<dyn Fn() + Send + Sync> {
+        Box::new(move || {
+            let _ = kill(Pid::from_raw(process), Signal::SIGQUIT);
+        })
+    });
     Ok(server)
 }
 
@@ -94,6 +103,7 @@ fn start_in(jail: fn(&Path, &Path) -> Jail, preparation: Option<Preparation>) ->
 struct Running {
     watcher: Watcher,
     client: Client,
+    config: Config,
     gaps: Gaps,
 }
 
@@ -102,18 +112,43 @@ fn run_server(
     account: Option<&Account>,
     jail: fn(&Path, &Path) -> Jail,
 ) -> Result<Running> {
-    let folder = make_folder(account)?;
+    // Whatever happens, the folder goes away with us.
+    let mut watcher = make_folder(account)?;
+    let folder = watcher.folder().to_owned();
     let data = folder.join("data");
     let mut server = source.binaries.command("postgres", account);
     server.arg("-D").arg(&data).arg("-k").arg(&folder);
     server.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
-    // From here on the folder goes away with us, so nothing is written into it before.
-    let mut watcher = Watcher::start(&folder, account)?;
     source.make_data(account, &watcher, &data)?;
     let jail = jail(source.binaries.folder(), &folder);
     let gaps = watcher.start_server(&jail, &mut server)?;
-    let client = connect_when_ready(&mut watcher)?;
-    Ok(Running { watcher, client, gaps })
+    let mut client = connect_when_ready(&mut watcher)?;
+    let mut config = superuser_config(&folder);
+    demand_passwords(&mut client, &mut config, &data)?;
+    Ok(Running { watcher, client, config, gaps })
+}
+
+/// Lets nobody in without a password from now on. Whatever runs in the server may reach its socket.
+fn demand_passwords(client: &mut Client, config: &mut Config, data: &Path) -> Result<()> {
+    const RULES: &str = "local all all scram-sha-256\n";
+    let failed = || Error::new("could not close a local PostgreSQL server to others");
+    let password = Password::random();
+    fs::write(data.join("pg_hba.conf"), RULES).map_err(|cause| failed().cause(cause))?;
+    let statement = format!(
+        "alter role leakproof password {}; select pg_catalog.pg_reload_conf()",
+        password.verifier()
+    );
+    client.batch_execute(&statement).map_err(|cause| failed().cause(cause_of(&cause)))?;
+    // The server reads its rules when it comes to it.
+    let started = Instant::now();
+    while config.connect(NoTls).is_ok() {
+        if started.elapsed() > START_LIMIT {
+            return Err(failed().cause("it does not read its rules again"));
+        }
+        sleep(Duration::from_millis(1));
+    }
+    password.give_to(config);
+    Ok(())
 }
 
 /// A folder in memory, where files cost a third of the time, if there is room and nobody has said
@@ -131,10 +166,11 @@ fn roomy_memory() -> Option<PathBuf> {
 
 /// In memory or the folder for temporary files, unless a socket in there would have too long a path or the
 /// account may not go there; then in /tmp.
-fn make_folder(account: Option<&Account>) -> Result<PathBuf> {
+fn make_folder(account: Option<&Account>) -> Result<Watcher> {
     let mut refused = Vec::new();
     for parent in roomy_memory().into_iter().chain([env::temp_dir(), PathBuf::from("/tmp")]) {
-        let socket_length = parent.as_os_str().len() + "/leakproof-123456/.s.PGSQL.5432.lock".len();
+        let folder = parent.join(format!("{APPLICATION_NAME}-{:08x}", random_number()));
+        let socket_length = folder.as_os_str().len() + "/.s.PGSQL.5432.lock".len();
         // Postgres reads the option as a list with commas.
         let is_usable = parent.is_absolute()
             && socket_length <= SOCKET_PATH_LIMIT
@@ -144,8 +180,8 @@ fn make_folder(account: Option<&Account>) -> Result<PathBuf> {
             refused.push(format!("{} is too long a path or not open to all", parent.display()));
             continue;
         }
-        match make_folder_in(&parent, account) {
-            Ok(folder) => return Ok(folder),
+        match Watcher::start(&folder, account) {
+            Ok(watcher) => return Ok(watcher),
             Err(cause) => refused.push(format!("{}: {cause}", parent.display())),
         }
     }
@@ -154,18 +190,9 @@ fn make_folder(account: Option<&Account>) -> Result<PathBuf> {
         .help("set TMPDIR to a writable folder with a short path"))
 }
 
-fn make_folder_in(parent: &Path, account: Option<&Account>) -> std::io::Result<PathBuf> {
-    // With mode 0700. Kept, since the watcher removes it.
-    let folder = tempfile::Builder::new().prefix("leakproof-").tempdir_in(parent)?;
-    if let Some(account) = account {
-        chown(folder.path(), Some(account.uid), Some(account.gid))?;
-    }
-    Ok(folder.keep())
-}
-
 fn superuser_config(folder: &Path) -> Config {
     let mut config = Config::new();
-    config.host_path(folder).user("leakproof").dbname(MAINTENANCE);
+    config.host_path(folder).user("leakproof").dbname(MAINTENANCE).options(SUPERUSER_OPTIONS);
     config.application_name(APPLICATION_NAME);
     config
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 use std::{env, fmt};
 
 use crate::error::{Error, Result};
@@ -64,15 +65,20 @@ pub struct ServerOptions {
     pub docker_image: Option<String>,
     /// Whether a server that is not jailed is refused.
     pub require_jail: bool,
+    /// Whether a server that was given may be one on which a role of the platform is a superuser: files
+    /// may do to it whatever they like.
+    pub is_disposable: bool,
+    /// How long a statement may take at most; else 5 minutes in a file, and less where people ask.
+    pub statement_limit: Option<Duration>,
     /// The leakproof executable. With it, `url` cleans up even after we were killed (see
     /// [`reap`](crate::server::reaper::reap)); without it, the next run does.
     pub reaper: Option<PathBuf>,
 }
 
 impl ServerOptions {
-    /// Reads `LEAKPROOF_SERVER`, `LEAKPROOF_DATABASE_URL`, `LEAKPROOF_DOCKER_IMAGE` and
-    /// `LEAKPROOF_REQUIRE_JAIL`, of which any value means yes; a variable that is empty counts as not
-    /// set.
+    /// Reads `LEAKPROOF_SERVER`, `LEAKPROOF_DATABASE_URL`, `LEAKPROOF_DOCKER_IMAGE`,
+    /// `LEAKPROOF_REQUIRE_JAIL` and `LEAKPROOF_SERVER_IS_DISPOSABLE`. Of the last two any value means
+    /// yes; a variable that is empty counts as not set.
     ///
     /// # Errors
     /// When `LEAKPROOF_SERVER` is no known kind, or a variable is not UTF-8.
@@ -81,7 +87,8 @@ impl ServerOptions {
         let url = variable("LEAKPROOF_DATABASE_URL")?;
         let docker_image = variable("LEAKPROOF_DOCKER_IMAGE")?;
         let require_jail = variable("LEAKPROOF_REQUIRE_JAIL")?.is_some();
-        Ok(Self { kind, url, docker_image, require_jail, reaper: None })
+        let is_disposable = variable("LEAKPROOF_SERVER_IS_DISPOSABLE")?.is_some();
+        Ok(Self { kind, url, docker_image, require_jail, is_disposable, ..Self::default() })
     }
 }
 
@@ -93,6 +100,8 @@ impl fmt::Debug for ServerOptions {
             .field("url", &self.url.as_deref().map(without_password))
             .field("docker_image", &self.docker_image)
             .field("require_jail", &self.require_jail)
+            .field("is_disposable", &self.is_disposable)
+            .field("statement_limit", &self.statement_limit)
             .field("reaper", &self.reaper)
             .finish()
     }

@@ -110,6 +110,7 @@ pub(crate) fn enter(session: &mut Client) -> Result<u32, postgres::Error> {
     close_gate(session)?;
     let live = live_runs(session)?;
     drop_databases(session, |number| !live.contains(&number))?;
+    drop_logins(session, |number| !live.contains(&number))?;
     if live.is_empty() {
         drop_roles(session)?;
     }
@@ -122,12 +123,13 @@ pub(crate) fn enter(session: &mut Client) -> Result<u32, postgres::Error> {
     Ok(number)
 }
 
-/// Drops what the run made, and the roles if it was the last. Its sign of life goes first, so that
+/// Drops what the run made, and the roles of scratch databases if it was the last. Its sign of life goes first, so that
 /// after a failure the next run takes over.
 pub fn leave(session: &mut Client, number: u32) -> Result<(), postgres::Error> {
     close_gate(session)?;
     unlock(session, number)?;
     drop_databases(session, |of| of == number)?;
+    drop_logins(session, |of| of == number)?;
     if live_runs(session)?.is_empty() {
         drop_roles(session)?;
     }
@@ -197,8 +199,8 @@ pub(crate) fn database_prefix(number: u32) -> String {
     format!("{}_", session_name(number))
 }
 
-/// Which run made the database; `None` if none did.
-pub(crate) fn run_of_database(name: &str) -> Option<u32> {
+/// Which run made the database or the login of that name; `None` if none did.
+pub(crate) fn run_of_name(name: &str) -> Option<u32> {
     let (number, count) = name.strip_prefix("leakproof_")?.split_once('_')?;
     let number = u32::from_str_radix(number, 16).ok()?;
     let name_again = format!("{}{}", database_prefix(number), count.parse::<u32>().ok()?);
@@ -210,14 +212,30 @@ pub(crate) fn drop_databases(
     of: impl Fn(u32) -> bool,
 ) -> Result<(), postgres::Error> {
     let names = "select datname::text from pg_catalog.pg_database order by datname";
-    for row in session.query(names, &[])? {
-        let name: String = row.get(0);
-        if run_of_database(&name).is_some_and(&of) {
-            let statement = format!("drop database if exists {name} with (force)");
-            ignore_refusal(session.batch_execute(&statement))?;
-        }
+    for name in names_of_runs(session, names, of)? {
+        let statement = format!("drop database if exists {name} with (force)");
+        ignore_refusal(session.batch_execute(&statement))?;
     }
     Ok(())
+}
+
+/// Drops the roles that only log in for runs.
+fn drop_logins(session: &mut Client, of: impl Fn(u32) -> bool) -> Result<(), postgres::Error> {
+    let names = "select rolname::text from pg_catalog.pg_roles order by rolname";
+    for name in names_of_runs(session, names, of)? {
+        ignore_refusal(session.batch_execute(&format!("drop role if exists {name}")))?;
+    }
+    Ok(())
+}
+
+/// The names that a query gives, so far as they are those of certain runs.
+fn names_of_runs(
+    session: &mut Client,
+    names: &str,
+    of: impl Fn(u32) -> bool,
+) -> Result<Vec<String>, postgres::Error> {
+    let names = session.query(names, &[])?.into_iter().map(|row| row.get::<_, String>(0));
+    Ok(names.filter(|name| run_of_name(name).is_some_and(&of)).collect())
 }
 
 /// Drops the marked roles. One that another needs goes in a later round; one that the user's own
@@ -256,12 +274,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_databases_are_recognised() {
-        assert_eq!(run_of_database(&format!("{}7", database_prefix(0xbeef))), Some(0xbeef));
+    fn only_our_names_are_recognised() {
+        assert_eq!(run_of_name(&format!("{}7", database_prefix(0xbeef))), Some(0xbeef));
         let others =
             ["leakproof", "leakproof_beef_1", "leakproof_0000beef", "leakproof_0000beef_x"];
         for name in others.into_iter().chain(["leakproof_0000BEEF_1", "leakproof_0000beef_+1"]) {
-            assert_eq!(run_of_database(name), None, "{name}");
+            assert_eq!(run_of_name(name), None, "{name}");
         }
     }
 

@@ -15,11 +15,13 @@ pub(crate) fn start_kind(
     options: &ServerOptions,
     preparation: Option<Preparation>,
 ) -> Result<Server> {
-    let server = match kind {
+    let mut server = match kind {
         ServerKind::Url => start_url(options),
         ServerKind::Local => start_local(preparation),
         ServerKind::Docker => start_docker(options),
     }?;
+    (server.is_disposable, server.statement_limit) =
+        (options.is_disposable, options.statement_limit);
     match options.require_jail {
         true => server.demand_jail(),
         false => Ok(server),

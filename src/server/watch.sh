@@ -1,10 +1,13 @@
 # Watches one private server on behalf of one leakproof process.
-# Argument: the folder that is ours to remove.
+# Argument: the folder that is ours to make, and to remove; a line says that it is there.
 # Standard input is a pipe which that process holds open: a line is the number of the server that it
 # has started, its end means "stop and remove everything", however that process ended.
-trap '' HUP INT QUIT TERM
+trap '' HUP INT PIPE QUIT TERM
 folder=$1
 server=
+mkdir -m 700 "$folder" || exit 1
+# Nobody may be there to hear it any more.
+echo made 2>/dev/null || :
 # As the kernel names it.
 mapped=$(cd "$folder" && pwd -P) || mapped=$folder
 

@@ -5,7 +5,7 @@
 //! Not PR_SET_PDEATHSIG: that follows the thread which started the server, not the process.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -30,8 +30,9 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts to watch: from now on `folder` is removed with us. The server is not yet started.
-    pub fn start(folder: &Path, account: Option<&Account>) -> Result<Self> {
+    /// Makes `folder`, which nobody else may enter, and watches it: it is removed with us, whenever that
+    /// is. The server is not yet started.
+    pub fn start(folder: &Path, account: Option<&Account>) -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", include_str!("watch.sh"), "leakproof-watcher"]).arg(folder);
         // Our environment may be anything; the shell needs `rm` and `sleep`.
@@ -40,14 +41,16 @@ impl Watcher {
         if let Some(account) = account {
             shell.uid(account.uid).gid(account.gid);
         }
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        match shell.spawn() {
-            Ok(shell) => Ok(Self { shell, server: None, folder: folder.to_owned() }),
-            Err(cause) => {
-                let _ = fs::remove_dir_all(folder);
-                Err(Error::new("could not start /bin/sh to watch over a server").cause(cause))
-            }
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut shell = shell.spawn()?;
+        let mut said = String::new();
+        let stdout = shell.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        BufReader::new(stdout).read_line(&mut said)?;
+        if said == "made\n" {
+            return Ok(Self { shell, server: None, folder: folder.to_owned() });
         }
+        let output = shell.wait_with_output()?;
+        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
     /// Starts the server in a jail; says what of that is not kept.
@@ -80,6 +83,11 @@ impl Watcher {
     pub fn share_pipe(&self) -> io::Result<Stdio> {
         let pipe = self.shell.stdin.as_ref().expect("the pipe is taken by drop only");
         pipe.as_fd().try_clone_to_owned().map(Stdio::from)
+    }
+
+    /// The number of the server's process, once it was started.
+    pub fn server_id(&self) -> Option<i32> {
+        self.server.as_ref().map(|server| server.id().cast_signed())
     }
 
     /// Whether the server has ended.

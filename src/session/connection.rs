@@ -1,5 +1,7 @@
 //! A connection between transactions: the one thing that begins them, and that can commit.
 
+use std::time::Duration;
+
 use postgres::Client;
 
 use crate::error::Result;
@@ -7,6 +9,7 @@ use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
 use crate::session::uncommitted::Uncommitted;
+use crate::session::watchdog::Stoppable;
 
 /// A connection of ours. Whoever has it may commit: `migrate`, and who lets it migrate.
 pub(crate) struct Connection {
@@ -21,6 +24,11 @@ const PUT_BACK: &str = "reset session authorization; reset role; reset all";
 impl Connection {
     pub(crate) fn new(client: Client) -> Self {
         Self { session: Session::new(client) }
+    }
+
+    /// As [`Self::new`], in which no round trip takes longer than `limit`.
+    pub(crate) fn watched(client: Client, who: Stoppable, limit: Duration) -> Self {
+        Self { session: Session { watch: Some((who, limit)), ..Session::new(client) } }
     }
 
     /// Whether the server has ended it.
@@ -89,10 +97,10 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::error::Error;
+    use crate::platform::own_schema::{self, Roles};
     use crate::refusal::Refusal;
     use crate::server::instance::Server;
     use crate::server::options::{ServerKind, ServerOptions};
@@ -104,14 +112,21 @@ mod tests {
         // Not the one that is shared, which a test needs to have started itself.
         let server = Arc::new(Server::start(&options).expect("a server"));
         let database = server.create_database().expect("a database");
-        let mut connection = Connection::new(database.connect().expect("a connection"));
-        connection.rows("create table t (a int primary key)").expect("a table");
-        test(&mut connection);
+        let mut admin = Connection::new(database.connect().expect("a connection"));
+        let roles = Roles { owner: "somebody", login: "somebody", admin: None };
+        let ours = own_schema::sql(&roles, "create table leakproof.refinery_schema_history ()");
+        let set_up = format!(
+            "create role somebody; grant pg_monitor to somebody; {ours}; \
+             create table t (a int primary key); alter table t owner to somebody"
+        );
+        admin.rows(&set_up).expect("a table");
+        let (client, _) = database.connect_as("somebody").expect("a connection");
+        test(&mut Connection::new(client));
     }
 
     fn insert(session: &mut Session, value: &str) -> Result<()> {
         let sql = format!("insert into t values ({value})");
-        session.as_owner(&sql).map(drop).map_err(failing("insert"))
+        session.as_owner(&sql).map_err(failing("insert"))
     }
 
     fn count(connection: &mut Connection) -> String {
@@ -181,7 +196,7 @@ mod tests {
     fn each_attempt_begins_at_the_start() {
         with_table(|connection| {
             connection.rows("grant insert, select on t to pg_monitor").expect("a grant");
-            let who = Impersonation::of_request(None, Vec::new(), "pg_monitor");
+            let who = Impersonation::new(Vec::new(), "pg_monitor");
             let limit = Some(Duration::from_millis(50));
             let ran = connection.uncommitted(|session| {
                 session.rewinding(&who, limit, |mut rewind| {

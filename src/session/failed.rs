@@ -1,5 +1,7 @@
 //! Why a statement failed. The one place that reads a server's error.
 
+use std::time::Duration;
+
 use postgres::error::{DbError, ErrorPosition};
 
 use crate::error::Error;
@@ -12,22 +14,31 @@ pub(crate) enum Failed {
     Refused(Box<Refusal>),
     /// The server, or the connection to it, is gone; with what it said at last.
     Lost(String),
-    /// Something of the project's has made the session another's, by `session_authorization`.
-    Taken,
+    /// The same, since what it was asked took longer than this and would not be stopped.
+    Ended(Duration),
 }
-
-/// What functions of ours raise where the session is another's than it was.
-const TAKEN: &str = "LP001";
 
 impl Failed {
     pub(crate) fn of(error: &postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(said) if !error.is_closed() && !is_goodbye(said) => match said.code().code() {
-                TAKEN => Self::Taken,
-                _ => Self::Refused(Box::new(refusal_of(said))),
-            },
+            Some(said) if !error.is_closed() && !is_goodbye(said) => {
+                Self::Refused(Box::new(refusal_of(said)))
+            }
             Some(said) => Self::Lost(refusal_of(said).reason()),
             None => Self::Lost(words_of(error)),
+        }
+    }
+
+    /// The same, of what was stopped because it took too long.
+    pub(in crate::session) fn late(self, limit: Duration) -> Self {
+        const QUERY_CANCELED: &str = "57014";
+        match self {
+            Self::Refused(mut refusal) if refusal.sqlstate == QUERY_CANCELED => {
+                refusal.message = format!("{} and was stopped", longer_than(limit));
+                Self::Refused(refusal)
+            }
+            Self::Refused(refusal) => Self::Refused(refusal),
+            Self::Lost(_) | Self::Ended(_) => Self::Ended(limit),
         }
     }
 
@@ -35,7 +46,7 @@ impl Failed {
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
-            Self::Lost(_) | Self::Taken => None,
+            Self::Lost(_) | Self::Ended(_) => None,
         }
     }
 
@@ -51,15 +62,20 @@ impl Failed {
             Self::Lost(said) => Error::new(fact)
                 .cause(said)
                 .help("the connection to the server was lost; run again, or see the server's log"),
-            Self::Taken => Error::new(fact)
-                .cause(
-                    "a trigger, default, policy or function of the project's sets \
-                     `session_authorization`, which a real server refuses",
-                )
-                .help("take it out; where another role is needed, use `set local role`")
-                .ending_the_run(),
+            Self::Ended(limit) => Error::new(fact)
+                .cause(format!(
+                    "{} and would not be stopped, so its session was ended",
+                    longer_than(limit)
+                ))
+                .help(
+                    "see which function or trigger goes on when it is cancelled, and take that out",
+                ),
         }
     }
+}
+
+fn longer_than(limit: Duration) -> String {
+    format!("it took longer than {} seconds", limit.as_secs())
 }
 
 /// Turns the failure of a statement of ours, which no input should make fail, into an error:

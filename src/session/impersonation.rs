@@ -2,42 +2,24 @@
 
 use crate::sql::quote::{identifier, literal};
 
-/// Who a session turns into: as whom it has logged in, what the request says, and the role.
+/// Who a session turns into: what the request says, and the role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Impersonation {
-    session_user: Option<String>,
     settings: Vec<(String, String)>,
-    role: Option<String>,
+    role: String,
 }
 
 impl Impersonation {
-    /// Somebody who has logged in himself.
-    pub(crate) fn of_login(user: &str, settings: Vec<(String, String)>) -> Self {
-        Self { session_user: Some(user.to_owned()), settings, role: None }
-    }
-
-    /// A role that requests are given by who has logged in.
-    pub(crate) fn of_request(
-        session_user: Option<&str>,
-        settings: Vec<(String, String)>,
-        role: &str,
-    ) -> Self {
-        let session_user = session_user.map(str::to_owned);
-        Self { session_user, settings, role: Some(role.to_owned()) }
-    }
-
-    /// As whom they have logged in; none for whoever is connected.
-    pub(in crate::session) fn session_user(&self) -> Option<&str> {
-        self.session_user.as_deref()
+    /// A role that requests with these settings are given by who has logged in.
+    pub(crate) fn new(settings: Vec<(String, String)>, role: &str) -> Self {
+        Self { settings, role: role.to_owned() }
     }
 
     /// The statements that turn a session into him.
     pub(crate) fn statements(&self) -> Vec<String> {
-        let user = self.session_user.as_ref();
-        let user = user.map(|user| format!("set local session authorization {}", identifier(user)));
         let settings = set(self.settings.iter().map(|(name, value)| (&**name, &**value)));
-        let role = self.role.as_ref().map(|role| format!("set local role {}", identifier(role)));
-        user.into_iter().chain(settings).chain(role).collect()
+        let role = format!("set local role {}", identifier(&self.role));
+        settings.into_iter().chain([role]).collect()
     }
 
     /// A statement that says who asks without becoming him: for triggers, defaults and views that
@@ -58,11 +40,10 @@ impl Impersonation {
 }
 
 /// The statements that end every impersonation.
-pub(crate) const RESET_ROLE: &str =
-    "set local session authorization default; set local role none; set local row_security = on";
+pub(crate) const RESET_ROLE: &str = "reset role; set local row_security = on";
 
 /// How many statements that is.
-pub(crate) const RESETS: usize = 3;
+pub(crate) const RESETS: usize = 2;
 
 /// A statement that sets all of them; none where there are none.
 fn set<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
@@ -81,22 +62,19 @@ mod tests {
     fn alice() -> Impersonation {
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let settings = vec![setting("search_path", "public"), setting("app.user", "a'b")];
-        Impersonation::of_request(Some("authenticator"), settings, "Role")
+        Impersonation::new(settings, "Role")
     }
 
     #[test]
-    fn login_then_settings_then_role() {
+    fn settings_then_role() {
         assert_eq!(
             alice().statements(),
             [
-                "set local session authorization authenticator",
                 "select pg_catalog.set_config('search_path', 'public', true), \
                  pg_catalog.set_config('app.user', 'a''b', true)",
                 "set local role \"Role\"",
             ]
         );
-        let owner = Impersonation::of_login("owner", Vec::new());
-        assert_eq!(owner.statements(), ["set local session authorization owner"]);
     }
 
     #[test]
@@ -105,7 +83,7 @@ mod tests {
         assert_eq!(alice().claims().as_deref(), Some(claims));
         let none = "select pg_catalog.set_config('app.user', '', true)";
         assert_eq!(alice().no_claims().as_deref(), Some(none));
-        assert_eq!(Impersonation::of_login("owner", Vec::new()).claims(), None);
+        assert_eq!(Impersonation::new(Vec::new(), "owner").claims(), None);
     }
 
     #[test]

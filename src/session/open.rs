@@ -12,8 +12,10 @@ use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::failed::{Failed, failing};
 use crate::session::impersonation::Impersonation;
-use crate::session::outcome::{Outcome, TextRow, as_json, read_json, read_outcomes};
+use crate::session::outcome::{Outcome, TextRow, as_json, read_json, read_outcomes, read_records};
 use crate::session::savepoint::Savepoint;
+use crate::session::watchdog::{Stoppable, Watched};
+use crate::sql::quote::literal;
 
 /// A connection inside a transaction, which whoever has only this cannot end.
 ///
@@ -25,16 +27,26 @@ pub(crate) struct Session {
     pub(in crate::session) ahead: Vec<String>,
     /// How many savepoints are set.
     pub(in crate::session) depth: usize,
-    /// Who is logged in, once that was asked.
-    pub(in crate::session) login: Option<String>,
+    /// Who stops what takes too long, and how long that is for each round trip.
+    pub(in crate::session) watch: Option<(Stoppable, Duration)>,
 }
 
 /// The settings in which rows are looked at and seeded, whatever the server is set to.
 const STEADY: [&str; 2] = ["set local timezone = 'UTC'", "set local client_min_messages = error"];
 
+/// Statements by way of who may do whatever an owner may.
+pub(in crate::session) fn run_as_owner(sql: &str) -> String {
+    format!("select leakproof.run({})", literal(sql))
+}
+
+/// A query by way of who may read every row; gives records.
+pub(in crate::session) fn ask_as_auditor(query: &str) -> String {
+    format!("select * from leakproof.ask({})", literal(query))
+}
+
 impl Session {
     pub(in crate::session) fn new(client: Client) -> Self {
-        Self { client, ahead: Vec::new(), depth: 0, login: None }
+        Self { client, ahead: Vec::new(), depth: 0, watch: None }
     }
 
     /// Runs statements as who is logged in, and gives what came of each.
@@ -43,10 +55,13 @@ impl Session {
     pub(crate) fn run(&mut self, sql: &str) -> Result<Vec<Outcome>, Failed> {
         let ahead = mem::take(&mut self.ahead);
         let messages = match ahead.as_slice() {
-            [] => self.client.simple_query(sql),
-            some => self.client.simple_query(&format!("{}; {sql}", some.join("; "))),
+            [] => self.send(|client| client.simple_query(sql)),
+            some => {
+                let all = format!("{}; {sql}", some.join("; "));
+                self.send(|client| client.simple_query(&all))
+            }
         };
-        let mut outcomes = read_outcomes(messages.map_err(|cause| Failed::of(&cause))?);
+        let mut outcomes = read_outcomes(messages?);
         outcomes.drain(..ahead.len().min(outcomes.len()));
         Ok(outcomes)
     }
@@ -54,15 +69,6 @@ impl Session {
     /// As [`Self::run`]; gives the rows of all of them, in order.
     pub(crate) fn rows(&mut self, sql: &str) -> Result<Vec<TextRow>, Failed> {
         Ok(self.run(sql)?.into_iter().flat_map(|outcome| outcome.rows).collect())
-    }
-
-    /// The rows of each query.
-    pub(crate) fn answers<const N: usize>(
-        &mut self,
-        queries: [&str; N],
-    ) -> Result<[Vec<TextRow>; N], Failed> {
-        let mut rows = self.run(&queries.join("; "))?.into_iter().map(|outcome| outcome.rows);
-        Ok(queries.map(|_| rows.next().unwrap_or_default()))
     }
 
     /// Runs one of our own queries and reads each row, turned into JSON by the server, as a `T`.
@@ -91,14 +97,20 @@ impl Session {
         self.rows(&format!("execute {name}"))
     }
 
-    /// Runs statements as the owner of the project's objects, whatever policies say.
-    pub(crate) fn as_owner(&mut self, sql: &str) -> Result<Vec<TextRow>, Failed> {
-        self.rows_staying(sql)
+    /// Runs statements as who may do whatever an owner of the project's objects may, whatever policies
+    /// say.
+    pub(crate) fn as_owner(&mut self, sql: &str) -> Result<(), Failed> {
+        self.run(&run_as_owner(sql)).map(drop)
     }
 
-    /// Asks as who may read every row, and change none.
+    /// As [`Self::as_owner`], one statement; gives its rows.
+    pub(crate) fn rows_as_owner(&mut self, sql: &str) -> Result<Vec<TextRow>, Failed> {
+        self.rows(&ask_as_auditor(sql)).map(read_records)
+    }
+
+    /// Asks as who may read every row.
     pub(crate) fn as_auditor(&mut self, query: &str) -> Result<Vec<TextRow>, Failed> {
-        self.rows_staying(query)
+        self.rows(&ask_as_auditor(query)).map(read_records)
     }
 
     /// Does something as somebody else, and takes back all that came of it. `limit` is how long each
@@ -109,27 +121,41 @@ impl Session {
         limit: Option<Duration>,
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let owner = self.owner_as(who).map_err(failing("see whose the session is"))?;
-        self.become_actor(who, limit, |session| {
-            let value = work(session)?;
-            session.refuse_taken_from(&owner).map_err(failing("let somebody ask"))?;
-            Ok(value)
-        })
-    }
-
-    /// As [`Self::as_actor`], for who sees to it that the session stays whose it is.
-    pub(in crate::session) fn become_actor<T>(
-        &mut self,
-        who: &Impersonation,
-        limit: Option<Duration>,
-        work: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        self.undone(|session| {
-            if let Some(limit) = limit {
+        // The server's own limit first: it costs nothing, and nearly always holds.
+        const GRACE: Duration = Duration::from_secs(2);
+        let usual = self.watch.as_ref().map(|(_, limit)| *limit);
+        let own = limit.zip(usual).map(|(limit, usual)| limit.min(usual));
+        let outcome = self.undone(|session| {
+            if let Some(limit) = own.or(limit) {
                 session.say(format!("set local statement_timeout = {}", limit.as_millis()));
             }
             who.statements().into_iter().for_each(|statement| session.say(statement));
+            session.allow(own.map(|limit| limit + GRACE));
             work(session)
+        });
+        self.allow(usual);
+        outcome
+    }
+
+    /// Lets each round trip take so long, where somebody watches.
+    fn allow(&mut self, limit: Option<Duration>) {
+        if let Some(((_, allowed), limit)) = self.watch.as_mut().zip(limit) {
+            *allowed = limit;
+        }
+    }
+
+    /// Sends something, and waits for the answer no longer than it may take.
+    fn send<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T, Failed> {
+        let watched = self.watch.as_ref().map(|(who, limit)| (Watched::begin(who, *limit), *limit));
+        ask(&mut self.client).map_err(|cause| {
+            let failed = Failed::of(&cause);
+            match watched {
+                Some((watched, limit)) if watched.is_stopped() => failed.late(limit),
+                _ => failed,
+            }
         })
     }
 
@@ -157,16 +183,16 @@ impl Session {
         }
     }
 
-    /// Runs statements of ours, and takes back only what is refused.
+    /// As [`Self::as_owner`], and takes back only what is refused.
     pub(crate) fn kept_unless_refused(
         &mut self,
         sql: &str,
-    ) -> Result<Result<Vec<TextRow>, Box<Refusal>>, Failed> {
+    ) -> Result<Result<(), Box<Refusal>>, Failed> {
         let savepoint = self.set_savepoint();
-        match self.rows_staying(&format!("{sql}; {}", savepoint.release())) {
-            Ok(rows) => {
+        match self.run(&format!("{}; {}", run_as_owner(sql), savepoint.release())) {
+            Ok(_) => {
                 self.depth -= 1;
-                Ok(Ok(rows))
+                Ok(Ok(()))
             }
             Err(Failed::Refused(refusal)) => {
                 self.take_back(&savepoint);
@@ -186,16 +212,18 @@ impl Session {
     /// As [`Self::verbatim`], where nobody asks what comes of it.
     pub(crate) fn execute(&mut self, sql: &str) -> Result<(), Failed> {
         self.flush()?;
-        self.client.batch_execute(sql).map_err(|cause| Failed::of(&cause))
+        self.send(|client| client.batch_execute(sql))
     }
 
     /// Sends the rows that stand in a file after a `copy ... from stdin`, as psql does.
     pub(crate) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), Failed> {
         self.flush()?;
-        let mut writer = self.client.copy_in(statement).map_err(|cause| Failed::of(&cause))?;
-        // A write that fails is told of by the end.
-        let _ = writer.write_all(rows.as_bytes());
-        writer.finish().map(drop).map_err(|cause| Failed::of(&cause))
+        self.send(|client| {
+            let mut writer = client.copy_in(statement)?;
+            // A write that fails is told of by the end.
+            let _ = writer.write_all(rows.as_bytes());
+            writer.finish().map(drop)
+        })
     }
 
     /// Says one statement that cannot fail, ahead of the next one.
@@ -230,7 +258,7 @@ impl Session {
     pub(in crate::session) fn flush(&mut self) -> Result<(), Failed> {
         match mem::take(&mut self.ahead).join("; ") {
             nothing if nothing.is_empty() => Ok(()),
-            some => self.client.batch_execute(&some).map_err(|cause| Failed::of(&cause)),
+            some => self.send(|client| client.batch_execute(&some)),
         }
     }
 }

@@ -41,6 +41,35 @@ pub(crate) fn read_outcomes(messages: Vec<SimpleQueryMessage>) -> Vec<Outcome> {
     outcomes
 }
 
+/// Reads rows that are the text of one record each, as the server writes it: `(a,"b c",)`, where what is
+/// empty without quotes is NULL.
+pub(crate) fn read_records(rows: Vec<TextRow>) -> Vec<TextRow> {
+    rows.into_iter().flatten().flatten().map(|text| read_record(&text)).collect()
+}
+
+fn read_record(text: &str) -> TextRow {
+    let inside = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text);
+    let mut fields = Vec::new();
+    let (mut field, mut is_quoted, mut was_quoted) = (String::new(), false, false);
+    let mut letters = inside.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => field.extend(letters.next()),
+            // Twice is one, inside.
+            '"' if is_quoted && letters.peek() == Some(&'"') => field.extend(letters.next()),
+            '"' => (is_quoted, was_quoted) = (!is_quoted, true),
+            ',' if !is_quoted => {
+                let value = std::mem::take(&mut field);
+                fields.push((was_quoted || !value.is_empty()).then_some(value));
+                was_quoted = false;
+            }
+            _ => field.push(letter),
+        }
+    }
+    fields.push((was_quoted || !field.is_empty()).then_some(field));
+    fields
+}
+
 /// A query that gives each row of another one, of which a condition over `q` holds, as JSON.
 pub(crate) fn as_json(query: &str, condition: &str) -> String {
     let query = query.trim_end();
@@ -59,4 +88,32 @@ pub(crate) fn read_json<T: DeserializeOwned>(rows: Vec<TextRow>) -> Result<Vec<T
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_taken_apart() {
+        let read = |text: &str| {
+            read_record(text)
+                .into_iter()
+                .map(|field| field.unwrap_or("null".into()))
+                .collect::<Vec<_>>()
+        };
+        for (text, fields) in [
+            ("(a)", &["a"][..]),
+            ("()", &["null"]),
+            ("(\"\")", &[""]),
+            ("(a,,\"\",b)", &["a", "null", "", "b"]),
+            (
+                r#"("a,b","(c)","say ""x""","back\\slash")"#,
+                &["a,b", "(c)", "say \"x\"", "back\\slash"],
+            ),
+            ("(\"two\nlines\", x )", &["two\nlines", " x "]),
+        ] {
+            assert_eq!(read(text), fields, "{text}");
+        }
+    }
 }

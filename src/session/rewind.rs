@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::session::failed::{Failed, failing};
+use crate::session::failed::Failed;
 use crate::session::impersonation::{Impersonation, RESET_ROLE, RESETS};
-use crate::session::open::Session;
-use crate::session::outcome::{Outcome, TextRow};
+use crate::session::open::{Session, ask_as_auditor, run_as_owner};
+use crate::session::outcome::{Outcome, TextRow, read_records};
 use crate::session::savepoint::Savepoint;
-use crate::session::stay::{WHOSE, refuse_taken};
 
 /// A session as somebody, wound back to the same state before each attempt.
 pub(crate) struct Rewind<'s> {
     session: &'s mut Session,
     who: &'s Impersonation,
-    /// Whose the session is in the meantime.
-    owner: String,
     start: Savepoint,
 }
 
@@ -35,10 +32,9 @@ impl Session {
         limit: Option<Duration>,
         work: impl FnOnce(Rewind<'_>) -> Result<T>,
     ) -> Result<T> {
-        let owner = self.owner_as(who).map_err(failing("see whose the session is"))?;
-        self.become_actor(who, limit, |session| {
+        self.as_actor(who, limit, |session| {
             let start = session.set_savepoint();
-            let outcome = work(Rewind { session: &mut *session, who, owner, start });
+            let outcome = work(Rewind { session: &mut *session, who, start });
             // The one around it takes it along.
             session.depth -= 1;
             outcome
@@ -74,7 +70,8 @@ impl Rewind<'_> {
         look: Option<&str>,
     ) -> Result<Option<Attempted>, Failed> {
         let again = self.who.statements().join("; ");
-        let prepare = format!("{}; {RESET_ROLE}; {ours}; {again}", self.start.go_back());
+        let prepare =
+            format!("{}; {RESET_ROLE}; {}; {again}", self.start.go_back(), run_as_owner(ours));
         match self.session.run(&prepare) {
             Ok(_) => self.send(statements, look).map(Some),
             Err(Failed::Refused(_)) => Ok(None),
@@ -84,7 +81,8 @@ impl Rewind<'_> {
 
     /// Asks as the auditor what the last attempt left behind.
     pub(crate) fn witness(&mut self, query: &str) -> Result<Vec<TextRow>, Failed> {
-        self.session.rows(&format!("{RESET_ROLE}; {query}"))
+        let query = ask_as_auditor(query);
+        self.session.rows(&format!("{RESET_ROLE}; {query}")).map(read_records)
     }
 
     /// As [`Self::witness`], in the name of whom the statement `claims` says; of nobody if it is empty.
@@ -94,20 +92,21 @@ impl Rewind<'_> {
         query: &str,
     ) -> Result<Vec<TextRow>, Failed> {
         let no_claims = self.who.no_claims().unwrap_or_default();
-        let statements = [RESET_ROLE, &no_claims, claims, query];
+        let query = ask_as_auditor(query);
+        let statements = [RESET_ROLE, &no_claims, claims, &query];
         let said: Vec<&str> = statements.into_iter().filter(|one| !one.is_empty()).collect();
         let mut outcomes = self.session.run(&said.join("; "))?;
-        Ok(outcomes.pop().unwrap_or_default().rows)
+        Ok(read_records(outcomes.pop().unwrap_or_default().rows))
     }
 
     fn send(&mut self, statements: &str, look: Option<&str>) -> Result<Attempted, Failed> {
-        let ours = look.map_or(String::new(), |look| format!("; {RESET_ROLE}; {look}"));
-        let mut outcomes = self.session.run(&format!("{statements}\n; {WHOSE}{ours}"))?;
-        let seen = look.and_then(|_| outcomes.pop()).map(|outcome| outcome.rows);
+        let ours = look
+            .map_or(String::new(), |look| format!("\n; {RESET_ROLE}; {}", ask_as_auditor(look)));
+        let mut outcomes = self.session.run(&format!("{statements}{ours}"))?;
+        let seen = look.and_then(|_| outcomes.pop()).map(|outcome| read_records(outcome.rows));
         if look.is_some() {
             outcomes.truncate(outcomes.len().saturating_sub(RESETS));
         }
-        refuse_taken(&self.owner, outcomes.pop())?;
         Ok(Attempted { outcomes, seen })
     }
 }

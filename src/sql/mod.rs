@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod constants;
+pub(crate) mod copied;
 mod convert;
 pub(crate) mod expr;
 pub(crate) mod quote;

@@ -73,7 +73,7 @@ fn kill_local(signal: Signal, target: Target) {
     let mut command = sleeping_command("local");
     command.program.env("TMPDIR", temporary.path());
     let run = command.start();
-    run.wait_for("it sleeps on a server of its own", || sleeps_in(temporary.path(), &run.mark));
+    run.wait_for("it sleeps on a server of its own", || sleeps_in(temporary.path(), &run));
     run.kill(signal, target);
     wait_for("nothing is left", || none(&entries(temporary.path())));
 }
@@ -86,7 +86,7 @@ fn kill_with_stopped_server(signal: Signal, target: Target) {
     let run = command.start();
     let mut folder = PathBuf::new();
     run.wait_for("it sleeps on a server of its own", || {
-        folder = sleeps_in(temporary.path(), &run.mark)?;
+        folder = sleeps_in(temporary.path(), &run)?;
         Ok(())
     });
     let processes = processes_in(&folder);
@@ -138,7 +138,7 @@ fn kill_as_suite(signal: Signal, target: Target) {
     parents.push(env::temp_dir());
     let mut folder = None;
     run.wait_for("it sleeps on a server of its own", || {
-        folder = parents.iter().find_map(|parent| sleeps_in(parent, &run.mark).ok());
+        folder = parents.iter().find_map(|parent| sleeps_in(parent, &run).ok());
         folder.clone().ok_or_else(|| "no server has its query".into())
     });
     run.kill(signal, target);
@@ -442,13 +442,39 @@ fn processes() -> Vec<Process> {
     list.lines().filter_map(read).collect()
 }
 
-/// The folder below `parent` whose server runs the marked query.
-fn sleeps_in(parent: &Path, mark: &str) -> Result<PathBuf, String> {
+/// The folder below `parent` in which a server of the run runs its query.
+fn sleeps_in(parent: &Path, run: &Run) -> Result<PathBuf, String> {
     let is_it = |folder: &PathBuf| {
-        runs_query(&format!("host={} user=leakproof dbname=template1", folder.display()), mark)
+        let server = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
+        let server = server.lines().next().and_then(|id| id.parse().ok());
+        server.is_some_and(|server| is_below(server, run.id()) && let_in(folder, server))
+            && runs_query(
+                &format!("host={} user=leakproof dbname=template1", folder.display()),
+                &run.mark,
+            )
     };
     let found = entries(parent).into_iter().filter(|name| name.starts_with("leakproof-"));
     found.map(|name| parent.join(name)).find(is_it).ok_or_else(|| "no server runs it".into())
+}
+
+/// Whether a process descends from another one.
+fn is_below(process: i32, ancestor: i32) -> bool {
+    let all = processes();
+    let parent_of = |id: i32| all.iter().find(|one| one.id == id).map(|one| one.parent);
+    std::iter::successors(Some(process), |id| parent_of(*id)).any(|id| id == ancestor)
+}
+
+/// Has a server let us in without the password that only the run knows.
+fn let_in(folder: &Path, server: i32) -> bool {
+    const RULE: &str = "local template1 leakproof trust\n";
+    let path = folder.join("data/pg_hba.conf");
+    let rules = fs::read_to_string(&path).unwrap_or_default();
+    // What the run has not written yet it is about to write.
+    if rules.starts_with(RULE) || !rules.starts_with("local all all scram") {
+        return rules.starts_with(RULE);
+    }
+    fs::write(&path, format!("{RULE}{rules}")).is_ok()
+        && kill(Pid::from_raw(server), SIGHUP).is_ok()
 }
 
 /// Whether the server in a container runs the marked query.

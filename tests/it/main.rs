@@ -2,12 +2,14 @@
 //! `LEAKPROOF_SERVER` and `LEAKPROOF_DATABASE_URL` say; a kind asked for that is missing fails.
 
 mod asking;
+mod attacks;
 mod audience;
 mod candidates;
 mod character_chats;
 mod controls;
 mod containers;
 mod conversations;
+mod hanging;
 mod hostile;
 mod inference;
 mod kills;

@@ -41,12 +41,17 @@ fn run_refinery(
     let files = load_sql_migrations(folder).expect("readable files");
     let mut runner = Runner::new(&files);
     runner.set_migration_table_name(kind.table());
-    let report = runner.run(&mut scratch.connect().expect("a connection"))?;
+    // Ours is nobody's to write but a superuser's.
+    let mut client = match kind {
+        HistoryKind::Ours => scratch.connect().expect("a connection"),
+        _ => scratch.connect_as_owner().expect("a connection"),
+    };
+    let report = runner.run(&mut client)?;
     Ok(report.applied_migrations().iter().map(refinery_core::Migration::version).collect())
 }
 
 fn history(scratch: &Scratch<'_>) -> History {
-    History::of(scratch.connect().expect("a connection")).expect("a history")
+    History::of(scratch.connect_as_owner().expect("a connection")).expect("a history")
 }
 
 /// What our plan would apply, by version; the first reason where it refuses.
@@ -74,7 +79,7 @@ fn applied(
 }
 
 fn connect(scratch: &Scratch<'_>) -> Client {
-    scratch.connect().expect("a connection")
+    scratch.connect_as_owner().expect("a connection")
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn versions_of_four_bytes() {
     let copy = project();
     let read = Project::read(copy.path()).expect("a project");
     let scratch = empty_scratch(&read);
-    let mut client = scratch.connect().expect("a connection");
+    let mut client = scratch.connect_as_owner().expect("a connection");
     client
         .batch_execute(
             "create table public.refinery_schema_history (
@@ -174,7 +179,7 @@ fn supabases_history_is_planned_by_and_kept() {
     let copy = supabase_project();
     let read = Project::read(copy.path()).expect("a project");
     let scratch = empty_scratch(&read);
-    let mut client = scratch.connect().expect("a connection");
+    let mut client = scratch.connect_as_owner().expect("a connection");
     client.batch_execute(SUPABASE_HISTORY).expect("a history");
     assert_eq!(history(&scratch).kind, HistoryKind::Supabase);
     assert_eq!(history(&scratch).entries[0].content, Content::Unknown);
@@ -200,7 +205,7 @@ fn a_history_that_cannot_be_read_is_one_clear_error() {
     let copy = supabase_project();
     let read = Project::read(copy.path()).expect("a project");
     let scratch = empty_scratch(&read);
-    let mut client = scratch.connect().expect("a connection");
+    let mut client = scratch.connect_as_owner().expect("a connection");
     client.batch_execute(SUPABASE_HISTORY).expect("a history");
     let odd = "insert into supabase_migrations.schema_migrations (version) values ('99999999999999999999')";
     client.batch_execute(odd).expect("a row");
@@ -221,14 +226,11 @@ fn nothing_is_elevated_on_a_real_target() {
     let owner = Platform::of(&read).owner();
     for is_real in [true, false] {
         let scratch: Scratch<'_> = empty_scratch(&read);
-        let mut client = scratch.connect().expect("a connection");
+        let client = connect(&scratch);
         let target = match is_real {
             true => Target::Real,
             false => Target::Throwaway(Throwaway::new(owner.clone())),
         };
-        if is_real {
-            client.batch_execute("set session authorization postgres").expect("the role");
-        }
         let outcome = applied(client, &scratch, &read, &target);
         match outcome {
             Ok(versions) => assert!(!is_real && versions == [20240101000000]),

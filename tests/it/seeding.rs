@@ -367,7 +367,7 @@ fn rows_that_somebody_wrote_are_taken() {
         .collect();
     let plain = "insert into public.tenants values (gen_random_uuid(), 'of the data');\n";
     // What it sets is not there for those who try.
-    let sets = "set search_path = pg_catalog; set timezone = 'Asia/Tokyo'; set role anon;";
+    let sets = "set search_path = pg_catalog; set timezone = 'Asia/Tokyo';";
     copy.write("seed.sql", &format!("{plain}{}\n{sets}\n", filled.join("\n")));
     let outcome = in_world(&copy, |isolation| {
         assert_eq!(isolation.seeding_notes(), [""; 0]);

@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "matrix",
     "catalog",
     "tenancy",
+    "platform::call",
     "platform::owner",
     "platform::schemas",
     "finding",

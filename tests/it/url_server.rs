@@ -74,7 +74,8 @@ impl UrlServer {
             where rolname not like 'pg\\_%' and rolname not in ('leakproof', 'tester', 'clerk')
             union all
             select 'session ' || coalesce(query, '') from pg_stat_activity
-            where usename = 'tester' and pid <> pg_backend_pid()
+            where (usename = 'tester' or usename like 'leakproof\\_%')
+            and pid <> pg_backend_pid()
             union all
             select 'lock ' || objid from pg_locks where locktype = 'advisory'
             order by 1";

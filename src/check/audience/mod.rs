@@ -328,7 +328,7 @@ fn keyed(session: &mut Session, name: &str) -> Result<Option<Keyed>> {
          where i.indrelid = pg_catalog.to_regclass({}) and i.indisprimary and i.indnatts = 1",
         literal(&sql_name)
     );
-    let key = session.rows(&key).map_err(failing(ATTEMPT))?.into_iter().flatten().flatten().next();
+    let key = asked(session, &key)?.into_iter().flatten().flatten().next();
     Ok(key.map(|key| Keyed { sql_name, key }))
 }
 

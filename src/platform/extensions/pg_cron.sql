@@ -116,6 +116,6 @@ begin
 end
 $$;
 
-grant usage on schema cron to postgres with grant option;
-grant all on all sequences in schema cron to postgres;
-grant all on cron.job, cron.job_run_details to postgres with grant option;
+grant usage on schema cron to @owner@ with grant option;
+grant all on all sequences in schema cron to @owner@;
+grant all on cron.job, cron.job_run_details to @owner@ with grant option;

@@ -84,4 +84,4 @@ as $$
 $$;
 
 grant usage on schema net to public;
-grant select on net.http_request_queue, net._http_response to postgres with grant option;
+grant select on net.http_request_queue, net._http_response to @owner@ with grant option;

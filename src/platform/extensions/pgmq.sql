@@ -215,5 +215,5 @@ begin
 end
 $$;
 
-grant all on schema @extschema@ to postgres with grant option;
-grant all on @extschema@.meta to postgres with grant option;
+grant all on schema @extschema@ to @owner@ with grant option;
+grant all on @extschema@.meta to @owner@ with grant option;

@@ -103,5 +103,5 @@ as $$
     select ciphertext
 $$;
 
-grant usage on schema @extschema@ to postgres;
-grant all on @extschema@.key, @extschema@.valid_key to postgres;
+grant usage on schema @extschema@ to @owner@;
+grant all on @extschema@.key, @extschema@.valid_key to @owner@;

@@ -57,13 +57,13 @@ $$;
 
 revoke all on function @extschema@.create_secret(text, text, text, uuid) from public;
 revoke all on function @extschema@.update_secret(uuid, text, text, text, uuid) from public;
-grant usage on schema @extschema@ to postgres with grant option;
+grant usage on schema @extschema@ to @owner@ with grant option;
 grant select, delete on @extschema@.secrets, @extschema@.decrypted_secrets
-    to postgres with grant option;
+    to @owner@ with grant option;
 grant execute on function @extschema@.create_secret(text, text, text, uuid)
-    to postgres with grant option;
+    to @owner@ with grant option;
 grant execute on function @extschema@.update_secret(uuid, text, text, text, uuid)
-    to postgres with grant option;
+    to @owner@ with grant option;
 
 do $$
 begin

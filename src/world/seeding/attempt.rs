@@ -38,13 +38,13 @@ const FUNCTIONS: &str = include_str!("attempt.sql");
 /// transaction: a row that breaks what waits would be noticed at another one.
 pub(crate) fn prepare(session: &mut Session) -> Result<()> {
     let sql = format!("{FUNCTIONS}; set constraints all immediate");
-    session.as_owner(&sql).map(drop).map_err(failing("prepare the server for seeding"))
+    session.as_owner(&sql).map_err(failing("prepare the server for seeding"))
 }
 
 /// Takes them away again.
 pub(crate) fn clear(session: &mut Session) -> Result<()> {
     let sql = "drop function pg_temp.leakproof_try; drop function pg_temp.leakproof_castable";
-    session.as_owner(sql).map(drop).map_err(failing(SEED))
+    session.as_owner(sql).map_err(failing(SEED))
 }
 
 /// Tries all of them, each whatever became of the others.
@@ -67,7 +67,7 @@ fn run(session: &mut Session, attempts: &[Attempt], is_one_enough: bool) -> Resu
         .collect();
     let list = literal(&json!(list).to_string());
     let sql = format!("select pg_temp.leakproof_try({list}, {is_one_enough})");
-    let rows = session.as_owner(&sql).map_err(failing(SEED))?;
+    let rows = session.rows_as_owner(&sql).map_err(failing(SEED))?;
     let outcomes = rows.into_iter().flatten().flatten();
     outcomes
         .map(|text| {
@@ -97,7 +97,7 @@ pub(crate) fn castable(
         })
         .collect();
     let sql = calls.join(" union all ");
-    let rows = session.as_owner(&sql).map_err(failing(SEED))?;
+    let rows = session.rows_as_owner(&sql).map_err(failing(SEED))?;
     let places = |text: String| {
         let inside = text.trim_matches(['{', '}']).to_owned();
         inside.split(',').filter_map(|place| place.parse::<usize>().ok()).map(|p| p - 1).collect()

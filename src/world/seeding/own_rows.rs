@@ -3,11 +3,13 @@
 
 use crate::catalog::relation::Relation;
 use crate::error::{Error, Result};
+use crate::migrate::elevation::elevation_of;
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
-use crate::project::guard::refuse_unguardable;
+use crate::project::guard::{COPY_HELP, refuse_unguardable};
 use crate::session::failed::failing;
 use crate::session::open::Session;
+use crate::sql::copied::as_insert;
 use crate::sql::quote::literal;
 use crate::sql::statement;
 use crate::world::rows::PLACE;
@@ -33,9 +35,8 @@ impl World {
         for file in files {
             put_in(session, file)?;
         }
-        session.stay().map_err(failing(SEED))?;
         // What the files have set is not to be what the people find.
-        let put_back = "reset session authorization; reset role; reset all";
+        let put_back = "reset role; reset all";
         session.run(put_back).map_err(failing(SEED))?;
         session.steady();
         for relation in tables {
@@ -96,10 +97,17 @@ fn put_in(session: &mut Session, file: &SqlFile) -> Result<()> {
                 .cause("among the rows of the world it would change what the files have made")
                 .help(format!("use {} only", ADDS_ROWS.join(", "))));
         }
-        let done = match statement.data {
-            Some(rows) => session.copy_in(statement.text, rows),
-            None => session.execute(statement.text),
+        // The session may not copy into a table itself.
+        let instead = match statement.data {
+            Some(rows) => as_insert(statement.text, rows).ok_or_else(|| {
+                Error::new(format!("`{}` cannot be run: line {line}", file.path().display()))
+                    .cause("only the plain form of `copy from stdin` can be read here")
+                    .help(COPY_HELP)
+            })?,
+            None => elevation_of(statement.text)
+                .map_or_else(|| statement.text.to_owned(), |elevation| elevation.call),
         };
+        let done = session.as_owner(&instead);
         done.map_err(|failed| {
             let fact = format!("`{}` failed at line {line}", file.path().display());
             failed.error(fact).help(

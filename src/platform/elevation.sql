@@ -1,0 +1,329 @@
+-- What a project's owner may do on a hosted server although they are no superuser there: one
+-- function a kind. Each takes names, never SQL, and is called in the file's own transaction in
+-- place of a statement.
+--
+-- They run as @admin@, a superuser. Event triggers of the project would fire in them as that one,
+-- so none does: `session_replication_role` is `replica`, and no function here lets an event
+-- trigger fire then. A project may call them itself: they do nothing beyond this list.
+
+-- The extensions that may be made as the server has them. What reaches out of the database, runs
+-- programs or brings an untrusted language is not among them; some of those have a stub.
+create table leakproof.extensions (name text primary key);
+insert into leakproof.extensions values
+    ('amcheck'), ('autoinc'), ('bloom'), ('btree_gin'), ('btree_gist'), ('citext'), ('cube'),
+    ('dict_int'), ('dict_xsyn'), ('earthdistance'), ('fuzzystrmatch'), ('hstore'), ('hypopg'),
+    ('index_advisor'), ('insert_username'), ('intagg'), ('intarray'), ('isn'), ('lo'), ('ltree'),
+    ('moddatetime'), ('pg_buffercache'), ('pg_freespacemap'), ('pg_graphql'), ('pg_hashids'),
+    ('pg_ivm'), ('pg_jsonschema'), ('pg_partman'), ('pg_prewarm'), ('pg_stat_monitor'),
+    ('pg_stat_statements'), ('pg_trgm'), ('pg_uuidv7'), ('pg_visibility'), ('pg_walinspect'),
+    ('pgaudit'), ('pgcrypto'), ('pgjwt'), ('pgmq'), ('pgroonga'), ('pgrouting'), ('pgrowlocks'),
+    ('pgsodium'), ('pgstattuple'), ('pgtap'), ('plpgsql'), ('plpgsql_check'), ('plv8'), ('postgis'),
+    ('postgis_topology'), ('refint'), ('rum'), ('seg'), ('semver'), ('sslinfo'), ('supabase_vault'),
+    ('tablefunc'), ('tcn'), ('timescaledb'), ('tsm_system_rows'), ('tsm_system_time'), ('unaccent'),
+    ('uuid-ossp'), ('vector'), ('xml2');
+
+-- What the server lacks, or has and may not be made: its objects as SQL.
+create table leakproof.stubs (
+    name text primary key,
+    version text not null,
+    place text,
+    required text,
+    definition text not null
+);
+
+create function leakproof.create_extension(
+    name text, place text, version text, is_cascading boolean, usual_place text
+) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    if exists (
+        select from pg_catalog.pg_available_extensions a where a.name = create_extension.name
+    ) and not exists (
+        select from leakproof.extensions e where e.name = create_extension.name
+    ) then
+        raise insufficient_privilege using
+            message = pg_catalog.format('permission denied to create extension "%s"', name);
+    end if;
+    if 'leakproof' in (place, usual_place) then
+        raise insufficient_privilege using message = 'permission denied for schema leakproof';
+    end if;
+    perform pg_catalog.set_config(
+        'search_path', coalesce(pg_catalog.quote_ident(usual_place), ''), true);
+    execute pg_catalog.format('create extension %I', name)
+        || coalesce(' schema ' || pg_catalog.quote_ident(place), '')
+        || coalesce(' version ' || pg_catalog.quote_ident(version), '')
+        || case when is_cascading then ' cascade' else '' end;
+end
+$body$;
+
+create function leakproof.drop_extension(names text[], is_lenient boolean, is_cascading boolean)
+returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    execute pg_catalog.format('drop extension %s%s%s',
+        case when is_lenient then 'if exists ' else '' end,
+        (
+            select pg_catalog.string_agg(pg_catalog.quote_ident(n), ', ')
+            from pg_catalog.unnest(names) n
+        ),
+        case when is_cascading then ' cascade' else '' end);
+end
+$body$;
+
+create function leakproof.update_extension(name text, version text) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    execute pg_catalog.format('alter extension %I update', name)
+        || coalesce(' to ' || pg_catalog.quote_ident(version), '');
+end
+$body$;
+
+create function leakproof.move_extension(name text, place text) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    if place = 'leakproof' then
+        raise insufficient_privilege using message = 'permission denied for schema leakproof';
+    end if;
+    execute pg_catalog.format('alter extension %I set schema %I', name, place);
+end
+$body$;
+
+create function leakproof.create_event_trigger(
+    name text, event text, tags text[], routine regprocedure
+) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    -- Not `login`: it would fire where a superuser comes.
+    if event not in ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite') then
+        raise insufficient_privilege using
+            message = pg_catalog.format(
+                'permission denied to create an event trigger on %s', event);
+    end if;
+    execute pg_catalog.format('create event trigger %I on %I', name, event)
+        || coalesce(' when tag in (' || (
+            select pg_catalog.string_agg(pg_catalog.quote_literal(t), ', ')
+            from pg_catalog.unnest(tags) t
+        ) || ')', '')
+        || pg_catalog.format(' execute function %s()', routine::oid::regproc);
+end
+$body$;
+
+create function leakproof.switch_event_trigger(name text, is_on boolean) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    -- Never `enable always`, see above.
+    execute pg_catalog.format('alter event trigger %I %s', name,
+        case when is_on then 'enable' else 'disable' end);
+end
+$body$;
+
+create function leakproof.drop_event_trigger(name text, is_lenient boolean, is_cascading boolean)
+returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    execute pg_catalog.format('drop event trigger %s%I%s',
+        case when is_lenient then 'if exists ' else '' end, name,
+        case when is_cascading then ' cascade' else '' end);
+end
+$body$;
+
+-- Of all tables, or of those of some schemas: what else is published its owner may publish.
+create function leakproof.create_publication(name text, schemas text[], published text)
+returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    execute pg_catalog.format('create publication %I for ', name)
+        || coalesce('tables in schema ' || (
+            select pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ')
+            from pg_catalog.unnest(schemas) s
+        ), 'all tables')
+        || coalesce(' with (publish = ' || pg_catalog.quote_literal(published) || ')', '');
+end
+$body$;
+
+create function leakproof.drop_publication(name text, is_lenient boolean) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    execute pg_catalog.format('drop publication %s%I',
+        case when is_lenient then 'if exists ' else '' end, name);
+end
+$body$;
+
+-- Its functions are an extension's or a stub's: the server calls a validator at once, and as us.
+create function leakproof.create_foreign_data_wrapper(
+    name text, handler regproc, validator regproc
+) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    if exists (
+        select
+        from pg_catalog.pg_proc p
+        join pg_catalog.pg_roles r on r.oid = p.proowner
+        where p.oid in (handler, validator) and not r.rolsuper
+    ) then
+        raise insufficient_privilege using
+            message = pg_catalog.format(
+                'permission denied to create foreign-data wrapper "%s"', name);
+    end if;
+    execute pg_catalog.format('create foreign data wrapper %I', name)
+        || coalesce(' handler ' || handler::text, '')
+        || coalesce(' validator ' || validator::text, '');
+    execute pg_catalog.format('grant usage on foreign data wrapper %I to @owner@', name);
+end
+$body$;
+
+create function leakproof.drop_foreign_data_wrapper(
+    name text, is_lenient boolean, is_cascading boolean
+) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    execute pg_catalog.format('drop foreign data wrapper %s%I%s',
+        case when is_lenient then 'if exists ' else '' end, name,
+        case when is_cascading then ' cascade' else '' end);
+end
+$body$;
+
+create function leakproof.comment_on(kind text, name text, said text) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    if kind <> all (array['extension', 'event trigger', 'publication', 'foreign data wrapper']) then
+        raise insufficient_privilege using
+            message = pg_catalog.format('permission denied to comment on %s', kind);
+    end if;
+    execute pg_catalog.format('comment on %s %I is %L', kind, name, said);
+end
+$body$;
+
+-- What everybody may set for themselves may be set for a role that is no superuser: in this
+-- database.
+create function leakproof.set_for_role(role regrole, name text, settings text[]) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    if (select r.rolsuper from pg_catalog.pg_roles r where r.oid = role)
+    or name = 'local_preload_libraries'
+    or name not like '%.%' and not exists (
+        select
+        from pg_catalog.pg_settings s
+        where s.name = pg_catalog.lower(set_for_role.name) and s.context = 'user'
+    ) then
+        raise insufficient_privilege using
+            message = pg_catalog.format(
+                'permission denied to set parameter "%s" for %s', name, role);
+    end if;
+    execute pg_catalog.format('alter role %s in database %I ', role, pg_catalog.current_database())
+        || case
+            when name is null then 'reset all'
+            when settings is null then pg_catalog.format('reset %I', name)
+            else pg_catalog.format('set %I to ', name) || (
+                select pg_catalog.string_agg(pg_catalog.quote_literal(v), ', ')
+                from pg_catalog.unnest(settings) v
+            )
+        end;
+end
+$body$;
+
+-- Roles, for an owner who may make none: beside a URL, where they are the whole server's. Nobody
+-- logs in as one of them. Who asks for one may administer it, and give it what they may give to
+-- anybody.
+create function leakproof.create_role(name text, inherits boolean, groups text[]) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+declare
+    member_of text;
+begin
+    if pg_catalog.starts_with(name, 'leakproof') then
+        raise insufficient_privilege using message = 'permission denied to create role';
+    end if;
+    -- One that migrations have made for another scratch database is as good as ours.
+    if coalesce(pg_catalog.shobj_description(
+        pg_catalog.to_regrole(pg_catalog.quote_ident(name)), 'pg_authid'
+    ), '') <> @mark@ || @migrations@ then
+        execute pg_catalog.format('create role %I nologin %s', name,
+            case when inherits then 'inherit' else 'noinherit' end);
+        execute pg_catalog.format('comment on role %I is %L', name, @mark@ || @migrations@);
+    end if;
+    execute pg_catalog.format('grant %I to @owner@ with admin option', name);
+    foreach member_of in array groups loop
+        if not pg_catalog.pg_has_role('@owner@', member_of, 'usage with admin option') then
+            raise insufficient_privilege using
+                message = pg_catalog.format('permission denied to grant role "%s"', member_of);
+        end if;
+        execute pg_catalog.format('grant %I to %I', member_of, name);
+    end loop;
+end
+$body$;
+
+-- Only what a migration has made is a migration's.
+create function leakproof.alter_role(name text, inherits boolean) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    if pg_catalog.shobj_description(pg_catalog.quote_ident(name)::regrole, 'pg_authid')
+        is distinct from @mark@ || @migrations@ then
+        raise insufficient_privilege using
+            message = pg_catalog.format('permission denied to alter role "%s"', name);
+    end if;
+    if inherits is not null then
+        execute pg_catalog.format('alter role %I %s', name,
+            case when inherits then 'inherit' else 'noinherit' end);
+    end if;
+end
+$body$;
+
+create function leakproof.drop_role(name text, is_lenient boolean) returns void
+language plpgsql security definer
+set search_path = ''
+set session_replication_role = replica
+as $body$
+begin
+    if is_lenient and pg_catalog.to_regrole(pg_catalog.quote_ident(name)) is null then
+        return;
+    end if;
+    perform leakproof.alter_role(name, null);
+    execute pg_catalog.format('drop role %I', name);
+end
+$body$;
+

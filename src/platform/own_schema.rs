@@ -1,0 +1,141 @@
+//! The schema that holds what is ours: one that no API exposes, and in which nothing of the project's
+//! can be, since it belongs to a superuser.
+
+use crate::platform::extensions;
+use crate::server::runs::ROLE_MARK;
+use crate::sql::quote::{identifier, literal};
+use crate::sql::statement;
+
+/// Its name.
+pub(crate) const SCHEMA: &str = "leakproof";
+
+/// What the comment on a role of a migration says beside the mark.
+const OF_MIGRATIONS: &str = "; a migration's";
+
+/// Who may do with every row what its owner may, and is no superuser.
+const STEWARD: &str = "leakproof_steward";
+
+const HELP: &str = "leakproof keeps its history of migrations in the schema `leakproof`; give the \
+                    project's schema another name";
+
+/// Who is who in a scratch database.
+pub(crate) struct Roles<'a> {
+    /// Who runs the files.
+    pub owner: &'a str,
+    /// Who connects in production.
+    pub login: &'a str,
+    /// The superuser whom extensions belong to; none for whoever is connected.
+    pub admin: Option<&'a str>,
+}
+
+/// The statements that make it, with the table of the history that `history` makes. As a superuser, when
+/// the roles are there and nothing of the project is.
+pub(crate) fn sql(roles: &Roles<'_>, history: &str) -> String {
+    let admin = roles.admin.map_or("current_user".to_owned(), identifier);
+    let [owner, login] = [roles.owner, roles.login].map(identifier);
+    let parts = [
+        create_role(STEWARD, "nologin bypassrls"),
+        include_str!("own_schema.sql").to_owned(),
+        include_str!("elevation.sql").to_owned(),
+        extensions::stubs_sql(),
+        shared_sql(),
+        include_str!("close.sql").to_owned(),
+    ];
+    let [mark, migrations] = [ROLE_MARK, OF_MIGRATIONS].map(literal);
+    let values = [
+        ("@history@", history),
+        ("@owner@", &owner),
+        ("@login@", &login),
+        ("@mark@", &mark),
+        ("@migrations@", &migrations),
+    ];
+    let parts = parts.map(|part| {
+        let known = values.iter().fold(part, |sql, (place, value)| sql.replace(place, value));
+        known.replace("@admin@", &admin)
+    });
+    parts.concat()
+}
+
+/// The query for what belongs to the whole server and a file in the database `here` could change: what it
+/// is, and a digest. As a superuser, in any database.
+pub(crate) fn shared_query(here: &str) -> String {
+    shared_query_of(&literal(here))
+}
+
+fn shared_query_of(here: &str) -> String {
+    let values = [
+        ("@here@", here.to_owned()),
+        ("@mark@", literal(ROLE_MARK)),
+        ("@migrations@", literal(OF_MIGRATIONS)),
+    ];
+    let query = include_str!("shared.sql").to_owned();
+    values.iter().fold(query, |sql, (place, value)| sql.replace(place, value))
+}
+
+/// The function by which a file's own session looks at it.
+fn shared_sql() -> String {
+    let query = shared_query_of("pg_catalog.current_database()");
+    format!(
+        "create function leakproof.shared() returns table (what text, digest text)
+         language sql volatile security definer set search_path = '' as $shared$
+         {query}
+         $shared$;
+         revoke execute on function leakproof.shared() from public;
+         grant execute on function leakproof.shared() to @owner@;\n"
+    )
+}
+
+/// The statement that makes a role of ours, where it is missing.
+pub(crate) fn create_role(name: &str, options: &str) -> String {
+    let role = identifier(name);
+    let create = literal(&format!("create role {role} {options}"));
+    let mark = literal(&format!("comment on role {role} is {}", literal(ROLE_MARK)));
+    format!(
+        "do $leakproof$ begin
+            if not exists (select from pg_catalog.pg_roles where rolname = {}) then
+                execute {create}; execute {mark};
+            end if;
+        exception
+            -- Another run on this server was faster; its role is as good as ours.
+            when duplicate_object or unique_violation then null;
+        end $leakproof$;\n",
+        literal(name)
+    )
+}
+
+/// The comment on a role of a migration.
+pub(crate) fn mark_of_migrations() -> String {
+    format!("{ROLE_MARK}{OF_MIGRATIONS}")
+}
+
+/// The way out where a statement fails that names the schema.
+pub(crate) fn help_for(statement: &str) -> Option<&'static str> {
+    let words: Vec<String> = statement::words(statement).collect();
+    let names_it = words.iter().enumerate().any(|(at, word)| {
+        let is_before = |other: &str| at > 0 && words[at - 1] == other;
+        word == SCHEMA
+            && (is_before("schema")
+                || is_before("exists")
+                || words.get(at + 1).is_some_and(|next| next == "."))
+    });
+    names_it.then_some(HELP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::help_for;
+
+    #[test]
+    fn statements_that_name_the_schema() {
+        for (sql, names_it) in [
+            ("create schema leakproof", true),
+            ("create schema if not exists leakproof", true),
+            ("create table leakproof.items (id int)", true),
+            ("grant usage on schema leakproof to anon", true),
+            ("create function f() returns int leakproof language sql as 'select 1'", false),
+            ("select 'leakproof.items'", false),
+        ] {
+            assert_eq!(help_for(sql).is_some(), names_it, "{sql}");
+        }
+    }
+}
