@@ -103,7 +103,10 @@ pub(crate) fn help_for_unknown() -> String {
 }
 
 /// The statements that write all stubs down in a scratch database, and make what creates one there.
-pub(crate) fn stubs_sql() -> String {
+pub(crate) fn stubs_sql(has_stubs: bool) -> String {
+    if !has_stubs {
+        return CREATE_STUB.into();
+    }
     let or_null = |value: Option<&str>| value.map_or("null".to_owned(), literal);
     let rows = STUBS.iter().map(|stub| {
         let sql = if stub.name == "vector" { vector_sql() } else { stub.sql.to_owned() };

@@ -15,6 +15,7 @@ use crate::platform::owner::Owner;
 use crate::platform::schemas::{SUPABASE, SUPABASE_GRAPHQL, owns_schema};
 use crate::project::Project;
 use crate::project::config::{Grants, Identity, PlatformKind};
+use crate::project::files::SqlFile;
 use crate::server::runs::ROLE_MARK;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
@@ -29,6 +30,8 @@ pub struct Platform {
     identity: Option<Identity>,
     /// The roles of further actors, which migrations make.
     actor_roles: Vec<String>,
+    /// Whether some file may create an extension.
+    has_extensions: bool,
 }
 
 /// Who owns extensions on Supabase.
@@ -54,7 +57,10 @@ impl Platform {
         };
         let actor_roles = config.actors.values().filter_map(|actor| actor.role.clone());
         let (grants, actor_roles) = (config.project.grants, actor_roles.collect());
-        Self { grants: grants.unwrap_or_default(), identity, actor_roles }
+        let names_extension =
+            |file: &SqlFile| file.raw().to_ascii_lowercase().contains("extension");
+        let has_extensions = identity.is_none() || project.all_files().any(names_extension);
+        Self { grants: grants.unwrap_or_default(), identity, actor_roles, has_extensions }
     }
 
     /// The same platform with other default privileges.
@@ -111,20 +117,27 @@ impl Platform {
             ))
     }
 
-    /// Takes from who runs the files the right to make roles, where the role is ours.
+    /// Takes the right to make roles from all roles that are ours: who runs the files is one, and may
+    /// become others.
     pub(crate) fn take_role_making(&self, connection: &mut Connection) -> Result<()> {
-        let role = self.owner().role;
-        let is_ours = format!(
-            "select 1 where pg_catalog.shobj_description({}::regrole, 'pg_authid') = {}",
-            literal(&identifier(&role)),
+        let take = format!(
+            "do $leakproof$
+            declare
+                role name;
+            begin
+                for role in
+                    select r.rolname from pg_catalog.pg_roles r
+                    where r.rolcreaterole and not r.rolsuper
+                    and pg_catalog.shobj_description(r.oid, 'pg_authid') = {}
+                loop
+                    execute pg_catalog.format('alter role %I nocreaterole', role);
+                end loop;
+            end
+            $leakproof$",
             literal(ROLE_MARK)
         );
-        const ATTEMPT: &str = "keep files from the roles of the server";
-        if connection.rows(&is_ours).map_err(failing(ATTEMPT))?.is_empty() {
-            return Ok(());
-        }
-        let take = format!("alter role {} nocreaterole", identifier(&role));
-        connection.rows(&take).map(drop).map_err(failing(ATTEMPT))
+        let taken = connection.rows(&take);
+        taken.map(drop).map_err(failing("keep files from the roles of the server"))
     }
 
     /// Lets who connects become the actors that the migrations have made roles for.
@@ -147,7 +160,8 @@ impl Platform {
     fn own_schema(&self) -> String {
         let owner = self.owner().role;
         let admin = self.identity.is_none().then_some(SUPABASE_ADMIN);
-        let roles = own_schema::Roles { owner: &owner, login: self.login(), admin };
+        let has_stubs = self.has_extensions;
+        let roles = own_schema::Roles { owner: &owner, login: self.login(), admin, has_stubs };
         let mut sql = own_schema::sql(&roles, &judge::table_sql(HistoryKind::Ours.table()));
         // On Supabase only a project can let `authenticator` become somebody else.
         for role in self.actor_roles.iter().filter(|_| self.identity.is_some()) {
@@ -309,7 +323,8 @@ mod tests {
     fn what_is_prepared_is_what_is_installed() {
         let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
         for grants in [Grants::Explicit2026, Grants::Legacy] {
-            let platform = Platform { grants, identity: None, actor_roles: Vec::new() };
+            let platform =
+                Platform { grants, identity: None, actor_roles: Vec::new(), has_extensions: true };
             let sql = platform.sql();
             let server = Server::shared_for(&options, Some(&sql)).expect("a server");
             let prepared = server.take_prepared(&sql).expect("it is prepared");

@@ -26,6 +26,8 @@ pub(crate) struct Roles<'a> {
     pub login: &'a str,
     /// The superuser whom extensions belong to; none for whoever is connected.
     pub admin: Option<&'a str>,
+    /// Whether stubs of extensions may be needed.
+    pub has_stubs: bool,
 }
 
 /// The statements that make it, with the table of the history that `history` makes. As a superuser, when
@@ -37,7 +39,7 @@ pub(crate) fn sql(roles: &Roles<'_>, history: &str) -> String {
         create_role(STEWARD, "nologin bypassrls"),
         include_str!("own_schema.sql").to_owned(),
         include_str!("elevation.sql").to_owned(),
-        extensions::stubs_sql(),
+        extensions::stubs_sql(roles.has_stubs),
         shared_sql(),
         include_str!("close.sql").to_owned(),
     ];

@@ -200,6 +200,13 @@ impl Project {
         &self.migrations
     }
 
+    /// All files that change the database: migrations, fixtures, seeds and rollbacks.
+    pub(crate) fn all_files(&self) -> impl Iterator<Item = &SqlFile> {
+        let seeds = self.seeds.iter().map(Seed::file);
+        let beside = self.fixtures.values().chain(self.rollbacks.values());
+        self.migrations.iter().chain(beside).chain(seeds)
+    }
+
     /// The data to load right after a version, if there is any.
     pub fn fixture(&self, version: i64) -> Option<&SqlFile> {
         self.fixtures.get(&version)

@@ -113,7 +113,7 @@ mod tests {
         let server = Arc::new(Server::start(&options).expect("a server"));
         let database = server.create_database().expect("a database");
         let mut admin = Connection::new(database.connect().expect("a connection"));
-        let roles = Roles { owner: "somebody", login: "somebody", admin: None };
+        let roles = Roles { owner: "somebody", login: "somebody", admin: None, has_stubs: false };
         let ours = own_schema::sql(&roles, "create table leakproof.refinery_schema_history ()");
         let set_up = format!(
             "create role somebody; grant pg_monitor to somebody; {ours}; \

@@ -31,6 +31,11 @@ const ATTACKS: &[(&str, &str)] = &[
     ),
     ("a role that replicates", "create role attack_replicates replication"),
     ("a role that makes databases", "create role attack_creates createdb"),
+    (
+        "a role, as a service",
+        "set role supabase_auth_admin; create role attack_by_service; reset role",
+    ),
+    ("the password of a role", "alter role anon password ''x''"),
     ("a password", "alter role {superuser} password ''x''"),
     ("a setting of a superuser", "alter role {superuser} set work_mem = ''1MB''"),
     ("a setting of everybody", "alter role all set work_mem = ''1MB''"),
@@ -82,7 +87,10 @@ const ATTACKS: &[(&str, &str)] = &[
         "a subscription",
         "create subscription attack_s connection ''dbname=x'' publication p with (connect = false)",
     ),
-    ("a slot", "select pg_create_physical_replication_slot(''attack_slot'')"),
+    (
+        "a slot",
+        "select pg_create_physical_replication_slot(''attack_'' || pg_backend_pid(), false, true)",
+    ),
     (
         "a superuser's session",
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = ''{superuser}'' and application_name = ''nobody''; select pg_reload_conf() from generate_series(1, 0)",
@@ -371,9 +379,14 @@ const CALLED: &[(&str, &str)] = &[("called", "select 1")];
 #[test]
 fn nothing_is_reached_from_wherever_a_project_runs_code() {
     let (superuser, data) = superuser_and_data();
-    // Below 16 who may make roles may make those, on a server of ours. There is nothing beside it.
-    let is_ours = shared_server().kind() != ServerKind::Url && shared_server().major_version() < 16;
-    let is_tried = |(name, _): &&(&str, &str)| !(is_ours && *name == "a role that makes databases");
+    // On a server of ours roles may be made, and below 16 by whoever may any. There is nothing beside it.
+    let (is_url, version) =
+        (shared_server().kind() == ServerKind::Url, shared_server().major_version());
+    let is_tried = |(name, _): &&(&str, &str)| match *name {
+        "a role that makes databases" => is_url || version >= 16,
+        "a role, as a service" | "the password of a role" => is_url,
+        _ => true,
+    };
     let all: Vec<_> = ATTACKS.iter().chain(CALLS).filter(is_tried).copied().collect();
     let tried = attack(&all, &superuser).replace("{data}", &data);
     let called = attack(CALLED, &superuser);

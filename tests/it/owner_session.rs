@@ -1,9 +1,8 @@
 //! A file runs in a session that has logged in as the owner: nothing leads to another one.
 
 use leakproof::Project;
-use leakproof::server::ServerKind;
 
-use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, shared_server, try_check_with};
+use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, try_check_with};
 
 const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\n";
 
@@ -68,10 +67,6 @@ fn no_file_leaves_it() {
 /// Programs and files of the server are for superusers, whatever CREATEROLE is good for.
 #[test]
 fn no_file_grants_itself_the_servers_roles() {
-    if shared_server().kind() == ServerKind::Url && shared_server().major_version() < 16 {
-        // A server that is somebody's own is not changed, and below 16 CREATEROLE grants them.
-        return;
-    }
     for role in ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"] {
         for sql in [
             format!("grant {role} to postgres;"),

@@ -3,7 +3,7 @@
 -- Roles belong to the whole cluster, so each is created only where it is missing: one that exists,
 -- including a `postgres` that is the superuser we connect as, is left exactly as it is. What was
 -- created here carries a comment, by which the last scratch database knows what it may drop.
--- NOTE: no role has a password. We are them through `set session authorization`.
+-- NOTE: none may replicate or make databases, as some do on Supabase: that leads out of this one.
 
 do $$
 declare
@@ -14,15 +14,15 @@ declare
         ['authenticated', 'nologin inherit'],
         ['service_role', 'nologin inherit bypassrls'],
         ['authenticator', 'login noinherit'],
-        ['postgres', 'login nosuperuser createrole createdb replication bypassrls'],
+        ['postgres', 'login nosuperuser createrole bypassrls'],
         ['supabase_admin', 'nologin superuser createrole createdb replication bypassrls'],
         ['supabase_auth_admin', 'nologin noinherit createrole'],
         ['supabase_storage_admin', 'nologin noinherit createrole'],
         ['supabase_functions_admin', 'nologin noinherit createrole'],
         ['supabase_realtime_admin', 'nologin noinherit'],
-        ['supabase_replication_admin', 'nologin replication'],
+        ['supabase_replication_admin', 'nologin'],
         ['supabase_read_only_user', 'nologin bypassrls'],
-        ['dashboard_user', 'nologin createrole createdb replication'],
+        ['dashboard_user', 'nologin createrole'],
         ['pgbouncer', 'nologin'],
         ['pgsodium_keyiduser', 'nologin'],
         ['pgsodium_keyholder', 'nologin'],
