@@ -70,7 +70,8 @@
 //! - Nothing but `main` prints or exits. stdout is the report, stderr is progress and errors.
 //! - Every list is sorted before it is shown. The same input gives the same bytes: ids are uuid v5
 //!   of names; no clock, port or random value reaches a snapshot.
-//! - One connection is enough for the checking path; with more jobs each has a copy of its own.
+//! - No SQL of a project runs in a superuser's session: files run as the owner who has logged in, people
+//!   ask as who connects in production. With more jobs each has a copy of the database.
 //! - Before any probe the session is the actor's role, and that is neither superuser nor BYPASSRLS,
 //!   but for `service_role`, on purpose.
 //! - What could not be tried is `untested`, never "denied"; and three relations of known access are

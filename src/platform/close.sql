@@ -16,3 +16,28 @@ end
 $leakproof$;
 
 grant select on leakproof.extensions, leakproof.stubs to @owner@, @admin@;
+
+-- The script of a trusted extension runs as a superuser, and so would event triggers of the
+-- project. Here it is made by a function of ours, in which none fires; in a block of a file not.
+create function leakproof.guard_extensions() returns event_trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if exists (
+        select
+        from pg_catalog.pg_event_trigger e
+        join pg_catalog.pg_proc p on p.oid = e.evtfoid
+        join pg_catalog.pg_roles r on r.oid = p.proowner
+        where e.evtenabled <> 'D' and not r.rolsuper
+    ) and pg_catalog.current_setting('session_replication_role') <> 'replica' then
+        raise insufficient_privilege using
+            message = 'an extension cannot be made in a block while there are event triggers';
+    end if;
+end
+$body$;
+revoke execute on function leakproof.guard_extensions() from public;
+
+create event trigger leakproof_guard on ddl_command_start
+    when tag in ('create extension', 'alter extension')
+    execute function leakproof.guard_extensions();
+alter event trigger leakproof_guard enable always;

@@ -31,11 +31,28 @@ create table leakproof.stubs (
     definition text not null
 );
 
+-- Where no extension is made. Scripts put the name of a schema into quotes of their own.
+create function leakproof.refuse_place(place text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set session_replication_role = replica
+as $body$
+begin
+    if place is null then
+        raise invalid_schema_name using message = 'no schema has been selected to create in';
+    end if;
+    if place = 'leakproof' or place ~ '["$''\\\\]' then
+        raise insufficient_privilege using
+            message = pg_catalog.format('permission denied for schema %s', place);
+    end if;
+end
+$body$;
+
 create function leakproof.create_extension(
     name text, place text, version text, is_cascading boolean, usual_place text
 ) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
@@ -47,11 +64,9 @@ begin
         raise insufficient_privilege using
             message = pg_catalog.format('permission denied to create extension "%s"', name);
     end if;
-    if 'leakproof' in (place, usual_place) then
-        raise insufficient_privilege using message = 'permission denied for schema leakproof';
-    end if;
+    perform leakproof.refuse_place(coalesce(place, usual_place));
     perform pg_catalog.set_config(
-        'search_path', coalesce(pg_catalog.quote_ident(usual_place), ''), true);
+        'search_path', pg_catalog.quote_ident(coalesce(usual_place, place)) || ', pg_temp', true);
     execute pg_catalog.format('create extension %I', name)
         || coalesce(' schema ' || pg_catalog.quote_ident(place), '')
         || coalesce(' version ' || pg_catalog.quote_ident(version), '')
@@ -62,7 +77,7 @@ $body$;
 create function leakproof.drop_extension(names text[], is_lenient boolean, is_cascading boolean)
 returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
@@ -78,10 +93,14 @@ $body$;
 
 create function leakproof.update_extension(name text, version text) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
+    if not exists (select from leakproof.extensions e where e.name = update_extension.name) then
+        raise insufficient_privilege using
+            message = pg_catalog.format('permission denied to update extension "%s"', name);
+    end if;
     execute pg_catalog.format('alter extension %I update', name)
         || coalesce(' to ' || pg_catalog.quote_ident(version), '');
 end
@@ -89,13 +108,11 @@ $body$;
 
 create function leakproof.move_extension(name text, place text) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
-    if place = 'leakproof' then
-        raise insufficient_privilege using message = 'permission denied for schema leakproof';
-    end if;
+    perform leakproof.refuse_place(place);
     execute pg_catalog.format('alter extension %I set schema %I', name, place);
 end
 $body$;
@@ -104,7 +121,7 @@ create function leakproof.create_event_trigger(
     name text, event text, tags text[], routine regprocedure
 ) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
@@ -123,12 +140,26 @@ begin
 end
 $body$;
 
-create function leakproof.switch_event_trigger(name text, is_on boolean) returns void
+create function leakproof.refuse_own(name text) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
+    if pg_catalog.starts_with(name, 'leakproof') then
+        raise insufficient_privilege using
+            message = pg_catalog.format('must be owner of %s', name);
+    end if;
+end
+$body$;
+
+create function leakproof.switch_event_trigger(name text, is_on boolean) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set session_replication_role = replica
+as $body$
+begin
+    perform leakproof.refuse_own(name);
     -- Never `enable always`, see above.
     execute pg_catalog.format('alter event trigger %I %s', name,
         case when is_on then 'enable' else 'disable' end);
@@ -138,10 +169,11 @@ $body$;
 create function leakproof.drop_event_trigger(name text, is_lenient boolean, is_cascading boolean)
 returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
+    perform leakproof.refuse_own(name);
     execute pg_catalog.format('drop event trigger %s%I%s',
         case when is_lenient then 'if exists ' else '' end, name,
         case when is_cascading then ' cascade' else '' end);
@@ -152,7 +184,7 @@ $body$;
 create function leakproof.create_publication(name text, schemas text[], published text)
 returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
@@ -167,7 +199,7 @@ $body$;
 
 create function leakproof.drop_publication(name text, is_lenient boolean) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
@@ -181,15 +213,19 @@ create function leakproof.create_foreign_data_wrapper(
     name text, handler regproc, validator regproc
 ) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
+    -- What the server looks up by these names, whatever else has them.
     if exists (
         select
         from pg_catalog.pg_proc p
         join pg_catalog.pg_roles r on r.oid = p.proowner
-        where p.oid in (handler, validator) and not r.rolsuper
+        where p.oid in (
+            pg_catalog.to_regprocedure(handler::text || '()'),
+            pg_catalog.to_regprocedure(validator::text || '(pg_catalog.text[],pg_catalog.oid)')
+        ) and not r.rolsuper
     ) then
         raise insufficient_privilege using
             message = pg_catalog.format(
@@ -206,7 +242,7 @@ create function leakproof.drop_foreign_data_wrapper(
     name text, is_lenient boolean, is_cascading boolean
 ) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
@@ -218,10 +254,11 @@ $body$;
 
 create function leakproof.comment_on(kind text, name text, said text) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
+    perform leakproof.refuse_own(name);
     if kind <> all (array['extension', 'event trigger', 'publication', 'foreign data wrapper']) then
         raise insufficient_privilege using
             message = pg_catalog.format('permission denied to comment on %s', kind);
@@ -234,16 +271,25 @@ $body$;
 -- database.
 create function leakproof.set_for_role(role regrole, name text, settings text[]) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
-    if (select r.rolsuper from pg_catalog.pg_roles r where r.oid = role)
-    or name = 'local_preload_libraries'
+    if (
+        select r.rolsuper or pg_catalog.starts_with(r.rolname, 'leakproof')
+        from pg_catalog.pg_roles r
+        where r.oid = role
+    )
+    or pg_catalog.lower(name) = 'local_preload_libraries'
+    or exists (
+        select
+        from pg_catalog.pg_settings s
+        where s.name = pg_catalog.lower(set_for_role.name) and s.context <> 'user'
+    )
     or name not like '%.%' and not exists (
         select
         from pg_catalog.pg_settings s
-        where s.name = pg_catalog.lower(set_for_role.name) and s.context = 'user'
+        where s.name = pg_catalog.lower(set_for_role.name)
     ) then
         raise insufficient_privilege using
             message = pg_catalog.format(
@@ -266,7 +312,7 @@ $body$;
 -- anybody.
 create function leakproof.create_role(name text, inherits boolean, groups text[]) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 declare
@@ -297,7 +343,7 @@ $body$;
 -- Only what a migration has made is a migration's.
 create function leakproof.alter_role(name text, inherits boolean) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin
@@ -315,7 +361,7 @@ $body$;
 
 create function leakproof.drop_role(name text, is_lenient boolean) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 begin

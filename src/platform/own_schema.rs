@@ -79,7 +79,7 @@ fn shared_sql() -> String {
     let query = shared_query_of("pg_catalog.current_database()");
     format!(
         "create function leakproof.shared() returns table (what text, digest text)
-         language sql volatile security definer set search_path = '' as $shared$
+         language sql volatile security definer set search_path = pg_catalog, pg_temp as $shared$
          {query}
          $shared$;
          revoke execute on function leakproof.shared() from public;

@@ -15,7 +15,7 @@ grant usage on schema leakproof to public;
 -- The steward has the rights of everybody who owns something here. Others may be making the same
 -- grant.
 create function leakproof.join_owners() returns void
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
 declare
     owner name;
@@ -59,7 +59,7 @@ select leakproof.join_owners();
 create table leakproof.actors (role name primary key);
 
 create function leakproof.admit_actors() returns void
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
 declare
     actor name;
@@ -87,7 +87,7 @@ $body$;
 create table leakproof.roles_before (role oid primary key, settings text[]);
 
 create function leakproof.begin_roles() returns void
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
 declare
     here constant oid := (
@@ -116,7 +116,7 @@ end
 $body$;
 
 create function leakproof.settle_roles() returns void
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
 declare
     here constant oid := (
@@ -183,7 +183,7 @@ $body$;
 create unlogged table leakproof.marks (line integer not null);
 
 create function leakproof.mark(line integer) returns void
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
 begin
     insert into leakproof.marks values (line);
@@ -192,7 +192,7 @@ $body$;
 
 -- Whether triggers fire, and foreign keys are checked.
 create function leakproof.set_replication_role(role text) returns void
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
 begin
     perform pg_catalog.set_config('session_replication_role', role, true);

@@ -18,7 +18,16 @@ select
     pg_catalog.format('membership of %s in %s', m.member::regrole, m.roleid::regrole),
     pg_catalog.md5(pg_catalog.concat_ws(' ', m.admin_option))
 from pg_catalog.pg_auth_members m
-where m.member not in (select oid from ours) and m.roleid not in (select oid from ours)
+where m.member not in (select oid from ours)
+-- Who runs files, and the platform's roles, may be given what a file makes; nobody else.
+and not (m.roleid in (select oid from ours) and m.member in (
+    select r.oid
+    from pg_catalog.pg_roles r
+    where r.rolname in ('postgres', 'authenticator')
+    or pg_catalog.starts_with(
+        coalesce(pg_catalog.shobj_description(r.oid, 'pg_authid'), ''), @mark@
+    )
+))
 union all
 select
     pg_catalog.format('settings of %s', s.setrole::regrole), pg_catalog.md5(s.setconfig::text)

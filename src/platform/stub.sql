@@ -2,7 +2,7 @@
 -- dropping it, commenting on it and asking for it are the server's own business.
 create function leakproof.create_stub(name text, place text) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set session_replication_role = replica
 as $body$
 declare
@@ -46,11 +46,23 @@ declare
     $inventory$;
     before text[];
     after text[];
+    made text;
 begin
     select s.* into stub from leakproof.stubs s where s.name = create_stub.name;
     -- One that a migration has registered with `pg_tle`, of which nothing is known.
     definition := coalesce(stub.definition, '');
     place := coalesce(stub.place, place);
+    perform leakproof.refuse_place(place);
+    -- One of the server's own is made as the server has it.
+    if exists (
+        select from pg_catalog.pg_available_extensions a where a.name = create_stub.name
+    ) and (stub.name is null or exists (
+        select from leakproof.extensions e where e.name = create_stub.name
+    )) then
+        raise insufficient_privilege using
+            message = pg_catalog.format(
+                'permission denied to create extension "%s"', create_stub.name);
+    end if;
     if stub.required is not null then
         if not exists (select from pg_catalog.pg_extension where extname = stub.required) then
             perform leakproof.create_extension(stub.required, null, null, false, place);
@@ -61,10 +73,17 @@ begin
             where extname = stub.required
         ));
     end if;
-    if place is null then
-        raise invalid_schema_name using message = 'no schema has been selected to create in';
-    end if;
     if stub.place is not null then
+        -- Its functions name what is in it.
+        if exists (
+            select
+            from pg_catalog.pg_namespace n
+            join pg_catalog.pg_roles r on r.oid = n.nspowner
+            where n.nspname = place and not r.rolsuper
+        ) then
+            raise duplicate_schema using
+                message = pg_catalog.format('schema "%s" already exists', place);
+        end if;
         execute pg_catalog.format('create schema if not exists %I', place);
     end if;
 
@@ -82,19 +101,42 @@ begin
         'pg_catalog.pg_namespace'::regclass, pg_catalog.quote_ident(place)::regnamespace, 0, 'n'
     );
 
-    perform pg_catalog.set_config('search_path', pg_catalog.quote_ident(place), true);
     execute inventory into before;
+    perform pg_catalog.set_config(
+        'search_path', pg_catalog.quote_ident(place) || ', pg_temp', true);
     execute pg_catalog.replace(definition, '@extschema@', pg_catalog.quote_ident(place));
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     execute inventory into after;
-    perform pg_catalog.set_config('search_path', '', true);
 
     insert into pg_catalog.pg_depend
         (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
     select
-        pg_catalog.split_part(made, ' ', 1)::oid, pg_catalog.split_part(made, ' ', 2)::oid, 0,
+        pg_catalog.split_part(one.made, ' ', 1)::oid,
+        pg_catalog.split_part(one.made, ' ', 2)::oid, 0,
         'pg_catalog.pg_extension'::regclass, extension, 0, 'e'
-    from pg_catalog.unnest(after) as made
-    where made <> all (before);
+    from pg_catalog.unnest(after) as one (made)
+    where one.made <> all (before);
+
+    -- Triggers and foreign keys of the project run as the owner of a table, and what a definer
+    -- calls as that one: neither may be a superuser.
+    for made in
+        select pg_catalog.format('alter routine %s owner to leakproof_steward', p.oid::regprocedure)
+        from pg_catalog.pg_proc p
+        where p.prosecdef and pg_catalog.concat('pg_proc'::regclass::oid, ' ', p.oid) = any (after)
+        and pg_catalog.concat('pg_proc'::regclass::oid, ' ', p.oid) <> all (before)
+        union all
+        select pg_catalog.format('alter table %s owner to leakproof_steward', c.oid::regclass)
+        from pg_catalog.pg_class c
+        where (c.relkind in ('r', 'p', 'v', 'm', 'f') or c.relkind = 'S' and not exists (
+            select
+            from pg_catalog.pg_depend d
+            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+        ))
+        and pg_catalog.concat('pg_class'::regclass::oid, ' ', c.oid) = any (after)
+        and pg_catalog.concat('pg_class'::regclass::oid, ' ', c.oid) <> all (before)
+    loop
+        execute made;
+    end loop;
 end
 $body$;
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::finding::pattern::RulePattern;
+use crate::project::boundary::refuse_outside;
 
 /// The whole config.
 #[derive(Debug, Default, Deserialize)]
@@ -186,6 +187,9 @@ impl Identity {
 impl Config {
     /// Reads the file; the defaults if there is none.
     pub(crate) fn read(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            refuse_outside(folder, &[path.to_owned()])?;
+        }
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(cause) if cause.kind() == ErrorKind::NotFound && !path.is_symlink() => {

@@ -48,6 +48,15 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// All that is read of the project, and where the accepted matrix is written.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let beside = ["fixtures", "rollback", "preserve", "api", "seed.sql", "access.snap"];
+        let beside = beside.into_iter().map(|name| self.root.join(name));
+        let accepted = self.config.project.accepted.iter().map(|path| self.root.join(path));
+        let config = self.supabase().map(|folder| folder.join("config.toml"));
+        [self.folder.clone()].into_iter().chain(beside).chain(accepted).chain(config).collect()
+    }
+
     /// The folder `supabase` that the migrations are in.
     pub(crate) fn supabase(&self) -> Option<PathBuf> {
         layout::is_in_supabase(&self.folder).then(|| enclosing(&self.folder))

@@ -298,6 +298,9 @@ impl<'a> Reader<'a> {
         for entry in entries {
             let tag = entry.get("tag").and_then(Value::as_str);
             let tag = tag.ok_or_else(|| broken("an entry has no `tag`".into()))?;
+            if tag.contains('/') {
+                return Err(broken(format!("`{tag}` is no name of a file beside it")));
+            }
             let file = self.folder.join(format!("{tag}.sql"));
             if !file.exists() {
                 return Err(Error::new(format!("`{}` is missing", file.display()))

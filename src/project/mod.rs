@@ -4,6 +4,7 @@
 //! here, with the file named, so that nothing further on can skip a migration in silence.
 
 pub(crate) mod adapt;
+pub(crate) mod boundary;
 pub(crate) mod calls;
 pub(crate) mod checksum;
 pub(crate) mod config;
@@ -24,6 +25,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::Result;
 use crate::project::adapt::notes_on_left_out;
+use crate::project::boundary::refuse_outside;
 use crate::project::dialect::Dialect;
 use crate::project::supabase_config::SupabaseConfig;
 
@@ -88,6 +90,7 @@ impl Project {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let found = discover::find(path.as_ref())?;
         let supabase_folder = found.supabase();
+        refuse_outside(&found.root, &found.paths())?;
         let supabase = match &supabase_folder {
             Some(folder) => SupabaseConfig::read(folder)?,
             None => SupabaseConfig::default(),
@@ -96,6 +99,8 @@ impl Project {
             (Some(folder), Layout::Declarative) => discover::declared_files(folder)?,
             _ => Vec::new(),
         };
+        let named = supabase.seeds.iter().chain(&supabase.schema_files);
+        refuse_outside(&found.root, &named.cloned().collect::<Vec<_>>())?;
         let discover::Found { root, config, folder, layout, mut notes } = found;
         let reading = layout::read(&folder, layout, &declared)?;
         let migrations = reading.migrations;

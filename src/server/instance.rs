@@ -38,7 +38,8 @@ const ADMIN_OPTION_VERSION: i32 = 160_000;
 /// Who has CREATEROLE could grant himself these, and with them programs and files of the server. The
 /// roles of a superuser only a superuser can grant. On our own servers only: it is no setting, and stays.
 const CLOSE_SERVER_ROLES: &str = "update pg_catalog.pg_authid set rolsuper = true
-    where rolname in ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')";
+    where rolname in ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',
+        'pg_write_all_data')";
 
 /// A server that runs, or is used, until the last `Arc` of it is dropped.
 pub struct Server {

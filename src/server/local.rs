@@ -29,7 +29,7 @@ use crate::server::watcher::Watcher;
 /// do not depend on the machine. `wal_level` is what Supabase has, and no slower.
 ///
 /// Probes raise errors by the thousand; the log keeps only what the server says of itself.
-pub const SETTINGS: [&str; 20] = [
+pub const SETTINGS: [&str; 21] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "fsync=off",
@@ -37,6 +37,8 @@ pub const SETTINGS: [&str; 20] = [
     "full_page_writes=off",
     "autovacuum=off",
     "jit=off",
+    // Memory is where the folder is, if there is room.
+    "temp_file_limit=2GB",
     "max_connections=100",
     "shared_buffers=128MB",
     "update_process_title=off",

@@ -213,6 +213,8 @@ pub(crate) fn drop_databases(
 ) -> Result<(), postgres::Error> {
     let names = "select datname::text from pg_catalog.pg_database order by datname";
     for name in names_of_runs(session, names, of)? {
+        // Its owner may have made it a template, which nobody can drop.
+        ignore_refusal(session.batch_execute(&format!("alter database {name} is_template false")))?;
         let statement = format!("drop database if exists {name} with (force)");
         ignore_refusal(session.batch_execute(&statement))?;
     }

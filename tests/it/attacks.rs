@@ -178,6 +178,19 @@ const CALLS: &[(&str, &str)] = &[
         "the steward's passwords",
         "select count(*) from leakproof.ask(''select rolpassword from pg_authid'')",
     ),
+    ("a stub that is not on the list", "select leakproof.create_stub(''pageinspect'', ''public'')"),
+    (
+        "a superuser's parameter of a module",
+        "select leakproof.set_for_role(''postgres'', ''plpgsql.variable_conflict'', array[''error''])",
+    ),
+    (
+        "the settings of our own logins",
+        "select leakproof.set_for_role(''leakproof_steward'', ''work_mem'', array[''1MB''])",
+    ),
+    (
+        "our own event trigger",
+        "select leakproof.drop_event_trigger(''leakproof_guard'', false, false)",
+    ),
 ];
 
 /// Where the project's code runs: the name, the files beside the first migration.
@@ -275,6 +288,56 @@ const CARRIERS: &[(&str, &[(&str, &str)])] = &[
             ("migrations/V2__b.sql", "select 1;"),
             ("rollback/V2__b.sql", "select public.attack();"),
         ],
+    ),
+    (
+        "an event trigger, at a trusted extension in a block",
+        &[("migrations/V2__b.sql",
+            "{event}; do $$ begin execute 'create extension hstore'; exception when others then null; end $$;")],
+    ),
+    (
+        "a domain that hides a type of the server's",
+        &[("migrations/V2__b.sql",
+            "create function public.f(x pg_catalog.name) returns boolean language plpgsql as
+                $$ begin perform public.attack(); return true; end $$;
+             create domain pg_temp.name as pg_catalog.name check (public.f(value));
+             select leakproof.join_owners();")],
+    ),
+    (
+        "an operator beside a stub",
+        &[("migrations/V2__b.sql",
+            "create schema h;
+             create function h.ge(oid, int4) returns boolean language plpgsql as
+                $$ begin perform public.attack(); return true; end $$;
+             create operator h.>= (leftarg = oid, rightarg = int4, function = h.ge);
+             create extension http schema h;")],
+    ),
+    (
+        "a trigger on a stub's table",
+        &[("migrations/V2__b.sql",
+            "create extension pgsodium;
+             create trigger t before insert on pgsodium.key for each row execute function public.fire();
+             select pgsodium.create_key();")],
+    ),
+    (
+        "a key to a stub's table",
+        &[("migrations/V2__b.sql",
+            "create extension pg_cron; create type public.c as (a int);
+             create function public.f(public.c) returns bigint language plpgsql immutable as
+                $$ begin perform public.attack(); return 1; end $$;
+             create cast (public.c as bigint) with function public.f(public.c) as implicit;
+             create table public.k (id int, j public.c references cron.job (jobid));
+             insert into public.k values (1, row(1)::public.c);")],
+    ),
+    (
+        "another function of a validator's name",
+        &[("migrations/V2__b.sql",
+            "create schema h; create extension pg_trgm schema h;
+             create function h.similarity(text[], oid) returns void language plpgsql as
+                $$ begin perform public.attack(); end $$;
+             do $$ begin
+                perform leakproof.create_foreign_data_wrapper(
+                    'w', null, 'h.similarity(text,text)'::regprocedure::oid::regproc);
+             exception when insufficient_privilege then null; end $$;")],
     ),
 ];
 
@@ -415,9 +478,15 @@ fn nothing_is_reached_from_wherever_a_project_runs_code() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Where an event trigger must not fire at all: in what runs as a superuser.
+/// Where it must not be called at all: in what runs as a superuser.
 fn is_not_tried(carrier: &str) -> bool {
-    carrier.starts_with("an event trigger, at") || carrier == "an event trigger of objects of ours"
+    const NOT_CALLED: [&str; 4] = [
+        "an event trigger of objects of ours",
+        "a domain that hides a type of the server's",
+        "an operator beside a stub",
+        "another function of a validator's name",
+    ];
+    carrier.starts_with("an event trigger, at") || NOT_CALLED.contains(&carrier)
 }
 
 /// Each of them is one: a superuser is refused none.
@@ -434,8 +503,11 @@ fn each_attack_is_one() {
     let is_jailed = shared_server().describe().contains(", jailed");
     let refused = client.batch_execute("select public.attack()").expect_err("it tells");
     let told = refused.as_db_error().expect("the server's").message().to_owned();
+    // Beside a URL such a role may not, whoever becomes it.
+    let is_url = shared_server().kind() == ServerKind::Url;
     let is_missing = |name: &&str| {
         let is_kept = is_jailed && ["a program", "a program that is read"].contains(name);
+        let is_kept = is_kept || (is_url && *name == "a role, as a service");
         !is_kept && !told.contains(&format!("<{name}>"))
     };
     let missing: Vec<&str> = ATTACKS.iter().map(|(name, _)| *name).filter(is_missing).collect();

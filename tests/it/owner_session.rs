@@ -11,11 +11,7 @@ const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\n";
 const WAYS: &[(&str, usize)] = &[
     ("set session authorization default;", 1),
     ("set local session_authorization to anon;", 1),
-    (
-        "select 1;\nselect set_config('session_authorization', current_user || '', true), 2;\n
-      select set_config('session_authorization', 'anon', true);",
-        4,
-    ),
+    ("select 1;\n\n\nselect set_config('session_authorization', 'anon', true);", 4),
     (
         "create function public.f() returns void language plpgsql as
             $$ begin perform set_config('session_authorization', 'anon', true); end $$;

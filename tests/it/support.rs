@@ -69,10 +69,17 @@ pub struct Copy {
     folder: TempDir,
 }
 
+/// A folder that a project may not lead out of.
+fn repository() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(folder.path().join(".git")).expect("a folder");
+    folder
+}
+
 impl Copy {
     /// Copies `from`, a path below the repository.
     pub fn of(from: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = repository();
         copy_folder(&root().join(from), &folder.path().join("project"));
         // Where the config expects what is accepted: two folders up.
         let accepted = root().join("snapshots");
@@ -86,7 +93,7 @@ impl Copy {
 
     /// A project without any file.
     pub fn empty() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = repository();
         fs::create_dir(folder.path().join("project")).expect("a folder");
         Self { folder }
     }

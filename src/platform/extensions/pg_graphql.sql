@@ -20,7 +20,7 @@ as $$
 $$;
 
 create function @extschema@.increment_schema_version() returns event_trigger
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform nextval('@extschema@.seq_schema_version');

@@ -39,7 +39,7 @@ create function net.http_get(
     params jsonb default '{}',
     headers jsonb default '{}',
     timeout_milliseconds integer default 5000
-) returns bigint language sql security definer set search_path = ''
+) returns bigint language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
     values ('GET', url, headers, timeout_milliseconds)
@@ -52,7 +52,7 @@ create function net.http_post(
     params jsonb default '{}',
     headers jsonb default '{"Content-Type": "application/json"}',
     timeout_milliseconds integer default 5000
-) returns bigint language sql security definer set search_path = ''
+) returns bigint language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
     values ('POST', url, headers, convert_to(body::text, 'utf8'), timeout_milliseconds)
@@ -65,7 +65,7 @@ create function net.http_delete(
     headers jsonb default '{}',
     timeout_milliseconds integer default 5000,
     body jsonb default null
-) returns bigint language sql security definer set search_path = ''
+) returns bigint language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
     values ('DELETE', url, headers, convert_to(body::text, 'utf8'), timeout_milliseconds)

@@ -8,7 +8,7 @@ create function @extschema@.install_extension(
     description text,
     ext text,
     requires text[] default null
-) returns boolean language sql security definer set search_path = ''
+) returns boolean language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     insert into @extschema@.installed (name, version, description)
     values (name, version, description)
@@ -27,13 +27,13 @@ as $$
 $$;
 
 create function @extschema@.uninstall_extension(extname text) returns boolean
-language sql security definer set search_path = ''
+language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     delete from @extschema@.installed where name = extname returning true
 $$;
 
 create function @extschema@.uninstall_extension_if_exists(extname text) returns boolean
-language sql security definer set search_path = ''
+language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     with gone as (delete from @extschema@.installed where name = extname returning 1)
     select exists (select from gone)
@@ -49,7 +49,7 @@ create function @extschema@.available_extensions() returns table (
     name text,
     default_version text,
     comment text
-) language sql stable security definer set search_path = ''
+) language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select name, version, description from @extschema@.installed
 $$;

@@ -48,7 +48,8 @@ create function @extschema@.create_key(
     key_context bytea default 'pgsodium',
     expires timestamptz default null,
     associated_data text default ''
-) returns @extschema@.valid_key language plpgsql security definer set search_path = ''
+) returns @extschema@.valid_key
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     made @extschema@.valid_key;

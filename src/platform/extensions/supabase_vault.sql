@@ -31,7 +31,7 @@ create function @extschema@.create_secret(
     new_name text default null,
     new_description text default '',
     new_key_id uuid default null
-) returns uuid language sql security definer set search_path = ''
+) returns uuid language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     insert into @extschema@.secrets (secret, name, description)
     values (encode(convert_to(new_secret, 'utf8'), 'base64'), new_name, new_description)
@@ -44,7 +44,7 @@ create function @extschema@.update_secret(
     new_name text default null,
     new_description text default null,
     new_key_id uuid default null
-) returns void language sql security definer set search_path = ''
+) returns void language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     update @extschema@.secrets s
     set

@@ -60,11 +60,11 @@ alter default privileges for role postgres in schema storage
 alter default privileges for role postgres in schema storage
     grant all on sequences to postgres, anon, authenticated, service_role;
 alter default privileges for role supabase_admin in schema realtime
-    grant all on tables to postgres, dashboard_user;
+    grant select, insert, update, delete, truncate on tables to postgres, dashboard_user;
 alter default privileges for role supabase_admin in schema realtime
     grant all on functions to postgres, dashboard_user;
 alter default privileges for role supabase_admin in schema extensions
-    grant all on tables to postgres with grant option;
+    grant select, insert, update, delete, truncate on tables to postgres with grant option;
 alter default privileges for role supabase_admin in schema extensions
     grant all on functions to postgres with grant option;
 alter default privileges for role supabase_admin in schema graphql_public
