@@ -45,7 +45,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("a right on a parameter", "grant set on parameter log_statement to current_user"),
     ("the role for programs", "grant pg_execute_server_program to current_user"),
     ("the role for files", "grant pg_read_server_files to current_user"),
-    ("a program", "copy (select 1) to program ''true''"),
+    ("a program", "copy (select 1) to program ''cat >/dev/null''"),
     (
         "a program that is read",
         "create table attack_p (l text); copy attack_p from program ''echo x''",
@@ -173,7 +173,10 @@ const CALLS: &[(&str, &str)] = &[
         "select leakproof.run(''alter role leakproof_steward superuser'')",
     ),
     ("the steward's session", "select leakproof.run(''set session authorization {superuser}'')"),
-    ("the steward's files", "select leakproof.run(''copy (select 1) to program ''''true'''''')"),
+    (
+        "the steward's files",
+        "select leakproof.run(''copy (select 1) to program ''''cat >/dev/null'''''')",
+    ),
     (
         "the steward's passwords",
         "select count(*) from leakproof.ask(''select rolpassword from pg_authid'')",
