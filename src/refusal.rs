@@ -5,6 +5,9 @@ use serde::Deserialize;
 
 use crate::names::QualifiedName;
 
+/// The code of a statement that was cancelled, by a limit of the server's or of ours.
+pub(crate) const QUERY_CANCELED: &str = "57014";
+
 /// A server's error, field by field. What it does not name is `None`.
 ///
 /// Source: "Error and Notice Message Fields" in PostgreSQL's description of its protocol.

@@ -270,7 +270,6 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// A tenancy that does not fit the schema, or a lost connection.
     pub fn isolation(&self) -> Result<Isolation> {
-        self.platform.admit_actors(&mut self.connection()?)?;
         let session = self.login_connection()?.into_uncommitted();
         Isolation::open(session, self.project, &self.platform)
     }
@@ -313,7 +312,7 @@ fn install(platform: &Platform, database: &Database) -> Result<()> {
     platform.install(&mut connection)?;
     match database.server().kind() {
         // Roles are the whole server's there.
-        ServerKind::Url => platform.take_role_making(&mut connection),
+        ServerKind::Url => Platform::take_role_making(&mut connection),
         ServerKind::Local | ServerKind::Docker => Ok(()),
     }
 }

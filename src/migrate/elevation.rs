@@ -4,7 +4,8 @@
 //! and a function of ours is called in its place: one a kind, which takes names and never SQL. What
 //! cannot be taken apart, or is not on the list, stays refused, as in production.
 
-use crate::platform::call::{call, flag, one_name, or_null, read_drop, text, unquoted, words};
+use crate::platform::call::{array, call, flag, one_name, or_null, read_drop, unquoted, words};
+use crate::sql::quote::literal;
 
 /// A call in place of a statement.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,19 +26,15 @@ pub(crate) fn elevation_of(statement: &str) -> Option<Elevation> {
             ("event triggers", switch_event_trigger(name, &words[4..])?)
         }
         ["drop", "event", "trigger", _] => {
-            ("event triggers", drop_one("drop_event_trigger", &words[3..])?)
+            ("event triggers", drop_one("event trigger", &words[3..])?)
         }
         ["create", "publication", ..] => ("publications", create_publication(&words[2..])?),
-        ["drop", "publication", ..] => {
-            let drop = read_drop(&words[2..])?;
-            let [name] = <[String; 1]>::try_from(drop.names).ok()?;
-            ("publications", call("drop_publication", [text(&name), flag(drop.is_lenient)]))
-        }
+        ["drop", "publication", ..] => ("publications", drop_one("publication", &words[2..])?),
         ["create", "foreign", "data", "wrapper"] => {
             ("foreign data wrappers", create_wrapper(&words[4..])?)
         }
         ["drop", "foreign", "data", "wrapper"] => {
-            ("foreign data wrappers", drop_one("drop_foreign_data_wrapper", &words[4..])?)
+            ("foreign data wrappers", drop_one("foreign data wrapper", &words[4..])?)
         }
         ["comment", "on", ..] => ("comments", comment(&words[2..])?),
         // That of all roles is the whole server's.
@@ -52,7 +49,7 @@ pub(crate) fn elevation_of(statement: &str) -> Option<Elevation> {
         ["drop", "role" | "user" | "group", ..] => {
             let drop = read_drop(&words[2..]).filter(|drop| !drop.is_cascading)?;
             let [name] = <[String; 1]>::try_from(drop.names).ok()?;
-            ("roles", call("drop_role", [text(&name), flag(drop.is_lenient)]))
+            ("roles", call("drop_role", [literal(&name), flag(drop.is_lenient)]))
         }
         ["set", ..] => ("`session_replication_role`", set_replication_role(&words[1..])?),
         _ => return None,
@@ -77,8 +74,11 @@ fn create_event_trigger(words: &[String]) -> Option<String> {
     let [_, kind, routine @ .., open, close] = routine else { return None };
     let is_call = ["function", "procedure"].contains(&kind.as_str()) && [open, close] == ["(", ")"];
     (on == "on" && is_call && !routine.is_empty()).then(|| {
-        let routine = format!("{}::regprocedure", text(&format!("{}()", routine.concat())));
-        call("create_event_trigger", [text(&unquoted(name)), text(&unquoted(event)), tags, routine])
+        let routine = format!("{}::regprocedure", literal(&format!("{}()", routine.concat())));
+        call(
+            "create_event_trigger",
+            [literal(&unquoted(name)), literal(&unquoted(event)), tags, routine],
+        )
     })
 }
 
@@ -88,13 +88,11 @@ fn switch_event_trigger(name: &str, words: &[String]) -> Option<String> {
         [state] if state == "disable" => false,
         _ => return None,
     };
-    Some(call("switch_event_trigger", [text(&unquoted(name)), flag(is_on)]))
+    Some(call("switch_event_trigger", [literal(&unquoted(name)), flag(is_on)]))
 }
 
-fn drop_one(function: &str, words: &[String]) -> Option<String> {
-    let drop = read_drop(words)?;
-    let [name] = <[String; 1]>::try_from(drop.names).ok()?;
-    Some(call(function, [text(&name), flag(drop.is_lenient), flag(drop.is_cascading)]))
+fn drop_one(kind: &str, words: &[String]) -> Option<String> {
+    read_drop(words).filter(|drop| drop.names.len() == 1).map(|drop| drop.call(kind))
 }
 
 /// `name for all tables | for tables in schema a, b [with (publish = 'x')]`
@@ -120,7 +118,7 @@ fn create_publication(words: &[String]) -> Option<String> {
         }
         _ => return None,
     };
-    let arguments = [text(&unquoted(name)), schemas, or_null(published)];
+    let arguments = [literal(&unquoted(name)), schemas, or_null(published.as_deref())];
     (r#for == "for").then(|| call("create_publication", arguments))
 }
 
@@ -139,9 +137,9 @@ fn create_wrapper(words: &[String]) -> Option<String> {
     }
     let routine = |name: Vec<&str>| match name.is_empty() {
         true => "null::regproc".to_owned(),
-        false => format!("{}::regproc", text(&name.concat())),
+        false => format!("{}::regproc", literal(&name.concat())),
     };
-    let arguments = [text(&unquoted(name)), routine(handler), routine(validator)];
+    let arguments = [literal(&unquoted(name)), routine(handler), routine(validator)];
     Some(call("create_foreign_data_wrapper", arguments))
 }
 
@@ -158,7 +156,7 @@ fn comment(words: &[String]) -> Option<String> {
     let kind = kind.join(" ");
     ["extension", "event trigger", "publication", "foreign data wrapper"]
         .contains(&kind.as_str())
-        .then(|| call("comment_on", [text(&kind), text(&name), or_null(said)]))
+        .then(|| call("comment_on", [literal(&kind), literal(&name), or_null(said.as_deref())]))
 }
 
 /// `[in database d] set name = value | set name to value | reset name | reset all`
@@ -180,8 +178,8 @@ fn set_for_role(role: &str, words: &[String]) -> Option<String> {
     // It is a default that takes the setting away.
     let values = values.filter(|values| values != "array['default']");
     let values = values.unwrap_or_else(|| "null::text[]".into());
-    let role = format!("{}::regrole", text(role));
-    Some(call("set_for_role", [role, or_null(name), values]))
+    let role = format!("{}::regrole", literal(role));
+    Some(call("set_for_role", [role, or_null(name.as_deref()), values]))
 }
 
 /// Whether a role inherits, and what it is a member of. Nobody logs in as one.
@@ -227,13 +225,13 @@ fn create_role(name: &str, words: &[String]) -> Option<String> {
     let options = role_options(words)?;
     let groups = options.groups.unwrap_or_else(|| "array[]::text[]".into());
     let inherits = flag(options.inherits.unwrap_or(true));
-    Some(call("create_role", [text(&unquoted(name)), inherits, groups]))
+    Some(call("create_role", [literal(&unquoted(name)), inherits, groups]))
 }
 
 fn alter_role(name: &str, words: &[String]) -> Option<String> {
     let options = role_options(words).filter(|options| options.groups.is_none())?;
     let inherits = options.inherits.map_or("null".into(), flag);
-    Some(call("alter_role", [text(&unquoted(name)), inherits]))
+    Some(call("alter_role", [literal(&unquoted(name)), inherits]))
 }
 
 /// `[local | session] session_replication_role = replica`
@@ -248,14 +246,13 @@ fn set_replication_role(words: &[String]) -> Option<String> {
         && (is == "=" || is == "to")
         && ["origin", "replica", "local", "default"].contains(&value.as_str());
     let value = if value == "default" { "origin" } else { &value };
-    is_it.then(|| call("set_replication_role", [text(value)]))
+    is_it.then(|| call("set_replication_role", [literal(value)]))
 }
 
 /// Names or strings between commas, as an array.
 fn list_of(words: &[String]) -> Option<String> {
     let names: Option<Vec<String>> = words.split(|word| word == ",").map(one_name).collect();
-    let names: Vec<String> = names?.iter().map(|name| text(name)).collect();
-    Some(format!("array[{}]", names.join(", ")))
+    names.map(|names| array(&names))
 }
 
 #[cfg(test)]
@@ -270,7 +267,10 @@ mod tests {
                 "CREATE PUBLICATION p FOR TABLES IN SCHEMA a, \"B\" WITH (publish = 'insert')",
                 "create_publication('p', array['a', 'B'], 'insert')",
             ),
-            ("drop publication if exists p", "drop_publication('p', true)"),
+            (
+                "drop publication if exists p",
+                "drop_objects('publication', array['p'], true, false)",
+            ),
             (
                 "/* x */ create event trigger e on ddl_command_end execute function a.\"F\"()",
                 "create_event_trigger('e', 'ddl_command_end', null::text[], \
@@ -281,7 +281,10 @@ mod tests {
                 "create_event_trigger('e', 'sql_drop', array['DROP TABLE'], 'f()'::regprocedure)",
             ),
             ("alter event trigger e disable", "switch_event_trigger('e', false)"),
-            ("drop event trigger e cascade", "drop_event_trigger('e', false, true)"),
+            (
+                "drop event trigger e cascade",
+                "drop_objects('event trigger', array['e'], false, true)",
+            ),
             ("comment on event trigger e is 'It''s'", "comment_on('event trigger', 'e', 'It''s')"),
             (
                 "comment on extension \"uuid-ossp\" is null",

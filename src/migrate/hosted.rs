@@ -10,6 +10,7 @@ use crate::migrate::applied::Deviations;
 use crate::migrate::elevation::elevation_of;
 use crate::migrate::marks::mark_sql;
 use crate::migrate::target::Throwaway;
+use crate::platform::call::{unquoted, words};
 use crate::platform::extensions::{self, Instead};
 use crate::platform::own_schema::mark_of_migrations;
 use crate::session::failed::{Failed, failing};
@@ -128,11 +129,11 @@ impl<'a> OwnerSession<'a> {
     /// Whether the role that is there already was made by these migrations for another scratch
     /// database of the same server.
     fn is_role_of_migrations(&mut self, sql: &str) -> Result<bool, Failed> {
-        let name = statement::words(sql).nth(2).unwrap_or_default();
+        let name = words(sql).get(2).map(|name| unquoted(name)).unwrap_or_default();
         let query = format!(
             "select 1 from pg_catalog.pg_roles where rolname = {} \
              and pg_catalog.shobj_description(oid, 'pg_authid') = {}",
-            literal(name.trim_matches('"')),
+            literal(&name),
             literal(&mark_of_migrations())
         );
         self.session.rows(&query).map(|rows| !rows.is_empty())

@@ -39,7 +39,7 @@ pub(crate) fn run_as_owner(
     file: &SqlFile,
     sql: &str,
 ) -> Result<Ran> {
-    session.run("select leakproof.begin_roles()").map_err(failing(LOOK_AFTER))?;
+    session.say("select leakproof.begin_roles()");
     let mut owner = OwnerSession::begin(session, throwaway)?;
     let is_hosted = !owner.is_superuser;
     let statements = split(sql);
@@ -57,7 +57,8 @@ pub(crate) fn run_as_owner(
     owner.end(last).map_err(|failed| left_broken(file, failed))?;
     let deviations = owner.deviations;
     let places = read_places(session, file)?;
-    let settle = "select leakproof.settle_roles(), leakproof.join_owners()";
+    let settle =
+        "select leakproof.settle_roles(), leakproof.join_owners(), leakproof.admit_actors()";
     session.run(settle).map_err(failing(LOOK_AFTER))?;
     refuse_shared(session, throwaway, file)?;
     Ok(Ran { statements: statements.len(), deviations, places })

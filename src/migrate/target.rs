@@ -46,7 +46,8 @@ impl fmt::Debug for Shared {
 }
 
 impl Throwaway {
-    /// One on which this role runs the files.
+    /// One on which this role runs the files: whoever applies them has logged in as it, such as by
+    /// [`Scratch::connect_as_owner`](crate::scratch::Scratch::connect_as_owner).
     pub fn new(owner: Owner) -> Self {
         Self { owner, shared: None }
     }

@@ -8,14 +8,15 @@ pub(crate) fn call<const N: usize>(function: &str, arguments: [String; N]) -> St
     format!("select leakproof.{function}({})", arguments.join(", "))
 }
 
-/// A text as an argument.
-pub(crate) fn text(value: &str) -> String {
-    literal(value)
+/// A text, or `null`.
+pub(crate) fn or_null(value: Option<&str>) -> String {
+    value.map_or("null".to_owned(), literal)
 }
 
-/// A text, or `null`.
-pub(crate) fn or_null(value: Option<String>) -> String {
-    value.map_or("null".to_owned(), |value| text(&value))
+/// Names as an array.
+pub(crate) fn array<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| literal(name)).collect();
+    format!("array[{}]", names.join(", "))
 }
 
 /// Yes or no.
@@ -52,6 +53,15 @@ pub(crate) struct Drop {
     /// With `if exists`.
     pub is_lenient: bool,
     pub is_cascading: bool,
+}
+
+impl Drop {
+    /// The call that drops things of a kind in its place.
+    pub(crate) fn call(&self, kind: &str) -> String {
+        let Self { names, is_lenient, is_cascading } = self;
+        let [is_lenient, is_cascading] = [*is_lenient, *is_cascading].map(flag);
+        call("drop_objects", [literal(kind), array(names), is_lenient, is_cascading])
+    }
 }
 
 /// Reads what follows the kind of a `drop`: `[if exists] a, b [cascade | restrict]`.

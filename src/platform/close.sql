@@ -1,4 +1,5 @@
--- Each kind is the admin's, and the owner may call it. What it looks things up in is open to both.
+-- Each kind of elevation is the admin's, finds nothing in a schema of the project's, and may be
+-- called by the owner.
 do $leakproof$
 declare
     routine regprocedure;
@@ -8,6 +9,8 @@ begin
         where p.pronamespace = 'leakproof'::regnamespace
         and 'session_replication_role=replica' = any (p.proconfig)
     loop
+        execute pg_catalog.format(
+            'alter function %s security definer set search_path = pg_catalog, pg_temp', routine);
         execute pg_catalog.format('alter function %s owner to @admin@', routine);
         execute pg_catalog.format('revoke execute on function %s from public', routine);
         execute pg_catalog.format('grant execute on function %s to @owner@', routine);
@@ -15,7 +18,7 @@ begin
 end
 $leakproof$;
 
-grant select on leakproof.extensions, leakproof.stubs to @owner@, @admin@;
+grant select on leakproof.extensions to @owner@;
 
 -- The script of a trusted extension runs as a superuser, and so would event triggers of the
 -- project. Here it is made by a function of ours, in which none fires; in a block of a file not.

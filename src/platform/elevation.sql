@@ -2,9 +2,10 @@
 -- function a kind. Each takes names, never SQL, and is called in the file's own transaction in
 -- place of a statement.
 --
--- They run as @admin@, a superuser. Event triggers of the project would fire in them as that one,
--- so none does: `session_replication_role` is `replica`, and no function here lets an event
--- trigger fire then. A project may call them itself: they do nothing beyond this list.
+-- Each function here that sets `session_replication_role` runs as @admin@, a superuser; what makes
+-- it so is at the end, for all alike. Event triggers of the project would fire in them as that one,
+-- so none does: no function here lets an event trigger fire in the mode `replica`. A project may
+-- call them itself: they do nothing beyond this list.
 
 -- The extensions that may be made as the server has them. What reaches out of the database, runs
 -- programs or brings an untrusted language is not among them; some of those have a stub.
@@ -33,9 +34,7 @@ create table leakproof.stubs (
 
 -- Where no extension is made. Scripts put the name of a schema into quotes of their own.
 create function leakproof.refuse_place(place text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql
 as $body$
 begin
     if place is null then
@@ -51,9 +50,7 @@ $body$;
 create function leakproof.create_extension(
     name text, place text, version text, is_cascading boolean, usual_place text
 ) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     if exists (
@@ -74,27 +71,8 @@ begin
 end
 $body$;
 
-create function leakproof.drop_extension(names text[], is_lenient boolean, is_cascading boolean)
-returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
-as $body$
-begin
-    execute pg_catalog.format('drop extension %s%s%s',
-        case when is_lenient then 'if exists ' else '' end,
-        (
-            select pg_catalog.string_agg(pg_catalog.quote_ident(n), ', ')
-            from pg_catalog.unnest(names) n
-        ),
-        case when is_cascading then ' cascade' else '' end);
-end
-$body$;
-
 create function leakproof.update_extension(name text, version text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     if not exists (select from leakproof.extensions e where e.name = update_extension.name) then
@@ -107,9 +85,7 @@ end
 $body$;
 
 create function leakproof.move_extension(name text, place text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     perform leakproof.refuse_place(place);
@@ -120,9 +96,7 @@ $body$;
 create function leakproof.create_event_trigger(
     name text, event text, tags text[], routine regprocedure
 ) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     -- Not `login`: it would fire where a superuser comes.
@@ -140,52 +114,21 @@ begin
 end
 $body$;
 
-create function leakproof.refuse_own(name text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
-as $body$
-begin
-    if pg_catalog.starts_with(name, 'leakproof') then
-        raise insufficient_privilege using
-            message = pg_catalog.format('must be owner of %s', name);
-    end if;
-end
-$body$;
-
 create function leakproof.switch_event_trigger(name text, is_on boolean) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
-    perform leakproof.refuse_own(name);
+    perform leakproof.refuse_object('event trigger', name);
     -- Never `enable always`, see above.
     execute pg_catalog.format('alter event trigger %I %s', name,
         case when is_on then 'enable' else 'disable' end);
 end
 $body$;
 
-create function leakproof.drop_event_trigger(name text, is_lenient boolean, is_cascading boolean)
-returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
-as $body$
-begin
-    perform leakproof.refuse_own(name);
-    execute pg_catalog.format('drop event trigger %s%I%s',
-        case when is_lenient then 'if exists ' else '' end, name,
-        case when is_cascading then ' cascade' else '' end);
-end
-$body$;
-
 -- Of all tables, or of those of some schemas: what else is published its owner may publish.
 create function leakproof.create_publication(name text, schemas text[], published text)
 returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     execute pg_catalog.format('create publication %I for ', name)
@@ -197,24 +140,11 @@ begin
 end
 $body$;
 
-create function leakproof.drop_publication(name text, is_lenient boolean) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
-as $body$
-begin
-    execute pg_catalog.format('drop publication %s%I',
-        case when is_lenient then 'if exists ' else '' end, name);
-end
-$body$;
-
 -- Its functions are an extension's or a stub's: the server calls a validator at once, and as us.
 create function leakproof.create_foreign_data_wrapper(
     name text, handler regproc, validator regproc
 ) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     -- What the server looks up by these names, whatever else has them.
@@ -238,31 +168,41 @@ begin
 end
 $body$;
 
-create function leakproof.drop_foreign_data_wrapper(
-    name text, is_lenient boolean, is_cascading boolean
-) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+-- What may be dropped and commented on, but for what is ours.
+create function leakproof.refuse_object(kind text, name text) returns void
+language plpgsql
 as $body$
 begin
-    execute pg_catalog.format('drop foreign data wrapper %s%I%s',
-        case when is_lenient then 'if exists ' else '' end, name,
+    if kind <> all (array['extension', 'event trigger', 'publication', 'foreign data wrapper'])
+    or pg_catalog.starts_with(name, 'leakproof') then
+        raise insufficient_privilege using
+            message = pg_catalog.format('must be owner of %s %s', kind, name);
+    end if;
+end
+$body$;
+
+create function leakproof.drop_objects(
+    kind text, names text[], is_lenient boolean, is_cascading boolean
+) returns void
+language plpgsql set session_replication_role = replica
+as $body$
+begin
+    perform leakproof.refuse_object(kind, n) from pg_catalog.unnest(names) n;
+    execute pg_catalog.format('drop %s %s%s%s', kind,
+        case when is_lenient then 'if exists ' else '' end,
+        (
+            select pg_catalog.string_agg(pg_catalog.quote_ident(n), ', ')
+            from pg_catalog.unnest(names) n
+        ),
         case when is_cascading then ' cascade' else '' end);
 end
 $body$;
 
 create function leakproof.comment_on(kind text, name text, said text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
-    perform leakproof.refuse_own(name);
-    if kind <> all (array['extension', 'event trigger', 'publication', 'foreign data wrapper']) then
-        raise insufficient_privilege using
-            message = pg_catalog.format('permission denied to comment on %s', kind);
-    end if;
+    perform leakproof.refuse_object(kind, name);
     execute pg_catalog.format('comment on %s %I is %L', kind, name, said);
 end
 $body$;
@@ -270,9 +210,7 @@ $body$;
 -- What everybody may set for themselves may be set for a role that is no superuser: in this
 -- database.
 create function leakproof.set_for_role(role regrole, name text, settings text[]) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     if (
@@ -311,9 +249,7 @@ $body$;
 -- logs in as one of them. Who asks for one may administer it, and give it what they may give to
 -- anybody.
 create function leakproof.create_role(name text, inherits boolean, groups text[]) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 declare
     member_of text;
@@ -342,9 +278,7 @@ $body$;
 
 -- Only what a migration has made is a migration's.
 create function leakproof.alter_role(name text, inherits boolean) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     if pg_catalog.shobj_description(pg_catalog.quote_ident(name)::regrole, 'pg_authid')
@@ -360,9 +294,7 @@ end
 $body$;
 
 create function leakproof.drop_role(name text, is_lenient boolean) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 begin
     if is_lenient and pg_catalog.to_regrole(pg_catalog.quote_ident(name)) is null then

@@ -4,7 +4,7 @@
 //! A stub is made by the statement that would create the extension, in its transaction, on a server
 //! of any kind: nothing is written into the server's own folders. One topic per file beside this one.
 
-use crate::platform::call::{call, flag, or_null, read_drop, text, unquoted, words};
+use crate::platform::call::{call, flag, or_null, read_drop, unquoted, words};
 use crate::session::failed::Failed;
 use crate::session::open::Session;
 use crate::sql::quote::literal;
@@ -107,7 +107,6 @@ pub(crate) fn stubs_sql(has_stubs: bool) -> String {
     if !has_stubs {
         return CREATE_STUB.into();
     }
-    let or_null = |value: Option<&str>| value.map_or("null".to_owned(), literal);
     let rows = STUBS.iter().map(|stub| {
         let sql = if stub.name == "vector" { vector_sql() } else { stub.sql.to_owned() };
         let [name, version, sql] = [stub.name, stub.version, &sql].map(literal);
@@ -176,18 +175,16 @@ pub(crate) fn instead_of(
                 return Ok(Some(Instead::Nothing));
             }
             let version = words.get(5).map(|version| unquoted(version));
-            Ok(Some(Instead::Call(call("update_extension", [text(&name), or_null(version)]))))
+            let arguments = [literal(&name), or_null(version.as_deref())];
+            Ok(Some(Instead::Call(call("update_extension", arguments))))
         }
         ("alter", "extension") if (word(3), word(4)) == ("set", "schema") => {
-            let names = [word(2), word(5)].map(|name| text(&unquoted(name)));
+            let names = [word(2), word(5)].map(|name| literal(&unquoted(name)));
             Ok(Some(Instead::Call(call("move_extension", names))))
         }
-        ("drop", "extension") => Ok(read_drop(&words[2..]).map(|drop| {
-            let names = drop.names.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
-            let names = format!("array[{names}]");
-            let [is_lenient, is_cascading] = [drop.is_lenient, drop.is_cascading].map(flag);
-            Instead::Call(call("drop_extension", [names, is_lenient, is_cascading]))
-        })),
+        ("drop", "extension") => {
+            Ok(read_drop(&words[2..]).map(|drop| Instead::Call(drop.call("extension"))))
+        }
         ("create", "index") | ("create", "unique") => {
             let Some(plain) = without_index_options(statement) else { return Ok(None) };
             let is_stubbed = !is_available(session, "vector")?;
@@ -208,10 +205,10 @@ fn creation_of(session: &mut Session, statement: &str) -> Result<Option<Instead>
         let is_known = STUBS.iter().any(|stub| stub.name == name);
         if is_known || is_registered(session, name)? {
             let place = match &creation.schema {
-                Some(schema) => text(schema),
+                Some(schema) => literal(schema),
                 None => "pg_catalog.current_schema()".into(),
             };
-            let call = call("create_stub", [text(name), place]);
+            let call = call("create_stub", [literal(name), place]);
             return Ok(Some(Instead::Stub(name.clone(), call)));
         }
         return Ok(Some(Instead::Call(creation.call())));
@@ -233,9 +230,9 @@ impl Creation {
     /// The call that makes it, where extensions go that do not say where.
     fn call(&self) -> String {
         let arguments = [
-            text(&self.name),
-            or_null(self.schema.clone()),
-            or_null(self.version.clone()),
+            literal(&self.name),
+            or_null(self.schema.as_deref()),
+            or_null(self.version.as_deref()),
             flag(self.cascade),
             "pg_catalog.current_schema()".into(),
         ];

@@ -94,20 +94,20 @@ impl Platform {
     /// # Errors
     /// The first such role.
     pub(crate) fn refuse_superusers(&self, connection: &mut Connection) -> Result<()> {
-        // All that may be there before us; `supabase_admin` is one on Supabase, too.
-        let query = "select rolname from pg_catalog.pg_roles
-            where rolsuper and (
+        // All that may be there before us; `supabase_admin` is one on Supabase, too. On the plain
+        // platform nobody becomes `postgres`.
+        let is_plain = self.identity.is_some();
+        let query = format!(
+            "select rolname from pg_catalog.pg_roles
+            where rolsuper and not ({is_plain} and rolname = 'postgres') and (
                 rolname in ('postgres', 'authenticator', 'anon', 'authenticated', 'service_role')
                 or rolname like 'supabase\\_%' and rolname <> 'supabase_admin'
                 or rolname like 'leakproof\\_%'
             )
-            order by 1 limit 1";
-        let rows = connection.rows(query).map_err(failing("look at the roles of the server"))?;
+            order by 1 limit 1"
+        );
+        let rows = connection.rows(&query).map_err(failing("look at the roles of the server"))?;
         let Some(role) = rows.into_iter().flatten().flatten().next() else { return Ok(()) };
-        // On the plain platform nobody becomes `postgres`.
-        if role == "postgres" && self.identity.is_some() {
-            return Ok(());
-        }
         Err(Error::new(format!("`{role}` is a superuser on this server"))
             .cause("files run as that role, and could do whatever they like to the whole server")
             .help(
@@ -119,7 +119,7 @@ impl Platform {
 
     /// Takes the right to make roles from all roles that are ours: who runs the files is one, and may
     /// become others.
-    pub(crate) fn take_role_making(&self, connection: &mut Connection) -> Result<()> {
+    pub(crate) fn take_role_making(connection: &mut Connection) -> Result<()> {
         let take = format!(
             "do $leakproof$
             declare
@@ -138,12 +138,6 @@ impl Platform {
         );
         let taken = connection.rows(&take);
         taken.map(drop).map_err(failing("keep files from the roles of the server"))
-    }
-
-    /// Lets who connects become the actors that the migrations have made roles for.
-    pub(crate) fn admit_actors(&self, connection: &mut Connection) -> Result<()> {
-        let admit = connection.rows("select leakproof.admit_actors()");
-        admit.map(drop).map_err(failing("let somebody connect as the actors"))
     }
 
     /// The statements that put it into a fresh database, as a superuser.
@@ -196,9 +190,7 @@ impl Platform {
             ("@owner@", identifier(PLAIN_OWNER)),
             ("@login@", identifier(PLAIN_LOGIN)),
         ];
-        sql.push_str(
-            &values.iter().fold(PLAIN.to_owned(), |sql, (place, value)| sql.replace(place, value)),
-        );
+        sql.push_str(&own_schema::fill(PLAIN, &values));
         sql
     }
 

@@ -7,13 +7,15 @@ use crate::sql::quote::{identifier, literal};
 use crate::sql::statement;
 
 /// Its name.
-pub(crate) const SCHEMA: &str = "leakproof";
+const SCHEMA: &str = "leakproof";
 
 /// What the comment on a role of a migration says beside the mark.
 const OF_MIGRATIONS: &str = "; a migration's";
 
 /// Who may do with every row what its owner may, and is no superuser.
 const STEWARD: &str = "leakproof_steward";
+
+const SHARED: &str = include_str!("shared.sql");
 
 const HELP: &str = "leakproof keeps its history of migrations in the schema `leakproof`; give the \
                     project's schema another name";
@@ -34,49 +36,42 @@ pub(crate) struct Roles<'a> {
 /// the roles are there and nothing of the project is.
 pub(crate) fn sql(roles: &Roles<'_>, history: &str) -> String {
     let admin = roles.admin.map_or("current_user".to_owned(), identifier);
-    let [owner, login] = [roles.owner, roles.login].map(identifier);
     let parts = [
-        create_role(STEWARD, "nologin bypassrls"),
-        include_str!("own_schema.sql").to_owned(),
-        include_str!("elevation.sql").to_owned(),
-        extensions::stubs_sql(roles.has_stubs),
-        shared_sql(),
-        include_str!("close.sql").to_owned(),
+        &create_role(STEWARD, "nologin bypassrls"),
+        include_str!("own_schema.sql"),
+        include_str!("elevation.sql"),
+        &extensions::stubs_sql(roles.has_stubs),
+        &shared_sql(),
+        include_str!("close.sql"),
     ];
-    let [mark, migrations] = [ROLE_MARK, OF_MIGRATIONS].map(literal);
     let values = [
-        ("@history@", history),
-        ("@owner@", &owner),
-        ("@login@", &login),
-        ("@mark@", &mark),
-        ("@migrations@", &migrations),
+        ("@history@", history.to_owned()),
+        ("@owner@", identifier(roles.owner)),
+        ("@login@", identifier(roles.login)),
+        ("@admin@", admin),
     ];
-    let parts = parts.map(|part| {
-        let known = values.iter().fold(part, |sql, (place, value)| sql.replace(place, value));
-        known.replace("@admin@", &admin)
-    });
-    parts.concat()
+    fill(&fill(&parts.concat(), &values), &marks())
+}
+
+/// A text with values in its places.
+pub(crate) fn fill(text: &str, values: &[(&str, String)]) -> String {
+    values.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+}
+
+/// What the comments on our roles say.
+fn marks() -> [(&'static str, String); 2] {
+    [("@mark@", literal(ROLE_MARK)), ("@migrations@", literal(OF_MIGRATIONS))]
 }
 
 /// The query for what belongs to the whole server and a file in the database `here` could change: what it
 /// is, and a digest. As a superuser, in any database.
 pub(crate) fn shared_query(here: &str) -> String {
-    shared_query_of(&literal(here))
-}
-
-fn shared_query_of(here: &str) -> String {
-    let values = [
-        ("@here@", here.to_owned()),
-        ("@mark@", literal(ROLE_MARK)),
-        ("@migrations@", literal(OF_MIGRATIONS)),
-    ];
-    let query = include_str!("shared.sql").to_owned();
-    values.iter().fold(query, |sql, (place, value)| sql.replace(place, value))
+    fill(&fill(SHARED, &[("@here@", literal(here))]), &marks())
 }
 
 /// The function by which a file's own session looks at it.
 fn shared_sql() -> String {
-    let query = shared_query_of("pg_catalog.current_database()");
+    let query = SHARED.replace("@here@", "pg_catalog.current_database()");
     format!(
         "create function leakproof.shared() returns table (what text, digest text)
          language sql volatile security definer set search_path = pg_catalog, pg_temp as $shared$

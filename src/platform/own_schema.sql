@@ -12,8 +12,18 @@ create schema leakproof;
 -- Whoever a file has become leaves a mark.
 grant usage on schema leakproof to public;
 
--- The steward has the rights of everybody who owns something here. Others may be making the same
--- grant.
+-- For a superuser. Others may be making the same grant.
+create function leakproof.grant_role(role name, member name) returns void
+language plpgsql
+as $body$
+begin
+    execute pg_catalog.format('grant %I to %I', role, member);
+exception when unique_violation then
+    null;
+end
+$body$;
+
+-- The steward has the rights of everybody who owns something here.
 create function leakproof.join_owners() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
@@ -43,11 +53,7 @@ begin
             where m.roleid = r.oid and m.member = 'leakproof_steward'::regrole
         )
     loop
-        begin
-            execute pg_catalog.format('grant %I to leakproof_steward', owner);
-        exception when unique_violation then
-            null;
-        end;
+        perform leakproof.grant_role(owner, 'leakproof_steward');
     end loop;
 end
 $body$;
@@ -55,7 +61,7 @@ $body$;
 select leakproof.join_owners();
 
 -- Whoever asks is somebody whom `@login@` may become. The roles of further actors come with files;
--- none of them may be one that the server knows for something else.
+-- none of them may be one that the server knows for something else. Each file ends with it.
 create table leakproof.actors (role name primary key);
 
 create function leakproof.admit_actors() returns void
@@ -71,11 +77,7 @@ begin
         where not (r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
         and not pg_catalog.pg_has_role('@login@', r.oid, 'member')
     loop
-        begin
-            execute pg_catalog.format('grant %I to @login@', actor);
-        exception when unique_violation then
-            null;
-        end;
+        perform leakproof.grant_role(actor, '@login@');
     end loop;
 end
 $body$;

@@ -1,6 +1,6 @@
 -- What belongs to the whole server and a file could change, a line each: roles, memberships,
--- settings, databases, tablespaces, parameters, slots, subscriptions. Of this database only what
--- others may see of it.
+-- settings, databases, tablespaces, slots, subscriptions. Of this database only what others may see
+-- of it.
 --
 -- NOTE: what a file makes is not in it: roles with the mark of migrations, and what is granted to
 -- them.

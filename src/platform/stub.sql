@@ -1,9 +1,7 @@
 -- Makes an extension of its stub: its row, and the objects of its stub as its members, so that
 -- dropping it, commenting on it and asking for it are the server's own business.
 create function leakproof.create_stub(name text, place text) returns void
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set session_replication_role = replica
+language plpgsql set session_replication_role = replica
 as $body$
 declare
     stub leakproof.stubs;

@@ -10,7 +10,7 @@ use crate::matrix::verdict::{Evidence, Verdict};
 use crate::probe::privileges::{Privilege, Privileges};
 use crate::probe::target::Target;
 use crate::probe::trial::{Answer, Trial};
-use crate::refusal::Refusal;
+use crate::refusal::{QUERY_CANCELED, Refusal};
 use crate::session::outcome::TextRow;
 use crate::sql::quote::identifier;
 use crate::world::rows::{KnownRow, PLACE};
@@ -36,9 +36,6 @@ pub(crate) struct Unfound<'t> {
     pub(in crate::probe) sql: String,
     pub(in crate::probe) rows: Vec<&'t KnownRow>,
 }
-
-/// What a statement ends with that takes too long.
-const QUERY_CANCELED: &str = "57014";
 
 /// How many constraints are taken away, one after the other, before a statement is given up.
 pub(crate) const MOST_OBSTACLES: usize = 4;

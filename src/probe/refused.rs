@@ -3,7 +3,7 @@
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::matrix::verdict::Verdict;
 use crate::probe::privileges::{Privilege, Privileges};
-use crate::refusal::Refusal;
+use crate::refusal::{QUERY_CANCELED, Refusal};
 use crate::sql::quote::{identifier, qualified};
 
 impl Refusal {
@@ -114,7 +114,7 @@ impl Refusal {
             {
                 Verdict::Allowed { rows: 0, of, stopped_by: Some(self.state().to_owned()) }
             }
-            "57014" => Verdict::Untested { reason: "it took too long".into() },
+            QUERY_CANCELED => Verdict::Untested { reason: "it took too long".into() },
             // An automatically updatable view with CHECK OPTION.
             "44000" => Verdict::Refused,
             state => Verdict::Broken { sqlstate: state.to_owned() },

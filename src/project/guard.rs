@@ -19,7 +19,7 @@ pub(crate) fn refuse_unguardable(file: &SqlFile, sql: &str) -> Result<()> {
 }
 
 /// That a line of a file does what no file may.
-pub(crate) fn refused(file: &SqlFile, line: usize, (why, help): (&str, &str)) -> Error {
+fn refused(file: &SqlFile, line: usize, (why, help): (&str, &str)) -> Error {
     Error::new(format!("`{}` cannot be run: line {line}", file.path().display()))
         .cause(why)
         .help(help)
@@ -62,7 +62,7 @@ pub(crate) const ONE_TRANSACTION: (&str, &str) = (
     "remove transaction control from the file",
 );
 
-pub(crate) const ANOTHER_SESSION: (&str, &str) = (
+const ANOTHER_SESSION: (&str, &str) = (
     "it would leave the role that runs the migrations, which a real server refuses",
     "use `set local role`, which a member of the role may",
 );

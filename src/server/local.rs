@@ -115,7 +115,7 @@ fn run_server(
     jail: fn(&Path, &Path) -> Jail,
 ) -> Result<Running> {
     // Whatever happens, the folder goes away with us.
-    let mut watcher = make_folder(account)?;
+    let mut watcher = make_watched_folder(account)?;
     let folder = watcher.folder().to_owned();
     let data = folder.join("data");
     let mut server = source.binaries.command("postgres", account);
@@ -168,7 +168,7 @@ fn roomy_memory() -> Option<PathBuf> {
 
 /// In memory or the folder for temporary files, unless a socket in there would have too long a path or the
 /// account may not go there; then in /tmp.
-fn make_folder(account: Option<&Account>) -> Result<Watcher> {
+fn make_watched_folder(account: Option<&Account>) -> Result<Watcher> {
     let mut refused = Vec::new();
     for parent in roomy_memory().into_iter().chain([env::temp_dir(), PathBuf::from("/tmp")]) {
         let folder = parent.join(format!("{APPLICATION_NAME}-{:08x}", random_number()));

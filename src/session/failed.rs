@@ -5,7 +5,8 @@ use std::time::Duration;
 use postgres::error::{DbError, ErrorPosition};
 
 use crate::error::Error;
-use crate::refusal::Refusal;
+use crate::refusal::{QUERY_CANCELED, Refusal};
+use crate::words::counted;
 
 /// Why a statement failed.
 #[derive(Debug)]
@@ -31,7 +32,6 @@ impl Failed {
 
     /// The same, of what was stopped because it took too long.
     pub(in crate::session) fn late(self, limit: Duration) -> Self {
-        const QUERY_CANCELED: &str = "57014";
         match self {
             Self::Refused(mut refusal) if refusal.sqlstate == QUERY_CANCELED => {
                 refusal.message = format!("{} and was stopped", longer_than(limit));
@@ -75,7 +75,8 @@ impl Failed {
 }
 
 fn longer_than(limit: Duration) -> String {
-    format!("it took longer than {} seconds", limit.as_secs())
+    let seconds = usize::try_from(limit.as_secs()).unwrap_or(usize::MAX);
+    format!("it took longer than {}", counted(seconds, "second"))
 }
 
 /// Turns the failure of a statement of ours, which no input should make fail, into an error:

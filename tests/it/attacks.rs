@@ -12,7 +12,7 @@ use leakproof::report::to_text;
 use leakproof::server::ServerKind;
 
 use crate::support::{
-    Copy, PLAIN_CONFIG, empty_scratch, in_parallel, shared_server, try_check_with,
+    Copy, PLAIN_CONFIG, empty_scratch, in_parallel, lines, shared_server, try_check_with,
 };
 
 /// What a superuser may do, each as a statement, by name. None leaves anything behind, since the error
@@ -192,7 +192,7 @@ const CALLS: &[(&str, &str)] = &[
     ),
     (
         "our own event trigger",
-        "select leakproof.drop_event_trigger(''leakproof_guard'', false, false)",
+        "select leakproof.drop_objects(''event trigger'', array[''leakproof_guard''], false, false)",
     ),
 ];
 
@@ -515,4 +515,31 @@ fn each_attack_is_one() {
     };
     let missing: Vec<&str> = ATTACKS.iter().map(|(name, _)| *name).filter(is_missing).collect();
     assert_eq!(missing, Vec::<&str>::new(), "{told}");
+}
+
+/// What runs as a superuser finds nothing in a schema of the project's, and lets no event trigger fire.
+#[test]
+fn what_runs_as_a_superuser_is_closed() {
+    let copy = project(Kind::Supabase, "create extension pg_cron; create extension pg_tle;", &[]);
+    let project = Project::read(copy.path()).expect("a project");
+    let mut scratch = empty_scratch(&project);
+    scratch.migrate().expect("it applies");
+    let all = "select p.proname from pg_proc p join pg_roles r on r.oid = p.proowner
+        where p.prosecdef and r.rolsuper";
+    assert!(lines(&scratch, all).len() > 20, "they are elsewhere");
+    let open = lines(
+        &scratch,
+        "select p.oid::regprocedure::text from pg_proc p join pg_roles r on r.oid = p.proowner
+         where p.prosecdef and r.rolsuper and (
+            not 'search_path=pg_catalog, pg_temp' = any (coalesce(p.proconfig, '{}'))
+            or has_function_privilege('postgres', p.oid, 'execute')
+                and not 'session_replication_role=replica' = any (coalesce(p.proconfig, '{}'))
+                and p.proname not in (
+                    'join_owners', 'admit_actors', 'begin_roles', 'settle_roles', 'shared',
+                    'set_replication_role'
+                )
+         )
+         order by 1",
+    );
+    assert_eq!(open, [""; 0]);
 }

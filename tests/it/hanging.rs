@@ -33,7 +33,7 @@ create function public.fire() returns trigger language plpgsql as
     $$ begin perform public.stubborn(); return new; end $$;
 ";
 
-const STOPPED: &str = "it took longer than 1 seconds and was stopped (SQLSTATE 57014)";
+const STOPPED: &str = "it took longer than 1 second and was stopped (SQLSTATE 57014)";
 const ENDED: &str = "and would not be stopped, so its session was ended";
 
 /// The second migration, and what is said of it.

@@ -1,163 +1,35 @@
 -- NOTE: a scratch database reaches no other one: whatever would connect raises an error.
 
-create function @extschema@.dblink_connect(text) returns text
-language plpgsql
-as $$
+do $stub$
+declare
+    signature text;
+    told text;
 begin
-    raise feature_not_supported using
-        message = 'dblink_connect does not leave a scratch database';
+    foreach signature in array array[
+        'dblink_connect(text) returns text',
+        'dblink_connect(text, text) returns text',
+        'dblink_connect_u(text) returns text',
+        'dblink_connect_u(text, text) returns text',
+        'dblink_disconnect() returns text',
+        'dblink_disconnect(text) returns text',
+        'dblink(text) returns setof record',
+        'dblink(text, boolean) returns setof record',
+        'dblink(text, text) returns setof record',
+        'dblink(text, text, boolean) returns setof record',
+        'dblink_exec(text) returns text',
+        'dblink_exec(text, boolean) returns text',
+        'dblink_exec(text, text) returns text',
+        'dblink_exec(text, text, boolean) returns text',
+        'dblink_send_query(text, text) returns integer',
+        'dblink_get_connections() returns text[]',
+        'dblink_get_result(text) returns setof record',
+        'dblink_error_message(text) returns text'
+    ] loop
+        told := pg_catalog.split_part(signature, '(', 1) || ' does not leave a scratch database';
+        execute 'create function @extschema@.' || signature || pg_catalog.format(
+            ' language plpgsql as %L',
+            pg_catalog.format(
+                'begin raise feature_not_supported using message = %L; end', told));
+    end loop;
 end
-$$;
-
-create function @extschema@.dblink_connect(text, text) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_connect does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_connect_u(text) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_connect_u does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_connect_u(text, text) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_connect_u does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_disconnect() returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_disconnect does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_disconnect(text) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_disconnect does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink(text) returns setof record
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink(text, boolean) returns setof record
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink(text, text) returns setof record
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink(text, text, boolean) returns setof record
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_exec(text) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_exec does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_exec(text, boolean) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_exec does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_exec(text, text) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_exec does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_exec(text, text, boolean) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_exec does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_send_query(text, text) returns integer
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_send_query does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_get_connections() returns text[]
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_get_connections does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_get_result(text) returns setof record
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_get_result does not leave a scratch database';
-end
-$$;
-
-create function @extschema@.dblink_error_message(text) returns text
-language plpgsql
-as $$
-begin
-    raise feature_not_supported using
-        message = 'dblink_error_message does not leave a scratch database';
-end
-$$;
+$stub$;
