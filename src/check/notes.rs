@@ -62,7 +62,7 @@ pub(crate) fn notes_on_deviations(applied: &[Applied]) -> Vec<String> {
     if !elevated.is_empty() {
         let each = elevated.iter().map(|(kind, times)| format!("{kind} ({times})"));
         let each = each.collect::<Vec<_>>().join(", ");
-        notes.push(format!("what only a hosted platform lets its owner do: {each}"));
+        notes.push(format!("what takes a superuser, done for the owner: {each}"));
     }
     notes
 }

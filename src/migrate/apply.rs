@@ -6,6 +6,7 @@ use postgres::Client;
 use crate::error::{Error, Result};
 use crate::migrate::applied::{Applied, Deviations};
 use crate::migrate::history::HistoryKind;
+use crate::migrate::hosted::FileKind;
 use crate::migrate::places::Places;
 use crate::migrate::plan::{Action, Plan, Text};
 use crate::migrate::run::{run_as_it_is, run_as_owner};
@@ -128,11 +129,11 @@ impl Applying<'_> {
         for part in &text.0.ahead {
             *census = None;
             // One that fails here, since its type comes with the file, is in the file as well.
-            let _ = self.load(file, part);
+            let _ = self.load(file, part, FileKind::Change);
         }
         let left = self.migrate(file, &text.0.sql, census.take())?;
         match project.fixture(file.version()).filter(|_| !wanted.is_again) {
-            Some(fixture) => self.load(fixture, &adapt(fixture).sql),
+            Some(fixture) => self.load(fixture, &adapt(fixture).sql, FileKind::Data),
             None => {
                 *census = left;
                 Ok(())
@@ -154,7 +155,7 @@ impl Applying<'_> {
             let record = || record_calls(session, project, file.version());
             let recorded = (!wanted.is_again).then(record).transpose()?;
             let before = preserve::before(session, pairs, known)?;
-            let ran = run_as_owner(session, throwaway, file, sql)?;
+            let ran = run_as_owner(session, throwaway, file, sql, FileKind::Change)?;
             let (mut preservation, census) = preserve::after(session, sql, pairs, &before)?;
             if let Some(recorded) = recorded {
                 preservation.calls = recorded.compare(session)?;
@@ -171,8 +172,8 @@ impl Applying<'_> {
         Ok(census)
     }
 
-    fn load(&mut self, file: &SqlFile, sql: &str) -> Result<()> {
-        self.done.places.extend(load(self.connection, self.throwaway, file, sql)?);
+    fn load(&mut self, file: &SqlFile, sql: &str, kind: FileKind) -> Result<()> {
+        self.done.places.extend(load(self.connection, self.throwaway, file, sql, kind)?);
         Ok(())
     }
 }
@@ -190,7 +191,7 @@ pub(crate) fn load_seeds(
 ) -> Result<Vec<String>> {
     let mut told = Vec::new();
     for seed in project.seeds() {
-        match load(connection, throwaway, seed.file(), &adapt(seed.file()).sql) {
+        match load(connection, throwaway, seed.file(), &adapt(seed.file()).sql, FileKind::Data) {
             Err(failure) if !seed.is_own() && !connection.is_closed() => {
                 told.push(format!("no data was loaded, since {}", failure.in_brief()));
             }
@@ -218,21 +219,23 @@ pub(crate) fn roll_back(
     let sql = adapt(file).sql;
     refuse_unguardable(file, &sql)?;
     connection.transaction(|session| {
-        let ran = run_as_owner(session, throwaway, file, &sql)?;
+        let ran = run_as_owner(session, throwaway, file, &sql, FileKind::Change)?;
         let forget = history.forget_sql(version);
         session.as_owner(&forget).map_err(failing("forget a version that was taken back"))?;
         Ok(ran.places)
     })
 }
 
-/// Loads a file of data as the owner, in one transaction.
+/// Runs a file as the owner, in one transaction, and writes nothing down.
 fn load(
     connection: &mut Connection,
     throwaway: &Throwaway,
     file: &SqlFile,
     sql: &str,
+    kind: FileKind,
 ) -> Result<Places> {
     refuse_unguardable(file, sql)?;
-    connection
-        .transaction(|session| run_as_owner(session, throwaway, file, sql).map(|ran| ran.places))
+    connection.transaction(|session| {
+        run_as_owner(session, throwaway, file, sql, kind).map(|ran| ran.places)
+    })
 }

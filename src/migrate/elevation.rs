@@ -36,6 +36,8 @@ pub(crate) fn elevation_of(statement: &str) -> Option<Elevation> {
         ["drop", "foreign", "data", "wrapper"] => {
             ("foreign data wrappers", drop_one("foreign data wrapper", &words[4..])?)
         }
+        ["alter", "table" | "view" | "sequence", ..] => ("owners", set_owner(&words[2..])?),
+        ["alter", "materialized", "view", _] => ("owners", set_owner(&words[3..])?),
         ["comment", "on", ..] => ("comments", comment(&words[2..])?),
         // That of all roles is the whole server's.
         ["alter", "role" | "user", "all", _] => return None,
@@ -141,6 +143,17 @@ fn create_wrapper(words: &[String]) -> Option<String> {
     };
     let arguments = [literal(&unquoted(name)), routine(handler), routine(validator)];
     Some(call("create_foreign_data_wrapper", arguments))
+}
+
+/// `[only] schema.name owner to role`
+fn set_owner(words: &[String]) -> Option<String> {
+    let words = if words.first().is_some_and(|word| word == "only") { &words[1..] } else { words };
+    let [name @ .., owner, to, role] = words else { return None };
+    let is_it = [owner, to] == ["owner", "to"] && !name.is_empty() && !name.contains(&"if".into());
+    is_it.then(|| {
+        let relation = format!("{}::regclass", literal(&name.concat()));
+        call("set_owner", [relation, format!("{}::regrole", literal(role))])
+    })
 }
 
 /// `extension name is 'x'`
@@ -280,6 +293,10 @@ mod tests {
                 "create event trigger e on sql_drop when TAG in ('DROP TABLE') execute procedure f()",
                 "create_event_trigger('e', 'sql_drop', array['DROP TABLE'], 'f()'::regprocedure)",
             ),
+            (
+                "alter table only a.\"T\" owner to \"App\"",
+                "set_owner('a.\"T\"'::regclass, '\"App\"'::regrole)",
+            ),
             ("alter event trigger e disable", "switch_event_trigger('e', false)"),
             (
                 "drop event trigger e cascade",
@@ -326,6 +343,7 @@ mod tests {
             "alter role a rename to b",
             "create role a superuser",
             "create role a bypassrls",
+            "alter table a add owner int, rename to b",
             "alter event trigger e enable always",
             "alter event trigger e enable replica",
             "alter event trigger e owner to anon",

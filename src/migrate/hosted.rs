@@ -13,11 +13,22 @@ use crate::migrate::target::Throwaway;
 use crate::platform::call::{unquoted, words};
 use crate::platform::extensions::{self, Instead};
 use crate::platform::own_schema::mark_of_migrations;
+use crate::refusal::Refusal;
 use crate::session::failed::{Failed, failing};
-use crate::session::open::Session;
+use crate::session::open::{Session, run_as_owner};
 use crate::session::savepoint::Savepoint;
 use crate::sql::quote::literal;
 use crate::sql::statement;
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    /// It changes the schema, or takes that back.
+    Change,
+    /// It brings rows that somebody has written before, who need not be the owner: policies that bind
+    /// the owner, too, have no say in them.
+    Data,
+}
 
 /// The session of the owner while the statements of a file run.
 pub(crate) struct OwnerSession<'a> {
@@ -26,6 +37,7 @@ pub(crate) struct OwnerSession<'a> {
     /// Each statement finds it, and leaves a new one and a mark behind in its own round trip. What
     /// comes before a statement would move the place of its error.
     savepoint: Savepoint,
+    kind: FileKind,
     pub deviations: Deviations,
 }
 
@@ -34,7 +46,11 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 impl<'a> OwnerSession<'a> {
     /// On a session that has logged in as the owner.
-    pub(crate) fn begin(session: &'a mut Session, throwaway: &Throwaway) -> Result<Self> {
+    pub(crate) fn begin(
+        session: &'a mut Session,
+        throwaway: &Throwaway,
+        kind: FileKind,
+    ) -> Result<Self> {
         let savepoint = session.new_savepoint();
         let begin = format!(
             "select 1 from pg_catalog.pg_roles where rolname = current_user and rolsuper; \
@@ -46,7 +62,8 @@ impl<'a> OwnerSession<'a> {
             .rows(&begin)
             .map(|rows| !rows.is_empty())
             .map_err(failing("become who runs the migrations"))?;
-        Ok(Self { session, is_superuser, savepoint, deviations: Deviations::default() })
+        let deviations = Deviations::default();
+        Ok(Self { session, is_superuser, savepoint, kind, deviations })
     }
 
     /// Runs a statement that begins in a line.
@@ -98,6 +115,11 @@ impl<'a> OwnerSession<'a> {
             if self.is_role_of_migrations(sql)? {
                 return Ok(());
             }
+        } else if self.kind == FileKind::Data
+            && refusal.refusal().is_some_and(Refusal::is_of_policy)
+        {
+            self.session.execute(&self.savepoint.go_back())?;
+            return self.call(&run_as_owner(sql), line);
         } else if refusal.has_state(INSUFFICIENT_PRIVILEGE)
             && let Some(elevation) = elevation_of(sql)
         {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::migrate::applied::Deviations;
-use crate::migrate::hosted::OwnerSession;
+use crate::migrate::hosted::{FileKind, OwnerSession};
 use crate::migrate::marks::read_places;
 use crate::migrate::places::Places;
 use crate::migrate::target::{SharedRow, Throwaway};
@@ -38,9 +38,10 @@ pub(crate) fn run_as_owner(
     throwaway: &Throwaway,
     file: &SqlFile,
     sql: &str,
+    kind: FileKind,
 ) -> Result<Ran> {
     session.say("select leakproof.begin_roles()");
-    let mut owner = OwnerSession::begin(session, throwaway)?;
+    let mut owner = OwnerSession::begin(session, throwaway, kind)?;
     let is_hosted = !owner.is_superuser;
     let statements = split(sql);
     let mut lines = Lines::of(sql);

@@ -245,6 +245,30 @@ begin
 end
 $body$;
 
+-- To a role that the owner may become, and that may not create where it is. That takes a superuser,
+-- and on a plain server some let one run their files; a hosted server has none to let.
+create function leakproof.set_owner(relation regclass, role regrole) returns void
+language plpgsql set session_replication_role = replica
+as $body$
+begin
+    if @is_hosted@
+    or not pg_catalog.pg_has_role('@owner@', role::oid, 'member')
+    or not exists (
+        select
+        from pg_catalog.pg_class c
+        where c.oid = relation and pg_catalog.pg_has_role('@owner@', c.relowner, 'usage')
+    ) or exists (
+        select
+        from pg_catalog.pg_roles r
+        where r.oid = role and r.rolsuper
+    ) then
+        raise insufficient_privilege using
+            message = pg_catalog.format('must be able to give %s to %s', relation, role);
+    end if;
+    execute pg_catalog.format('alter table %s owner to %s', relation, role);
+end
+$body$;
+
 -- Roles, for an owner who may make none: beside a URL, where they are the whole server's. Nobody
 -- logs in as one of them. Who asks for one may administer it, and give it what they may give to
 -- anybody.

@@ -49,6 +49,7 @@ pub(crate) fn sql(roles: &Roles<'_>, history: &str) -> String {
         ("@owner@", identifier(roles.owner)),
         ("@login@", identifier(roles.login)),
         ("@admin@", admin),
+        ("@is_hosted@", roles.admin.is_some().to_string()),
     ];
     fill(&fill(&parts.concat(), &values), &marks())
 }

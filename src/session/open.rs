@@ -35,7 +35,7 @@ pub(crate) struct Session {
 const STEADY: [&str; 2] = ["set local timezone = 'UTC'", "set local client_min_messages = error"];
 
 /// Statements by way of who may do whatever an owner may.
-pub(in crate::session) fn run_as_owner(sql: &str) -> String {
+pub(crate) fn run_as_owner(sql: &str) -> String {
     format!("select leakproof.run({})", literal(sql))
 }
 

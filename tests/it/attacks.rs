@@ -194,6 +194,11 @@ const CALLS: &[(&str, &str)] = &[
         "our own event trigger",
         "select leakproof.drop_objects(''event trigger'', array[''leakproof_guard''], false, false)",
     ),
+    ("a table of ours", "select leakproof.set_owner(''leakproof.stubs'', ''postgres'')"),
+    (
+        "a table of the server's",
+        "select leakproof.set_owner(''pg_catalog.pg_authid'', ''postgres'')",
+    ),
 ];
 
 /// Where the project's code runs: the name, the files beside the first migration.

@@ -449,7 +449,7 @@ fn sleeps_in(parent: &Path, run: &Run) -> Result<PathBuf, String> {
         let server = server.lines().next().and_then(|id| id.parse().ok());
         server.is_some_and(|server| is_below(server, run.id()) && let_in(folder, server))
             && runs_query(
-                &format!("host={} user=leakproof dbname=template1", folder.display()),
+                &format!("host={} user=leakproof dbname=postgres", folder.display()),
                 &run.mark,
             )
     };
@@ -464,9 +464,10 @@ fn is_below(process: i32, ancestor: i32) -> bool {
     std::iter::successors(Some(process), |id| parent_of(*id)).any(|id| id == ancestor)
 }
 
-/// Has a server let us in without the password that only the run knows.
+/// Has a server let us in without the password that only the run knows. Not into the database where the
+/// run waits until nobody is let in like that.
 fn let_in(folder: &Path, server: i32) -> bool {
-    const RULE: &str = "local template1 leakproof trust\n";
+    const RULE: &str = "local postgres leakproof trust\n";
     let path = folder.join("data/pg_hba.conf");
     let rules = fs::read_to_string(&path).unwrap_or_default();
     // What the run has not written yet it is about to write.
