@@ -113,6 +113,9 @@ pub struct ServerArgs {
     /// How many seconds a statement may take at most; else 300 in a file, and 10 where people ask
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
     pub statement_limit: Option<u64>,
+    /// How many seconds the whole run may take at most; nothing of it is kept then, and the exit code is 2
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
 }
 
 #[derive(Debug, Args)]

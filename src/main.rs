@@ -5,7 +5,8 @@ mod cli;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
@@ -45,6 +46,8 @@ fn run(cli: Cli) -> Result<u8> {
 
 fn run_check(args: CheckArgs) -> Result<u8> {
     server::exit_on_signals()?;
+    let progress = Bar::new(args.quiet);
+    end_after(args.server.timeout, &progress);
     let project = Project::read(&args.path)?;
     let options = CheckOptions {
         server: server_options(args.server)?,
@@ -56,13 +59,12 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         rows_from: args.rows_from,
         jobs: args.jobs,
     };
-    let progress = Bar::new(args.quiet);
     let report = check(&project, &options, &progress);
     progress.0.finish_and_clear();
     let report = report?;
     print(&args.format.of(&report))?;
     if args.timings {
-        let total: std::time::Duration = report.timings.iter().map(|(_, time)| *time).sum();
+        let total: Duration = report.timings.iter().map(|(_, time)| *time).sum();
         for (step, time) in report.timings.iter().chain([&("all steps", total)]) {
             tell(&format!("{:>8.1} ms  {step}\n", time.as_secs_f64() * 1000.0));
         }
@@ -72,6 +74,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
 
 fn run_init(args: InitArgs) -> Result<u8> {
     server::exit_on_signals()?;
+    end_after(args.server.timeout, &Bar::new(true));
     let refuse_to_overwrite = |path: &Path| match path.exists() && !args.print {
         true => Err(Error::new(format!("`{}` is there already", path.display()))
             .help("compare it with what `leakproof init --print` shows")),
@@ -97,6 +100,26 @@ fn unwritable(path: &Path, cause: std::io::Error) -> Error {
     Error::new(format!("cannot write `{}`", path.display()))
         .cause(cause)
         .help("check that you may write there, or use `--print`")
+}
+
+/// Ends the process at its limit, whatever it waits for. What watches over our servers cleans up, as after
+/// a signal.
+fn end_after(seconds: Option<u64>, progress: &Bar) {
+    let Some(seconds) = seconds else { return };
+    let bar = progress.0.clone();
+    thread::spawn(move || {
+        thread::sleep(Duration::from_secs(seconds));
+        let at = match bar.message() {
+            step if step.is_empty() => String::new(),
+            step => format!(" at the step \"{step}\""),
+        };
+        bar.finish_and_clear();
+        let error = Error::new(format!("the run was ended{at}"))
+            .cause(format!("it took longer than the {seconds} s of `--timeout`"))
+            .help("give it more time, or see with `--timings` or `--only` what takes it");
+        tell(&format!("error: {error}\n"));
+        process::exit(RUN_FAILED.into());
+    });
 }
 
 fn server_options(args: ServerArgs) -> Result<ServerOptions> {

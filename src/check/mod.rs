@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod rehearsal;
 pub mod round_trip;
 pub(crate) mod steps;
+pub(crate) mod suspect;
 
 use crate::check::observer::{Observer, Timings};
 use crate::check::steps::Run;

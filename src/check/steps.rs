@@ -13,6 +13,7 @@ use crate::check::observer::{Event, Observer};
 use crate::check::options::CheckOptions;
 use crate::check::rehearsal::rehearse;
 use crate::check::round_trip::Passed;
+use crate::check::suspect::suspecting;
 use crate::error::Result;
 use crate::finding::access::SeenAccess;
 use crate::finding::value::Finding;
@@ -140,7 +141,7 @@ impl<'a> Run<'a> {
             if is_round_trip {
                 passed.look(session, file, census)?;
             }
-            audience.look(session, file)
+            audience.look(session, file).map_err(|error| suspecting(project, error))
         });
         self.report.applied = self.scratch.applied().to_vec();
         self.report.failed = self.scratch.take_failed();
@@ -196,7 +197,8 @@ impl<'a> Run<'a> {
 
     /// Seeds, probes and compares, and accepts if asked to.
     fn check_access(&mut self) -> Result<()> {
-        let mut isolation = probe_everything(self.options, &self.scratch, self.observer)?;
+        let mut isolation = probe_everything(self.options, &self.scratch, self.observer)
+            .map_err(|error| suspecting(self.project, error))?;
         let report = &mut self.report;
         report.matrix = isolation.unproved_matrix()?.clone();
         report.controls = isolation.controls()?.clone();

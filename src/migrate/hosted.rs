@@ -7,7 +7,8 @@
 
 use crate::error::Result;
 use crate::migrate::applied::Deviations;
-use crate::migrate::elevation::elevation_of;
+use crate::migrate::block::roles_made_by;
+use crate::migrate::elevation::{Elevation, elevation_of};
 use crate::migrate::marks::mark_sql;
 use crate::migrate::target::Throwaway;
 use crate::platform::call::{unquoted, words};
@@ -132,8 +133,33 @@ impl<'a> OwnerSession<'a> {
                     return outcome;
                 }
             }
+        } else if refusal.has_state(INSUFFICIENT_PRIVILEGE)
+            && let Some(roles) = roles_made_by(sql)
+        {
+            self.session.execute(&self.savepoint.go_back())?;
+            if self.make_roles(roles.elevations, line)? {
+                return match roles.is_all {
+                    true => Ok(()),
+                    false => self.session.execute(&marked),
+                };
+            }
         }
         Err(refusal)
+    }
+
+    /// Makes the roles that are not there yet; no if one may not be made.
+    fn make_roles(&mut self, elevations: Vec<Elevation>, line: usize) -> Result<bool, Failed> {
+        for elevation in elevations {
+            match self.call(&elevation.call, line) {
+                Ok(()) => self.deviations.elevated.push(elevation.kind),
+                Err(refusal) if refusal.has_state(DUPLICATE_OBJECT) => {
+                    self.session.execute(&self.savepoint.go_back())?;
+                }
+                Err(refusal) if refusal.has_state(INSUFFICIENT_PRIVILEGE) => return Ok(false),
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(true)
     }
 
     /// Calls a function of ours in place of a statement. Where it fails is no place in the statement.

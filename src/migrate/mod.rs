@@ -8,6 +8,7 @@
 
 pub(crate) mod applied;
 pub(crate) mod apply;
+pub(crate) mod block;
 pub(crate) mod elevation;
 pub(crate) mod history;
 pub(crate) mod history_table;

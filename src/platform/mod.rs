@@ -167,7 +167,8 @@ impl Platform {
         sql
     }
 
-    /// Makes the roles of the config that are missing, who runs the migrations and who connects.
+    /// Makes the roles of the config, which a file may make once more, who runs the migrations and who
+    /// connects; so far as they are missing.
     /// `postgres` is there too, since migrations name it: what it is on Supabase, so that projects of
     /// both platforms can share a server.
     fn plain_roles(&self, identity: &Identity) -> String {
@@ -180,9 +181,10 @@ impl Platform {
         ];
         let ordinary = named.iter().map(|role| (role.as_str(), "nologin"));
         let service = identity.service_role.iter().map(|role| (role.as_str(), "nologin bypassrls"));
-        let all = ours.into_iter().chain(ordinary).chain(service.clone());
-        let mut sql: String =
-            all.map(|(role, options)| own_schema::create_role(role, options)).collect();
+        let ours = ours.map(|(role, options)| own_schema::create_role(role, options));
+        let theirs = ordinary.chain(service.clone());
+        let theirs = theirs.map(|(role, options)| own_schema::create_role_of_files(role, options));
+        let mut sql: String = ours.into_iter().chain(theirs).collect();
         let asking = named.into_iter().chain(&self.actor_roles).map(String::as_str);
         let asking = asking.chain(service.map(|(role, _)| role)).map(literal);
         let values = [

@@ -85,9 +85,18 @@ fn shared_sql() -> String {
 
 /// The statement that makes a role of ours, where it is missing.
 pub(crate) fn create_role(name: &str, options: &str) -> String {
+    create_marked_role(name, options, ROLE_MARK)
+}
+
+/// The same for a role that the files may make as well, or count on.
+pub(crate) fn create_role_of_files(name: &str, options: &str) -> String {
+    create_marked_role(name, options, &mark_of_migrations())
+}
+
+fn create_marked_role(name: &str, options: &str, mark: &str) -> String {
     let role = identifier(name);
     let create = literal(&format!("create role {role} {options}"));
-    let mark = literal(&format!("comment on role {role} is {}", literal(ROLE_MARK)));
+    let mark = literal(&format!("comment on role {role} is {}", literal(mark)));
     format!(
         "do $leakproof$ begin
             if not exists (select from pg_catalog.pg_roles where rolname = {}) then

@@ -16,6 +16,7 @@ use crate::server::instance::{Server, lock};
 use crate::server::options::ServerKind;
 use crate::server::password::{Login, Password};
 use crate::server::runs::ROLE_MARK;
+use crate::session::failed::refusal_of;
 use crate::session::watchdog::{End, Ender, Stoppable};
 use crate::sql::quote::{identifier, literal};
 
@@ -88,12 +89,15 @@ impl Database {
             Ok((client, process))
         };
         let (client, process) = connect().map_err(|cause: postgres::Error| {
-            Error::new(format!("could not log in to a scratch database as `{role}`"))
-                .cause(cause_of(&cause))
-                .help(
-                    "migrations and probes run as roles that are no superusers: let roles log in with \
+            let error = Error::new(format!("could not log in to a scratch database as `{role}`"));
+            let error = match cause.as_db_error() {
+                Some(said) => error.refused(refusal_of(said)),
+                None => error.cause(cause_of(&cause)),
+            };
+            error.help(
+                "migrations and probes run as roles that are no superusers: let roles log in with \
                      a password from here (`scram-sha-256` in pg_hba.conf), or use another server",
-                )
+            )
         })?;
         let server = Arc::downgrade(self.server());
         let end: Ender = Arc::new(move |how, process| {

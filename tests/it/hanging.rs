@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leakproof::report::to_text;
 
-use crate::support::{Copy, in_parallel, try_check_with};
+use crate::support::{Copy, in_parallel, leakproof, told, try_check_with};
 
 const BASE: &str = "
 create table public.notes (
@@ -83,4 +83,17 @@ fn said(path: &Path) -> String {
         Ok(report) => to_text(&report),
         Err(error) => error.to_string(),
     }
+}
+
+/// The whole run, at whichever step it is by then.
+#[test]
+fn a_run_ends_at_its_limit() {
+    let copy = Copy::empty();
+    copy.write("leakproof.toml", "[project]\nmigrations = \"migrations\"\n");
+    copy.write("migrations/V1__a.sql", "select pg_sleep(250);");
+    let mut command = leakproof(&["check", "--timeout", "2"]);
+    let (code, report, error) = told(&command.arg(copy.path()).output().expect("the program runs"));
+    assert_eq!((code, report.as_str()), (Some(2), ""));
+    assert!(error.starts_with("error: the run was ended"), "{error}");
+    assert!(error.contains("\n  cause: it took longer than the 2 s of `--timeout`\n"), "{error}");
 }

@@ -33,5 +33,6 @@ mod shop_chat;
 mod support;
 mod tidy;
 mod topic_sessions;
+mod turns;
 mod url_server;
 mod wrong_inputs;

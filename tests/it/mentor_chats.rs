@@ -8,6 +8,7 @@ use crate::support::{
     Sabotage, answers, assert_accepted_matrix, assert_passes, assert_snapshot, empty_scratch,
     lines, recorded_answers, root, told_of_sabotages,
 };
+use crate::turns::assert_sections;
 
 const ANNA: &str = "cuser0000000000000000anna";
 const BERT: &str = "cuser0000000000000000bert";
@@ -541,5 +542,5 @@ const CUT_OVER: &str = "migrations/V6__cut_over.sql";
 #[test]
 fn sabotage_is_caught_by_the_check_meant_for_it() {
     let told = told_of_sabotages("sql/mentor_chats", SABOTAGES);
-    assert_snapshot("mentor_chats", "sabotaged", &told, &[]);
+    assert_sections("mentor_chats", "sabotaged", &told);
 }

@@ -2,7 +2,8 @@
 
 use leakproof::Project;
 
-use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, try_check_with};
+use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, leakproof, told, try_check_with};
+use crate::url_server::{PASSWORD, UrlServer};
 
 const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\n";
 
@@ -76,5 +77,60 @@ fn no_file_grants_itself_the_servers_roles() {
                 "{sql}: {error}"
             );
         }
+    }
+}
+
+/// Beside a URL nobody may make roles, and a block is the only way to make one that may be there already.
+#[test]
+fn a_block_makes_roles() {
+    let server = UrlServer::start();
+    let blocks = "
+do $$ begin
+    if not exists (select from pg_roles where rolname = 'test_reader') then
+        create role test_reader nologin;
+    end if;
+end $$;
+do $$ begin
+    create role test_reader;
+exception when duplicate_object then
+    raise notice 'there already';
+end $$;
+create role app_user;
+create table public.users (id uuid primary key);
+create table public.notes (body text);
+grant select on public.notes to test_reader;";
+    let copy = Copy::empty();
+    copy.write("leakproof.toml", PLAIN_CONFIG);
+    copy.write("migrations/V1__a.sql", blocks);
+    let mut command = leakproof(&["check", "--server", "url"]);
+    command.arg(copy.path()).env("LEAKPROOF_DATABASE_URL", server.url("tester", PASSWORD));
+    let (_, report, error) = told(&command.output().expect("the program runs"));
+    assert!(report.contains("roles (3)") && error.is_empty(), "{report}{error}");
+    assert_eq!(server.leftovers(), [""; 0]);
+}
+
+/// What a file sets for the whole database meets us too, and the error says where it may come from.
+#[test]
+fn what_breaks_us_is_named() {
+    const BREAKING: &[&str] = &[
+        "alter database %I set default_transaction_read_only = on",
+        "alter database %I set statement_timeout = 1",
+        "alter database %I connection limit 0",
+        "revoke connect on database %I from public, authenticator",
+    ];
+    let block =
+        |sql: &&str| format!("do $$ begin execute format('{sql}', current_database()); end $$;");
+    let breaking = BREAKING.iter().map(block).chain([
+        "create function public.no_ddl() returns event_trigger language plpgsql as
+            $$ begin raise exception 'no'; end $$;
+         create event trigger e on ddl_command_start execute function public.no_ddl();"
+            .to_owned(),
+    ]);
+    for sql in breaking {
+        let copy = project(SUPABASE_CONFIG, &sql);
+        let error = try_check_with(&copy.path(), |_| {}).expect_err(&sql).to_string();
+        let is_named =
+            error.contains("perhaps because of ") && error.contains("/migrations/V2__b.sql:");
+        assert!(is_named, "{sql}: {error}");
     }
 }

@@ -3,9 +3,8 @@
 
 use leakproof::report::{Outcome, Report, to_text};
 
-use crate::support::{
-    Copy, MEMBERS_CONFIG, TENANTS_AND_MEMBERS, check_with, in_parallel, try_check_with,
-};
+use crate::support::{Copy, MEMBERS_CONFIG, TENANTS_AND_MEMBERS, check_with, try_check_with};
+use crate::turns::in_turn;
 
 const NOTES: &str = "
 create table public.notes (
@@ -194,14 +193,14 @@ const PAIRS: &[(&[&str], &[&str])] = &[
 
 #[test]
 fn new_files_meet_rows() {
-    let told = in_parallel(PAIRS, |(files, expected)| {
+    let told = in_turn(PAIRS, |(files, expected)| {
         let report = with_files(files);
         let rehearsal = report.rehearsal.as_ref().expect("a rehearsal");
         assert!(rehearsal.rows > 20, "{files:?}: {}", rehearsal.rows);
         let found = findings(&report);
         (found != *expected).then(|| format!("{files:?}: {expected:?}\n{}", to_text(&report)))
     });
-    let wrong: Vec<String> = told.into_iter().flatten().collect();
+    let wrong: Vec<String> = told.into_iter().flatten().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

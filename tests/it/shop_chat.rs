@@ -9,6 +9,7 @@ use crate::support::{
     Copy, Sabotage, ask_as, assert_accepted_matrix, assert_passes, assert_snapshot, empty_scratch,
     lines, root, told_of_prepared, told_of_sabotages,
 };
+use crate::turns::assert_sections;
 
 /// Chats as the shop has them, loaded where the tables have just been made.
 const CHATS: [(&str, &str); 3] = [
@@ -251,7 +252,7 @@ const LOSSES: &[Sabotage] = &[
 #[test]
 fn whatever_is_lost_is_shown() {
     let told = told_of_prepared(copy_with_chats, LOSSES);
-    assert_snapshot("shop_chat", "sabotaged-data", &told, &[]);
+    assert_sections("shop_chat", "sabotaged-data", &told);
 }
 
 /// Without chats: what the matrix of built-in people notices.
@@ -333,7 +334,7 @@ const WIDENED: &[Sabotage] = &[
 #[test]
 fn whatever_is_opened_is_noticed() {
     let told = told_of_sabotages("sql/shop_chat", WIDENED);
-    assert_snapshot("shop_chat", "sabotaged-policies", &told, &[]);
+    assert_sections("shop_chat", "sabotaged-policies", &told);
 }
 
 /// The file, what is replaced, and by what: each opens something to a token, which the built-in

@@ -21,6 +21,8 @@ use leakproof::server::{Server, ServerOptions};
 use postgres::{Client, SimpleQueryMessage};
 use tempfile::TempDir;
 
+use crate::turns::in_turn;
+
 /// The repository's folder.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -348,13 +350,16 @@ pub struct Sabotage {
 
 /// Checks a copy of the project for each sabotage; fails where what must notice it does not. Tells
 /// in full what noticed it, and in brief what else did.
-pub fn told_of_sabotages(project: &str, sabotages: &[Sabotage]) -> String {
+pub fn told_of_sabotages(project: &str, sabotages: &[Sabotage]) -> Vec<Option<String>> {
     told_of_prepared(|| Copy::of(project), sabotages)
 }
 
 /// The same with copies that have something of their own.
-pub fn told_of_prepared(copy: impl Fn() -> Copy + Sync, sabotages: &[Sabotage]) -> String {
-    let told = in_parallel(sabotages, |sabotage| {
+pub fn told_of_prepared(
+    copy: impl Fn() -> Copy + Sync,
+    sabotages: &[Sabotage],
+) -> Vec<Option<String>> {
+    in_turn(sabotages, |sabotage| {
         let copy = copy();
         copy.replace(sabotage.file, sabotage.from, sabotage.to);
         let report = check_project(&copy.path());
@@ -369,8 +374,7 @@ pub fn told_of_prepared(copy: impl Fn() -> Copy + Sync, sabotages: &[Sabotage]) 
             full.iter().cloned().chain(brief).map(|told| format!("    {told}")).collect();
         let folder = copy.path().display().to_string();
         format!("{name}\n{}", lines.join("\n")).replace(&folder, "<project>")
-    });
-    told.join("\n\n")
+    })
 }
 
 /// Each finding with its evidence, and the first changes of access. These are left out where data

@@ -1,6 +1,7 @@
 //! An element dropped, moved or altered on the way: the check fails and shows the row.
 
-use crate::support::{Sabotage, assert_snapshot, told_of_sabotages};
+use crate::support::{Sabotage, told_of_sabotages};
+use crate::turns::assert_sections;
 
 /// The chat they spoil is the first of the fixtures: three messages with ids and increasing times.
 const SABOTAGES: &[Sabotage] = &[
@@ -100,5 +101,5 @@ const CUT_OVER: &str = "migrations/V7__cut_over.sql";
 #[test]
 fn whatever_is_lost_is_shown() {
     let told = told_of_sabotages("sql/conversations", SABOTAGES);
-    assert_snapshot("conversations", "sabotaged-data", &told, &[]);
+    assert_sections("conversations", "sabotaged-data", &told);
 }

@@ -6,7 +6,8 @@ use std::fs;
 use leakproof::matrix::compare::Comparison;
 use leakproof::report::{Outcome, Report};
 
-use crate::support::{Copy, assert_snapshot, check_project, in_parallel};
+use crate::support::{Copy, check_project};
+use crate::turns::{assert_sections, in_turn};
 
 /// Turns a statement into another, or takes it away.
 type Change = Box<dyn Fn(&str) -> Option<String> + Sync>;
@@ -26,24 +27,23 @@ const EVERY: usize = 5;
 #[test]
 fn what_is_taken_away_is_noticed() {
     let some = sabotages().into_iter().step_by(EVERY).collect();
-    assert_snapshot("conversations", "some-sabotaged-policies", &noticed(some), &[]);
+    assert_sections("conversations", "some-sabotaged-policies", &noticed(some));
 }
 
 #[test]
 #[ignore = "takes minutes: .ci/long runs it"]
 fn whatever_is_taken_away_is_noticed() {
-    assert_snapshot("conversations", "sabotaged-policies", &noticed(sabotages()), &[]);
+    assert_sections("conversations", "sabotaged-policies", &noticed(sabotages()));
 }
 
 /// What was noticed of each.
-fn noticed(sabotages: Vec<Sabotage>) -> String {
-    let told = in_parallel(&sabotages, |sabotage| {
+fn noticed(sabotages: Vec<Sabotage>) -> Vec<Option<String>> {
+    in_turn(&sabotages, |sabotage| {
         let copy = Copy::of("sql/conversations");
         let changed = apply(sabotage, &copy);
         assert!(changed > 0, "{} changed nothing", sabotage.name);
         tell(&sabotage.name, &check_project(&copy.path()))
-    });
-    told.join("\n")
+    })
 }
 
 /// The first changes, and the rules that found something; fails if nothing was noticed.

@@ -7,7 +7,8 @@ use super::dice::Dice;
 use super::load::Row;
 use super::trial::{Subject, compare_rows};
 use super::{SEED, character_chats, conversations, mentor_chats, topic_sessions};
-use crate::support::{Copy, in_parallel};
+use crate::support::Copy;
+use crate::turns::in_turn;
 
 struct Sabotage {
     project: &'static str,
@@ -141,7 +142,7 @@ const DOCUMENTS: usize = 50;
 
 #[test]
 fn sabotage_is_seen_without_the_promises_of_the_project() {
-    in_parallel(SABOTAGES, |sabotage| {
+    in_turn(SABOTAGES, |sabotage| {
         let Sabotage { project, subject, file, before, does, seen_as } = sabotage;
         let copy = Copy::of(&format!("sql/{project}"));
         copy.replace(file, before, &format!("{does}\n{before}"));
