@@ -200,6 +200,29 @@ impl Isolation {
         })
     }
 
+    /// The relations whose policies ask who has logged in: that is one for everybody here, and in
+    /// production whoever the application connects as.
+    pub(crate) fn note_on_logins(&self, login: &str) -> Option<String> {
+        const ASKED: &str = "session_user";
+        let catalog = &self.world.catalog;
+        let asks = |relation: &&Relation| {
+            let policies = || relation.policies.iter();
+            let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
+            policies().flat_map(|policy| policy.conditions()).any(|one| one.names(ASKED))
+                || called.into_iter().any(|routine| routine.names(ASKED))
+        };
+        let wanted = self.wanted.iter().filter_map(|oid| catalog.relation(*oid));
+        let mut asking: Vec<String> = wanted.filter(asks).map(Relation::title).collect();
+        asking.sort();
+        (!asking.is_empty()).then(|| {
+            format!(
+                "not checked: whom the policies of {} let in by `{ASKED}`, which is `{login}` for \
+                 everybody here",
+                asking.join(", ")
+            )
+        })
+    }
+
     /// A tenant that everybody is a member of is one whose rows everybody may see.
     pub(crate) fn note_on_common_tenants(&self) -> Option<String> {
         let World { tenancy, catalog, names, .. } = &self.world;

@@ -29,6 +29,8 @@ pub(crate) struct Routine {
     pub config: Vec<String>,
     /// The names of what it takes; empty where one has none.
     pub arguments: Vec<String>,
+    /// The operators that it stands behind, as in `public.@#`.
+    operators: Vec<String>,
     defaults: usize,
     /// `a, b`: what its last parameters have where nothing is handed to them.
     default_values: Option<String>,
@@ -51,6 +53,7 @@ struct RoutineRow {
     volatility: char,
     config: Vec<String>,
     arguments: Vec<String>,
+    operators: Vec<String>,
     defaults: usize,
     default_values: Option<String>,
     is_variadic: bool,
@@ -68,6 +71,7 @@ impl From<RoutineRow> for Routine {
             volatility: row.volatility,
             config: row.config,
             arguments: row.arguments,
+            operators: row.operators,
             defaults: row.defaults,
             default_values: row.default_values,
             is_variadic: row.is_variadic,
@@ -139,6 +143,8 @@ impl Routine {
 pub(crate) struct Routines {
     by_oid: BTreeMap<Oid, Routine>,
     by_name: BTreeMap<String, Vec<Oid>>,
+    /// By operator, with its schema and without.
+    by_operator: BTreeMap<String, Vec<Oid>>,
     /// The schemas of the session that read the trees.
     search_path: Vec<String>,
 }
@@ -146,11 +152,18 @@ pub(crate) struct Routines {
 impl Routines {
     pub(crate) fn new(routines: Vec<Routine>, search_path: Vec<String>) -> Self {
         let mut by_name: BTreeMap<String, Vec<Oid>> = BTreeMap::new();
+        let mut by_operator: BTreeMap<String, Vec<Oid>> = BTreeMap::new();
         for routine in &routines {
             by_name.entry(routine.name.name().to_owned()).or_default().push(routine.oid);
+            for qualified in &routine.operators {
+                let symbol = qualified.rsplit_once('.').map_or("", |(_, symbol)| symbol);
+                for name in [qualified, symbol] {
+                    by_operator.entry(name.to_owned()).or_default().push(routine.oid);
+                }
+            }
         }
         let by_oid = routines.into_iter().map(|routine| (routine.oid, routine)).collect();
-        Self { by_oid, by_name, search_path }
+        Self { by_oid, by_name, by_operator, search_path }
     }
 
     /// The schemas in which names without one are looked for: in a routine, or in what the server
@@ -161,6 +174,10 @@ impl Routines {
 
     /// What a call may call: one, or several of the same name.
     pub(crate) fn called(&self, call: &Call, within: Option<&Routine>) -> Vec<&Routine> {
+        if self.by_operator.contains_key(call.name.last()) {
+            let behind = self.behind(call.name.last());
+            return behind.filter(|routine| routine.takes(call.arguments.len())).collect();
+        }
         let Some(named) = self.by_name.get(call.name.last()) else { return Vec::new() };
         let named = named.iter().filter_map(|oid| self.by_oid.get(oid));
         let named = named.filter(|routine| routine.takes(call.arguments.len()));
@@ -173,6 +190,16 @@ impl Routines {
                     .collect()
             }
         }
+    }
+
+    /// Whether a function of the project is behind an operator.
+    pub(crate) fn stand_behind(&self, schema: &str, operator: &str) -> bool {
+        self.by_operator.contains_key(&format!("{schema}.{operator}"))
+    }
+
+    fn behind(&self, operator: &str) -> impl Iterator<Item = &Routine> {
+        let behind = self.by_operator.get(operator).into_iter().flatten();
+        behind.filter_map(|oid| self.by_oid.get(oid))
     }
 
     /// All that trees call, and what these call.
@@ -198,8 +225,14 @@ impl Routines {
         reached: &mut Vec<&'r Routine>,
     ) {
         tree.walk(&mut |part| {
-            let Part::Expr(Expr::Call(call)) = part else { return };
-            for routine in self.called(call, within) {
+            let called = match part {
+                Part::Expr(Expr::Call(call)) => self.called(call, within),
+                Part::Expr(Expr::Binary { schema: Some(schema), operator, .. }) => {
+                    self.behind(&format!("{schema}.{operator}")).collect()
+                }
+                _ => return,
+            };
+            for routine in called {
                 if !reached.iter().any(|known| known.oid == routine.oid) {
                     reached.push(routine);
                 }

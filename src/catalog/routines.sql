@@ -20,6 +20,14 @@ select
             order by at
         )
     end as arguments,
+    array(
+        select
+            replace(pg_catalog.lower(pg_catalog.quote_ident(s.nspname)), ' ', '') || '.' || o.oprname
+        from pg_catalog.pg_operator o
+        join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
+        where o.oprcode = p.oid
+        order by 1
+    ) as operators,
     p.pronargdefaults as defaults,
     -- Those of its last parameters.
     pg_catalog.pg_get_expr(p.proargdefaults, 0) as default_values,

@@ -215,6 +215,9 @@ impl<'a> Run<'a> {
             self.note(note_on_grants(&self.report.matrix));
         }
         self.note(isolation.note_on_closed(&self.report.matrix));
+        if !self.platform.has_users() {
+            self.note(isolation.note_on_logins(self.platform.login()));
+        }
         self.note(note_on_idle(&self.report.matrix, isolation.actors()));
         self.step("compare and judge");
         self.compare()?;

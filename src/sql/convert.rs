@@ -214,7 +214,17 @@ impl Converter {
                 let right = Box::new(self.only(&node));
                 Expr::Quantified { left, operator, is_all, right }
             }
-            None => Expr::Binary { operator, left, right: Box::new(self.expr(right)) },
+            None => {
+                let right = self.expr(right);
+                let (schema, operator) = match operator.rsplit_once('.') {
+                    Some((schema, operator)) => (Some(schema.to_owned()), operator.to_owned()),
+                    None => (None, operator),
+                };
+                match is_of_server(&operator) {
+                    true => Expr::Binary { schema, operator, left, right: Box::new(right) },
+                    false => Expr::operation(schema.as_deref(), &operator, vec![*left, right]),
+                }
+            }
         }
     }
 
@@ -230,10 +240,15 @@ impl Converter {
                     Some(PrefixOp::Minus(_)) => "-".into(),
                     Some(PrefixOp::Plus(_)) => "+".into(),
                     Some(PrefixOp::CustomOp(custom)) => joined(custom.syntax()),
-                    Some(PrefixOp::OperatorCall(call)) => unqualified(&joined(call.syntax())),
+                    Some(PrefixOp::OperatorCall(call)) => {
+                        named(&joined(call.syntax()).to_lowercase())
+                    }
                     Some(PrefixOp::Not(_)) | None => String::new(),
                 };
-                Expr::Unary { operator, of: Box::new(of) }
+                match is_of_server(&operator) {
+                    true => Expr::Unary { operator, of: Box::new(of) },
+                    false => Expr::operation(None, &operator, vec![of]),
+                }
             }
         }
     }
@@ -427,15 +442,27 @@ fn operator_text(binary: &ast::BinExpr) -> String {
     let text = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.as_str() {
         "!=" => "<>".into(),
-        call if call.starts_with("operator") => unqualified(&call.replace(' ', "")),
+        call if call.starts_with("operator") => named(&call.replace(' ', "")),
         _ => text,
     }
 }
 
-/// What is in the parentheses of `operator(schema.=)`, without the schema.
-fn unqualified(call: &str) -> String {
+/// What is in the parentheses of `operator(schema.=)`, without the server's own schema.
+fn named(call: &str) -> String {
     let inside = call.split_once('(').map_or(call, |(_, rest)| rest.trim_end_matches(')'));
-    inside.rsplit_once('.').map_or(inside, |(_, operator)| operator).to_owned()
+    inside.strip_prefix("pg_catalog.").unwrap_or(inside).to_owned()
+}
+
+/// The operators of `pg_catalog`, of any types; those written with letters are grammar.
+const OF_SERVER: &str = " !! !~ !~* !~~ !~~* # ## #- #> #>> % & && &< &<| &> * *< *<= *<> *= *> *>= + - -> \
+     ->> -|- / < <-> << <<= <<| <= <> <@ <^ = > >= >> >>= >^ ? ?# ?& ?- ?-| ?| ?|| @ @-@ @> @? @@ \
+     @@@ ^ ^@ | |&> |/ |>> || ||/ ~ ~* ~<=~ ~<~ ~= ~>=~ ~>~ ~~ ~~* ";
+
+/// Whether the server itself has an operator of that name; if not, it stands for a function of the project or
+/// an extension.
+fn is_of_server(operator: &str) -> bool {
+    let is_word = |text: &str| text.chars().all(|c| c.is_alphabetic() || c == ' ');
+    is_word(operator) || OF_SERVER.contains(&format!(" {operator} "))
 }
 
 /// The words of a node without what is between them.

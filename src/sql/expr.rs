@@ -23,8 +23,10 @@ pub(crate) enum Expr {
         operator: String,
         of: Box<Expr>,
     },
-    /// Key words are in lower case, `!=` is `<>`, and an operator's schema is left out.
+    /// Key words are in lower case, `!=` is `<>`. Operators that the server itself does not have are calls.
     Binary {
+        /// Where it is written, and another one than the server's own: `public`.
+        schema: Option<String>,
         operator: String,
         left: Box<Expr>,
         right: Box<Expr>,
@@ -203,9 +205,16 @@ pub(crate) struct Unread {
 }
 
 impl Expr {
+    /// A call of what stands behind an operator, by its name: `@#`, `public.=`.
+    pub(crate) fn operation(schema: Option<&str>, operator: &str, operands: Vec<Self>) -> Self {
+        let name = schema.map_or(operator.to_owned(), |schema| format!("{schema}.{operator}"));
+        let operands = operands.into_iter().map(|value| Argument { name: None, value });
+        Self::Call(Call { name: Name::of(vec![name]), arguments: operands.collect() })
+    }
+
     pub(crate) fn binary(operator: &str, left: Self, right: Self) -> Self {
         let (left, right) = (Box::new(left), Box::new(right));
-        Self::Binary { operator: operator.to_owned(), left, right }
+        Self::Binary { schema: None, operator: operator.to_owned(), left, right }
     }
 
     /// The expressions and queries right below it.

@@ -27,7 +27,7 @@ pub(crate) fn sketch(expr: &Expr) -> String {
         Expr::Parameter(number) => format!("${number}"),
         Expr::Cast { of, to } => format!("{}::{to}", sketch(of)),
         Expr::Unary { operator, of } => format!("{operator}({})", sketch(of)),
-        Expr::Binary { operator, left, right } => {
+        Expr::Binary { operator, left, right, .. } => {
             format!("{operator}({}, {})", sketch(left), sketch(right))
         }
         Expr::Not(of) => format!("not({})", sketch(of)),

@@ -124,7 +124,7 @@ impl<'c> Reader<'c> {
                 let scope = Scope::inside(scope);
                 select.targets.iter().for_each(|one| self.condition(&one.value, &scope, holds));
             }
-            Expr::Binary { operator, left, right } if operator == "=" => {
+            Expr::Binary { schema: None, operator, left, right } if operator == "=" => {
                 match (left.as_ref(), right.as_ref()) {
                     (Expr::Literal(Literal::Bool(value)), other)
                     | (other, Expr::Literal(Literal::Bool(value))) => {

@@ -36,9 +36,12 @@ pub(crate) fn catalog_of(tables: &[Table<'_>], functions: &[Function<'_>]) -> Ca
 
 fn function_row(at: usize, (name, arguments, language, text): &Function<'_>) -> Value {
     let (schema, name) = name.split_once('.').expect("a schema");
+    // One of them stands behind operators, too.
+    let operators: &[&str] = if name == "owns" { &["public.@#", "public.="] } else { &[] };
     json!({
         "oid": 1000 + at, "schema": schema, "name": name, "language": language,
         "is_definer": false, "volatility": "s", "config": [], "arguments": arguments,
+        "operators": operators,
         "defaults": 0, "default_values": null, "is_variadic": false, "text": text, "definition": null,
     })
 }

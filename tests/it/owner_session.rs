@@ -1,8 +1,11 @@
 //! A file runs in a session that has logged in as the owner: nothing leads to another one.
 
 use leakproof::Project;
+use leakproof::report::to_text;
 
-use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, leakproof, told, try_check_with};
+use crate::support::{
+    Copy, PLAIN_CONFIG, check_project, empty_scratch, leakproof, told, try_check_with,
+};
 use crate::url_server::{PASSWORD, UrlServer};
 
 const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\n";
@@ -133,4 +136,29 @@ fn what_breaks_us_is_named() {
             error.contains("perhaps because of ") && error.contains("/migrations/V2__b.sql:");
         assert!(is_named, "{sql}: {error}");
     }
+}
+
+/// Everybody connects as one and the same: what hangs on that was not tried, and is no denial.
+#[test]
+fn who_has_logged_in_is_not_tried() {
+    let told = |condition: &str| {
+        let copy = Copy::empty();
+        copy.write("leakproof.toml", PLAIN_CONFIG);
+        let sql = format!(
+            "create function public.me() returns name language sql as 'select session_user';
+             create table public.users (id uuid primary key);
+             create table public.notes (user_id uuid references public.users, login name);
+             alter table public.notes enable row level security;
+             grant select on public.notes to app_user;
+             create policy p on public.notes using (user_id::text = current_setting('app.user_id')
+                 or {condition});"
+        );
+        copy.write("migrations/V1__a.sql", &sql);
+        to_text(&check_project(&copy.path()))
+    };
+    let note = "not checked: whom the policies of public.notes let in by `session_user`";
+    for condition in ["login = session_user", "login = public.me()"] {
+        assert!(told(condition).contains(note), "{condition}");
+    }
+    assert!(!told("login = current_user").contains(note));
 }
