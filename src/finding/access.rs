@@ -38,7 +38,7 @@ pub(crate) fn judge(seen: &SeenAccess<'_>) -> Vec<Finding> {
     for cell in seen.matrix.cells() {
         let person = seen.people.iter().find(|person| person.name == cell.actor);
         let Some(person) = person.filter(|person| !person.is_service) else { continue };
-        if let Some(rule) = rule_of(seen.matrix, person, cell) {
+        if let Some(rule) = rule_of(seen.people, seen.matrix, person, cell) {
             grouped.entry((rule, &cell.relation)).or_default().push(Case { person, cell });
         }
     }
@@ -80,7 +80,7 @@ fn proof(cell: &Cell) -> Option<Proof> {
 }
 
 /// The rule that a cell breaks, if it breaks one.
-fn rule_of(matrix: &Matrix, person: &Person, cell: &Cell) -> Option<Rule> {
+fn rule_of(people: &[Person], matrix: &Matrix, person: &Person, cell: &Cell) -> Option<Rule> {
     if let Verdict::Broken { sqlstate } = &cell.verdict {
         // A trigger's own `raise` is an answer; everything else is a policy or view that fails. No
         // trigger answers who only reads.
@@ -92,17 +92,35 @@ fn rule_of(matrix: &Matrix, person: &Person, cell: &Cell) -> Option<Rule> {
     }
     match (cell.command, cell.class) {
         (Command::Truncate, _) => Some(Rule::TruncateGranted),
-        (Command::Read, RowClass::Own) if is_of_left_tenant(matrix, person, cell) => {
-            Some(Rule::RemovedMemberRead)
+        (command, RowClass::Own) if is_of_left_tenant(matrix, person, cell) => {
+            Some(removed_member(command))
         }
-        (_, RowClass::Own) if is_of_left_tenant(matrix, person, cell) => {
-            Some(Rule::RemovedMemberWrite)
+        (command, RowClass::Other) if person.has_left && is_only_theirs(people, matrix, cell) => {
+            Some(removed_member(command))
         }
         (command, RowClass::Other) => Some(cross_tenant(matrix, cell, command)),
         (Command::Read, RowClass::Null) => Some(Rule::OwnerlessRead),
         (_, RowClass::Null) => Some(Rule::OwnerlessWrite),
         _ => None,
     }
+}
+
+fn removed_member(command: Command) -> Rule {
+    match command {
+        Command::Read => Rule::RemovedMemberRead,
+        _ => Rule::RemovedMemberWrite,
+    }
+}
+
+/// Whether only who has left reaches such rows of others: then it is for what they were.
+fn is_only_theirs(people: &[Person], matrix: &Matrix, cell: &Cell) -> bool {
+    let stayed = people.iter().filter(|person| !person.has_left && !person.is_service);
+    let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
+    let reaches = |person: &Person| {
+        let mut cells = matrix.row(&cell.relation, &person.name).filter(same);
+        cells.any(|other| other.verdict.is_allowed())
+    };
+    !stayed.into_iter().any(reaches)
 }
 
 fn cross_tenant(matrix: &Matrix, cell: &Cell, command: Command) -> Rule {
@@ -315,6 +333,11 @@ mod tests {
         }
         let member = cell("alice", Command::Read, RowClass::Own, allowed());
         assert_eq!(rules(false, vec![member, tenant()]), [""; 0]);
+        // Rows of others, too, unless somebody reaches them who was never there.
+        let other = |actor: &str| cell(actor, Command::Update, RowClass::Other, allowed());
+        assert_eq!(rules(false, vec![other("removed")]), ["removed-member-write"]);
+        let both = rules(false, vec![other("bob"), other("removed")]);
+        assert_eq!(both, ["cross-tenant-update"]);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use testcontainers::{Container, GenericImage, ImageExt};
 use crate::support::{root, shared_server};
 use crate::url_server::PASSWORD;
 
+/// Not `postgres`, which is none on Supabase.
+const SUPERUSER: &str = "admin";
+
 fn is_on_docker() -> bool {
     env::var("LEAKPROOF_SERVER").as_deref() == Ok("docker")
 }
@@ -26,7 +29,8 @@ fn container() -> Container<GenericImage> {
     let (name, tag) = image.rsplit_once(':').expect("an image with a tag");
     let ready = WaitFor::message_on_stderr("database system is ready to accept connections");
     let image = GenericImage::new(name, tag).with_exposed_port(5432.tcp()).with_wait_for(ready);
-    let request = image.with_env_var("POSTGRES_PASSWORD", PASSWORD);
+    let request = image.with_env_var("POSTGRES_USER", SUPERUSER);
+    let request = request.with_env_var("POSTGRES_PASSWORD", PASSWORD);
     request.start().unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -41,7 +45,7 @@ fn is_there(id: &str) -> bool {
 fn server_in_container() -> (Arc<Server>, String) {
     let container = container();
     let id = container.id().to_owned();
-    let server = Server::in_container(container, "postgres", PASSWORD);
+    let server = Server::in_container(container, SUPERUSER, PASSWORD);
     let server = server.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(server.kind(), ServerKind::Url);
     (Arc::new(server), id)
@@ -75,7 +79,7 @@ fn a_project_on_a_container_of_the_callers() {
 fn a_container_that_lets_nobody_in() {
     let container = container();
     let id = container.id().to_owned();
-    let error = Server::in_container(container, "postgres", "wrong").map(drop).unwrap_err();
+    let error = Server::in_container(container, SUPERUSER, "wrong").map(drop).unwrap_err();
     let told = error.to_string();
     assert!(told.contains("(SQLSTATE 28P01)") && told.contains("in the container"), "{told}");
     assert!(!is_there(&id), "the container is left");

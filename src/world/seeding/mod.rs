@@ -8,6 +8,7 @@ pub(crate) mod parents;
 pub(crate) mod pattern;
 pub(crate) mod pool;
 pub(crate) mod deferred_keys;
+pub(crate) mod ending;
 pub(crate) mod repair;
 pub(crate) mod seed;
 pub(crate) mod solve;
@@ -74,6 +75,7 @@ impl World {
         attempt::clear(session)?;
         world.end_memberships(session)?;
         world.names.joined = world.names.read_joined(session, &catalog, &world.tenancy)?;
+        world.forget_ended()?;
         world.settle(session)?;
         Ok(world)
     }

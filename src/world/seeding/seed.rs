@@ -2,7 +2,6 @@
 
 use crate::catalog::relation::{Column, Relation};
 use crate::error::{Error, Result};
-use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::Root;
 use crate::tenancy::keys::{key_value, owner_key};
@@ -85,6 +84,9 @@ impl World {
             (variant, self.deferred.get(&(relation.oid, branch.clone())))
         {
             values.extend(deferred.clone());
+        }
+        if let Some(ending) = self.ending(relation) {
+            values.insert(ending.column, ending.member);
         }
         for (column, value) in self.fixed_columns(relation, branch) {
             values.insert(column, Some(value));
@@ -237,29 +239,6 @@ impl World {
     /// The same for no row in particular.
     pub(crate) fn accepted_value(&self, relation: &Relation, column: &Column) -> Option<String> {
         self.learned_value(relation, column, &Branch::default(), Variant::Probe)
-    }
-
-    /// Deletes the memberships of those who left; their other rows stay.
-    pub(crate) fn end_memberships(&mut self, session: &mut Session) -> Result<()> {
-        let Some(members) = &self.tenancy.members else { return Ok(()) };
-        let Some(table) = self.catalog.relation(members.relation) else { return Ok(()) };
-        for actor in &self.actors {
-            let (Some(tenant), Some(user)) = (actor.left(), actor.user()) else { continue };
-            let sql = format!(
-                "delete from {} where {} = {} and {} = {}",
-                table.sql_name(),
-                identifier(&members.config.user),
-                literal(user),
-                identifier(&members.config.tenant),
-                literal(&self.tenant_key(tenant)?)
-            );
-            session.as_owner(&sql).map_err(|failed| {
-                failed
-                    .error(format!("could not end the membership of `{}`", actor.name()))
-                    .help("a trigger or a foreign key keeps it; the actor needs to lose it")
-            })?;
-        }
-        Ok(())
     }
 
     /// The key of a tenant of the world.

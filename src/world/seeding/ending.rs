@@ -1,0 +1,177 @@
+//! How a membership ends: its row is deleted, or it stays and says so, by a time, a flag or a status. Where it can
+//! stay, it does: who looks at the row alone must look at that, too.
+
+use crate::catalog::relation::{Column, Relation};
+use crate::error::Result;
+use crate::session::open::Session;
+use crate::sql::quote::{identifier, literal};
+use crate::world::seeding::seed::value_sql;
+use crate::world::seeding::values::telling_values;
+use crate::world::value::World;
+
+/// The column of a membership that tells whether it has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub column: String,
+    /// What a member has in it; none for NULL.
+    pub member: Option<String>,
+    /// What somebody has in it who was one.
+    pub ended: String,
+}
+
+/// What begins the names of times and flags: `removed_at`, `is_removed`.
+const ENDED: &[&str] = &[
+    "removed",
+    "deleted",
+    "left",
+    "revoked",
+    "ended",
+    "deactivated",
+    "disabled",
+    "archived",
+    "kicked",
+    "banned",
+    "suspended",
+    "inactive",
+    "former",
+    "expelled",
+    "terminated",
+    "cancelled",
+    "canceled",
+];
+
+/// Flags and states of a member.
+const ACTIVE: &[&str] =
+    &["active", "enabled", "accepted", "approved", "confirmed", "joined", "member"];
+
+/// Long enough ago for whoever compares it with now.
+const WHEN: &str = "2001-01-01";
+
+/// How a membership in a table ends where its row stays; none where nothing in it can say so.
+pub(crate) fn ending_of(columns: &[(&Column, Vec<String>)]) -> Option<Ending> {
+    let first = |ending: fn(&Column, &[String]) -> Option<Ending>| {
+        columns.iter().find_map(|(column, values)| ending(column, values))
+    };
+    first(by_time).or_else(|| first(by_flag)).or_else(|| first(by_status))
+}
+
+/// `removed_at`, where a member has NULL.
+fn by_time(column: &Column, _: &[String]) -> Option<Ending> {
+    let is_time = ["date", "timestamp", "timestamptz"].contains(&column.base_type.as_str());
+    let stem =
+        ["_at", "_on", "_date", "_time"].iter().find_map(|end| column.name.strip_suffix(end));
+    let is_it = is_time && !column.not_null && stem.is_some_and(|stem| ENDED.contains(&stem));
+    is_it.then(|| Ending { column: column.name.clone(), member: None, ended: WHEN.into() })
+}
+
+/// `is_removed`, `active`.
+fn by_flag(column: &Column, _: &[String]) -> Option<Ending> {
+    let stem = column.name.strip_prefix("is_").unwrap_or(&column.name);
+    let is_member = match (column.base_type.as_str(), stem) {
+        ("bool", stem) if ENDED.contains(&stem) => "false",
+        ("bool", stem) if ACTIVE.contains(&stem) => "true",
+        _ => return None,
+    };
+    let ended = if is_member == "true" { "false" } else { "true" };
+    let member = Some(is_member.to_owned());
+    Some(Ending { column: column.name.clone(), member, ended: ended.into() })
+}
+
+/// `status`, of whose values one is of members and one of those who were.
+fn by_status(column: &Column, values: &[String]) -> Option<Ending> {
+    let is_status = ["status", "state"]
+        .iter()
+        .any(|name| column.name == *name || column.name.ends_with(&format!("_{name}")));
+    let first = |known: &[&str]| {
+        let is_known = |value: &&String| known.contains(&value.to_lowercase().as_str());
+        values.iter().find(is_known).cloned()
+    };
+    let (member, ended) = (first(ACTIVE)?, first(ENDED)?);
+    let column = column.name.clone();
+    is_status.then_some(Ending { column, member: Some(member), ended })
+}
+
+impl World {
+    /// How a membership ends in this relation, if it is that of the members.
+    pub(crate) fn ending(&self, relation: &Relation) -> Option<Ending> {
+        let members = self.tenancy.members.as_ref().filter(|m| m.relation == relation.oid)?;
+        let told = |column| (column, telling_values(&self.catalog, relation, column));
+        let ending = ending_of(&relation.columns.iter().map(told).collect::<Vec<_>>())?;
+        // What the config says of a member's column holds.
+        let said = members.config.values.get(&ending.column);
+        said.is_none_or(|said| ending.member.as_ref() == Some(said)).then_some(ending)
+    }
+
+    /// Ends the memberships of those who left; their other rows stay.
+    pub(crate) fn end_memberships(&mut self, session: &mut Session) -> Result<()> {
+        let Some(members) = &self.tenancy.members else { return Ok(()) };
+        let Some(table) = self.catalog.relation(members.relation) else { return Ok(()) };
+        let end = match self.ending(table) {
+            Some(Ending { column, ended, .. }) => {
+                let set = format!("{} = {}", identifier(&column), value_sql(Some(&ended)));
+                format!("update {} set {set}", table.sql_name())
+            }
+            None => format!("delete from {}", table.sql_name()),
+        };
+        for actor in &self.actors {
+            let (Some(tenant), Some(user)) = (actor.left(), actor.user()) else { continue };
+            let sql = format!(
+                "{end} where {} = {} and {} = {}",
+                identifier(&members.config.user),
+                literal(user),
+                identifier(&members.config.tenant),
+                literal(&self.tenant_key(tenant)?)
+            );
+            session.as_owner(&sql).map_err(|failed| {
+                failed
+                    .error(format!("could not end the membership of `{}`", actor.name()))
+                    .help("a trigger or a foreign key keeps it; the actor needs to lose it")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whose membership has ended has not joined, although the row is there.
+    pub(crate) fn forget_ended(&mut self) -> Result<()> {
+        for actor in &self.actors {
+            if let (Some(tenant), Some(user)) = (actor.left(), actor.user()) {
+                let ended = (user.to_owned(), self.tenant_key(tenant)?);
+                self.names.joined.remove(&ended);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::catalog::sample::relation;
+
+    fn ending(columns: &[Value], values: &[&str]) -> Option<[String; 3]> {
+        let table = relation(json!({}), columns);
+        let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        let told = table.columns.iter().map(|column| (column, values.clone()));
+        let Ending { column, member, ended } = ending_of(&told.collect::<Vec<_>>())?;
+        Some([column, member.unwrap_or("null".into()), ended])
+    }
+
+    #[test]
+    fn ways_to_end() {
+        let of = |name: &str, base_type: &str| json!({ "name": name, "base_type": base_type });
+        let time = of("removed_at", "timestamptz");
+        let told = |told: [&str; 3]| Some(told.map(str::to_owned));
+        assert_eq!(ending(&[of("id", "uuid"), time], &[]), told(["removed_at", "null", WHEN]));
+        assert_eq!(ending(&[of("joined_at", "timestamptz")], &[]), None);
+        assert_eq!(ending(&[of("is_removed", "bool")], &[]), told(["is_removed", "false", "true"]));
+        assert_eq!(ending(&[of("active", "bool")], &[]), told(["active", "true", "false"]));
+        let states = ["invited", "Active", "removed"];
+        assert_eq!(ending(&[of("status", "text")], &states), told(["status", "Active", "removed"]));
+        assert_eq!(ending(&[of("status", "text")], &["open", "closed"]), None);
+        assert_eq!(ending(&[of("role", "text")], &states), None);
+        let always = json!({ "name": "left_at", "base_type": "date", "not_null": true });
+        assert_eq!(ending(&[always], &[]), None);
+    }
+}
