@@ -26,6 +26,7 @@ use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
 use crate::session::uncommitted::Uncommitted;
+use crate::sql::expr::{Expr, Part};
 use crate::sql::quote::literal;
 use crate::sql::statement::{self, Statement};
 use crate::world::ground::Ground;
@@ -208,7 +209,15 @@ impl Isolation {
         let asks = |relation: &&Relation| {
             let policies = || relation.policies.iter();
             let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
-            policies().flat_map(|policy| policy.conditions()).any(|one| one.names(ASKED))
+            let is_named = |tree: &Expr| {
+                let mut found = false;
+                tree.walk(&mut |part| {
+                    found |=
+                        matches!(part, Part::Expr(Expr::Call(call)) if call.name.last() == ASKED);
+                });
+                found
+            };
+            policies().flat_map(|policy| policy.trees()).any(is_named)
                 || called.into_iter().any(|routine| routine.names(ASKED))
         };
         let wanted = self.wanted.iter().filter_map(|oid| catalog.relation(*oid));

@@ -177,7 +177,7 @@ impl<'p> Scratch<'p> {
         Ok(())
     }
 
-    fn throwaway(&self) -> Throwaway {
+    pub(crate) fn throwaway(&self) -> Throwaway {
         throwaway(&self.platform, &self.database)
     }
 

@@ -22,7 +22,8 @@ select
     end as arguments,
     array(
         select
-            replace(pg_catalog.lower(pg_catalog.quote_ident(s.nspname)), ' ', '') || '.' || o.oprname
+            replace(pg_catalog.lower(pg_catalog.quote_ident(s.nspname)), ' ', '')
+                || '.' || o.oprname
         from pg_catalog.pg_operator o
         join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
         where o.oprcode = p.oid

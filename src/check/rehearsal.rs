@@ -12,6 +12,8 @@ use crate::catalog::relation::Relation;
 use crate::check::audience::Audience;
 use crate::check::outcome::{Failure, Rehearsal};
 use crate::error::Result;
+use crate::migrate::run::settle;
+use crate::migrate::target::Throwaway;
 use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::project::Project;
@@ -75,7 +77,8 @@ fn rehearse_from(
     let known_before = scratch.applied().len();
     let mut failed_at = None;
     for file in later {
-        filled.fill(&mut connection, (project, platform), file, rehearsal)?;
+        let throwaway = scratch.throwaway();
+        filled.fill(&mut connection, (project, platform), (&throwaway, file), rehearsal)?;
         connection.uncommitted(|session| audience.look_anew(session, file))?;
         let mut look =
             |session: &mut Session, file: &SqlFile, _: &mut _| audience.look(session, file);
@@ -114,14 +117,23 @@ struct Filled {
 
 impl Filled {
     /// Puts rows into the tables that have come, and says so where none can be had.
+    ///
+    /// # Errors
+    /// The server is lost, or triggers change what belongs to the whole of it.
     fn fill(
         &mut self,
         connection: &mut Connection,
         (project, platform): (&Project, &Platform),
-        file: &SqlFile,
+        (throwaway, file): (&Throwaway, &SqlFile),
         rehearsal: &mut Rehearsal,
     ) -> Result<()> {
-        let seeded = connection.transaction(|session| self.seed(session, project, platform));
+        let mut is_seeded = false;
+        let seeded = connection.transaction(|session| {
+            let empty = self.seed(session, project, platform)?;
+            is_seeded = true;
+            settle(session, Session::rows_as_owner, throwaway, file)?;
+            Ok(empty)
+        });
         match seeded {
             Ok(empty) => {
                 for (table, reason) in empty {
@@ -130,7 +142,7 @@ impl Filled {
                     rehearsal.note(format!("no rows in {table} before {title}: {reason}"));
                 }
             }
-            Err(error) if connection.is_closed() => return Err(error),
+            Err(error) if is_seeded || connection.is_closed() => return Err(error),
             Err(error) => {
                 rehearsal.note(format!("no rows before {}: {}", title(file), error.fact()));
             }

@@ -109,8 +109,7 @@ impl<'a> OwnerSession<'a> {
     }
 
     fn run_as_owner(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
-        let marked = format!("{sql}\n; {}", self.mark(line));
-        let Err(refusal) = self.session.execute(&marked) else { return Ok(()) };
+        let Err(refusal) = self.run_marked(sql, line) else { return Ok(()) };
         if refusal.has_state(DUPLICATE_OBJECT) && is_role_creation(sql) {
             self.session.execute(&self.savepoint.go_back())?;
             if self.is_role_of_migrations(sql)? {
@@ -140,11 +139,17 @@ impl<'a> OwnerSession<'a> {
             if self.make_roles(roles.elevations, line)? {
                 return match roles.is_all {
                     true => Ok(()),
-                    false => self.session.execute(&marked),
+                    false => self.run_marked(sql, line),
                 };
             }
         }
         Err(refusal)
+    }
+
+    /// Runs a statement of the project's by itself, and leaves a mark.
+    fn run_marked(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
+        self.session.execute_one(sql)?;
+        self.session.execute(&self.mark(line))
     }
 
     /// Makes the roles that are not there yet; no if one may not be made.

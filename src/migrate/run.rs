@@ -13,6 +13,7 @@ use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, OUTSIDE};
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
+use crate::session::outcome::TextRow;
 use crate::sql::statement::{self, Statement, split};
 
 /// What could not be done where a statement of ours fails.
@@ -58,20 +59,39 @@ pub(crate) fn run_as_owner(
     owner.end(last).map_err(|failed| left_broken(file, failed))?;
     let deviations = owner.deviations;
     let places = read_places(session, file)?;
-    let settle =
-        "select leakproof.settle_roles(), leakproof.join_owners(), leakproof.admit_actors()";
-    session.run(settle).map_err(failing(LOOK_AFTER))?;
-    refuse_shared(session, throwaway, file)?;
+    settle(session, Session::rows, throwaway, file)?;
     Ok(Ran { statements: statements.len(), deviations, places })
 }
 
+/// Ends what is done to roles before it is committed, by a file or in its name. `ask` runs a statement as who
+/// may do what an owner may.
+pub(crate) fn settle(
+    session: &mut Session,
+    ask: Ask,
+    throwaway: &Throwaway,
+    file: &SqlFile,
+) -> Result<()> {
+    let settle =
+        "select leakproof.settle_roles(), leakproof.join_owners(), leakproof.admit_actors()";
+    ask(session, settle).map_err(failing(LOOK_AFTER))?;
+    refuse_shared(session, ask, throwaway, file)
+}
+
+/// Who is asked in a session, for the rows of a statement.
+type Ask = fn(&mut Session, &str) -> Result<Vec<TextRow>, Failed>;
+
 /// Refuses a file that changes what belongs to the whole server. Others may change that at the same time:
 /// what only the file's own session sees is its doing, and a second look tells it from what has just come.
-fn refuse_shared(session: &mut Session, throwaway: &Throwaway, file: &SqlFile) -> Result<()> {
+fn refuse_shared(
+    session: &mut Session,
+    ask: Ask,
+    throwaway: &Throwaway,
+    file: &SqlFile,
+) -> Result<()> {
     let Some(shared) = throwaway.shared() else { return Ok(()) };
     let mut look = || -> Result<BTreeSet<String>> {
         let before: BTreeSet<SharedRow> = shared.look()?.into_iter().collect();
-        let own = session.rows("select * from leakproof.shared()");
+        let own = ask(session, "select * from leakproof.shared()");
         let own: BTreeSet<SharedRow> =
             own.map_err(failing(LOOK_AFTER))?.into_iter().filter_map(shared_row).collect();
         let after: BTreeSet<SharedRow> = shared.look()?.into_iter().collect();
@@ -109,7 +129,7 @@ pub(crate) fn run_as_it_is(session: &mut Session, file: &SqlFile) -> Result<usiz
     for statement in &statements {
         let outcome = match statement.data {
             Some(rows) => session.copy_in(statement.text, rows),
-            None => session.execute(statement.text),
+            None => session.execute_one(statement.text),
         };
         outcome.map_err(|failed| error_of((file, file.raw()), statement, failed, false))?;
     }

@@ -40,6 +40,29 @@ end
 $body$;
 revoke execute on function leakproof.guard_extensions() from public;
 
+-- A project that has made one in a block owns it, and could put functions of its own among its
+-- members. What is allowed is done by functions of ours; whoever is asked here is who does it.
+create function leakproof.guard_members() returns event_trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if not exists (
+        select
+        from pg_catalog.pg_roles r
+        where r.rolname = current_user and r.rolsuper
+    ) then
+        raise insufficient_privilege using
+            message = 'an extension cannot be altered by a file itself';
+    end if;
+end
+$body$;
+revoke execute on function leakproof.guard_members() from public;
+
+create event trigger leakproof_members on ddl_command_start
+    when tag in ('alter extension')
+    execute function leakproof.guard_members();
+alter event trigger leakproof_members enable always;
+
 create event trigger leakproof_guard on ddl_command_start
     when tag in ('create extension', 'alter extension')
     execute function leakproof.guard_extensions();

@@ -15,7 +15,7 @@ insert into leakproof.extensions values
     ('dict_int'), ('dict_xsyn'), ('earthdistance'), ('fuzzystrmatch'), ('hstore'), ('hypopg'),
     ('index_advisor'), ('insert_username'), ('intagg'), ('intarray'), ('isn'), ('lo'), ('ltree'),
     ('moddatetime'), ('pg_buffercache'), ('pg_freespacemap'), ('pg_graphql'), ('pg_hashids'),
-    ('pg_ivm'), ('pg_jsonschema'), ('pg_partman'), ('pg_prewarm'), ('pg_stat_monitor'),
+    ('pg_ivm'), ('pg_jsonschema'), ('pg_partman'), ('pg_stat_monitor'),
     ('pg_stat_statements'), ('pg_trgm'), ('pg_uuidv7'), ('pg_visibility'), ('pg_walinspect'),
     ('pgaudit'), ('pgcrypto'), ('pgjwt'), ('pgmq'), ('pgroonga'), ('pgrouting'), ('pgrowlocks'),
     ('pgsodium'), ('pgstattuple'), ('pgtap'), ('plpgsql'), ('plpgsql_check'), ('plv8'), ('postgis'),
@@ -40,7 +40,9 @@ begin
     if place is null then
         raise invalid_schema_name using message = 'no schema has been selected to create in';
     end if;
-    if place = 'leakproof' or place ~ '["$''\\\\]' then
+    -- What runs as a superuser finds its functions and operators in the server's own schemas.
+    if place in ('leakproof', 'information_schema') or pg_catalog.starts_with(place, 'pg_')
+    or place ~ '["$''\\\\]' then
         raise insufficient_privilege using
             message = pg_catalog.format('permission denied for schema %s', place);
     end if;
@@ -71,10 +73,28 @@ begin
 end
 $body$;
 
+-- One that a project has made may have members of the project's.
+create function leakproof.refuse_extension(name text) returns void
+language plpgsql
+as $body$
+begin
+    if exists (
+        select
+        from pg_catalog.pg_extension e
+        join pg_catalog.pg_roles r on r.oid = e.extowner
+        where e.extname = name and not r.rolsuper
+    ) then
+        raise insufficient_privilege using
+            message = pg_catalog.format('must be owner of extension %s', name);
+    end if;
+end
+$body$;
+
 create function leakproof.update_extension(name text, version text) returns void
 language plpgsql set session_replication_role = replica
 as $body$
 begin
+    perform leakproof.refuse_extension(name);
     if not exists (select from leakproof.extensions e where e.name = update_extension.name) then
         raise insufficient_privilege using
             message = pg_catalog.format('permission denied to update extension "%s"', name);
@@ -88,6 +108,7 @@ create function leakproof.move_extension(name text, place text) returns void
 language plpgsql set session_replication_role = replica
 as $body$
 begin
+    perform leakproof.refuse_extension(name);
     perform leakproof.refuse_place(place);
     execute pg_catalog.format('alter extension %I set schema %I', name, place);
 end
@@ -173,7 +194,8 @@ create function leakproof.refuse_object(kind text, name text) returns void
 language plpgsql
 as $body$
 begin
-    if kind <> all (array['extension', 'event trigger', 'publication', 'foreign data wrapper'])
+    if kind is null or name is null
+    or kind <> all (array['extension', 'event trigger', 'publication', 'foreign data wrapper'])
     or pg_catalog.starts_with(name, 'leakproof') then
         raise insufficient_privilege using
             message = pg_catalog.format('must be owner of %s %s', kind, name);

@@ -48,6 +48,7 @@ const STUBS: &[Stub] = &[
     stub("pg_hashids", "1.3", include_str!("extensions/pg_hashids.sql")),
     stub("pg_jsonschema", "0.3.3", include_str!("extensions/pg_jsonschema.sql")),
     stub("pg_net", "0.14.0", include_str!("extensions/pg_net.sql")),
+    stub("pg_prewarm", "1.2", ""),
     stub("pg_repack", "1.5.2", ""),
     stub("pg_stat_monitor", "2.1", ""),
     stub_in("pgtle", "pg_tle", "1.4.0", include_str!("extensions/pg_tle.sql")),

@@ -117,6 +117,22 @@ begin
 end
 $body$;
 
+-- Whether this transaction has made a row that it sees.
+create function leakproof.is_made_here(made_by xid) returns boolean
+language plpgsql
+as $body$
+declare
+    here constant bigint := pg_catalog.pg_current_xact_id()::text::bigint;
+begin
+    -- A transaction that began after this one, and has ended, is no older either.
+    return case
+        when pg_catalog.age(made_by) <= 0 then pg_catalog.pg_xact_status(
+            ((here >> 32 << 32) | made_by::text::bigint)::text::xid8) = 'in progress'
+        else false
+    end;
+end
+$body$;
+
 create function leakproof.settle_roles() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $body$
@@ -129,11 +145,13 @@ declare
 begin
     for role in
         select r.oid, r.rolname, b.role is null as is_new, b.settings as before, s.setconfig as now
-        from pg_catalog.pg_roles r
+        from pg_catalog.pg_authid r
         left join leakproof.roles_before b on b.role = r.oid
         left join pg_catalog.pg_db_role_setting s on s.setrole = r.oid and s.setdatabase = 0
-        -- Those by which runs log in are theirs.
+        -- Those by which runs log in are theirs, and what others have made meanwhile is.
         where r.rolname !~ '^leakproof_[0-9a-f]{8}_[0-9]+$'
+        and (b.role is not null or leakproof.is_made_here(r.xmin))
+        and (s.setrole is null or leakproof.is_made_here(s.xmin))
     loop
         if role.is_new and not pg_catalog.starts_with(
             coalesce(pg_catalog.shobj_description(role.oid, 'pg_authid'), ''), mark

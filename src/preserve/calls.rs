@@ -19,6 +19,7 @@ use crate::session::open::Session;
 use crate::session::outcome::{Outcome, TextRow};
 use crate::session::rewind::Rewind;
 use crate::sql::quote::{identifier, literal};
+use crate::sql::statement::split;
 
 /// What could not be done where a statement of ours fails.
 const ATTEMPT: &str = "make recorded calls";
@@ -145,8 +146,10 @@ struct Answer {
 /// Makes a call on what was there before all of them. What is deferred to the commit belongs to the
 /// answer.
 fn ask(rewind: &mut Rewind<'_>, call: &RecordedCall) -> Result<Answer> {
-    let batch = format!("{}\n; set constraints all immediate", call.sql());
-    match rewind.attempt(&batch, None) {
+    let statements = split(call.sql());
+    let mut texts: Vec<&str> = statements.iter().map(|statement| statement.text).collect();
+    texts.push("set constraints all immediate");
+    match rewind.attempt_each(&texts) {
         Ok(attempted) => Ok(Answer { lines: lines(attempted.outcomes), misfit: None }),
         Err(Failed::Refused(refusal)) => {
             let code = &refusal.sqlstate;

@@ -88,13 +88,15 @@ pub(crate) fn failing(attempt: &str) -> impl Fn(Failed) -> Error {
 /// The fields of a server's error.
 pub(crate) fn refusal_of(error: &DbError) -> Refusal {
     let text = |field: Option<&str>| field.map(str::to_owned);
+    // In the words of the project, if it likes.
+    let said = |text: &str| printable(text).replace('\n', "\n    ");
     Refusal {
         sqlstate: error.code().code().to_owned(),
         severity: error.severity().to_owned(),
-        message: error.message().to_owned(),
-        detail: text(error.detail()),
-        hint: text(error.hint()),
-        context: text(error.where_()),
+        message: said(error.message()),
+        detail: error.detail().map(said),
+        hint: error.hint().map(said),
+        context: error.where_().map(printable),
         schema: text(error.schema()),
         table: text(error.table()),
         column: text(error.column()),
@@ -106,6 +108,19 @@ pub(crate) fn refusal_of(error: &DbError) -> Refusal {
             _ => None,
         },
     }
+}
+
+/// A text without what a terminal, or who reads a log, takes for a command.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => printable.push(c),
+            c if c.is_control() => printable.extend(c.escape_default()),
+            c => printable.push(c),
+        }
+    }
+    printable
 }
 
 /// A shutdown or crash is no answer to what was asked: class 57, "operator intervention", but for

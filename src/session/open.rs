@@ -210,10 +210,31 @@ impl Session {
         self.run(sql)
     }
 
-    /// As [`Self::verbatim`], where nobody asks what comes of it.
+    /// Runs statements of ours by themselves, where nobody asks what comes of them.
     pub(crate) fn execute(&mut self, sql: &str) -> Result<(), Failed> {
         self.flush()?;
         self.send(|client| client.batch_execute(sql))
+    }
+
+    /// Runs one statement of the project's. It is the server who sees to it that it is one: what ends it for
+    /// us need not end it there, and the next one could be `commit`.
+    pub(crate) fn execute_one(&mut self, statement: &str) -> Result<(), Failed> {
+        self.flush()?;
+        self.send(|client| client.execute_typed(statement, &[])).map(drop)
+    }
+
+    /// Whether the server reads a text of the project's as one statement, or none; its refusal if not. The
+    /// transaction may be broken afterwards.
+    pub(crate) fn refuse_several(&mut self, statement: &str) -> Result<(), Failed> {
+        const SYNTAX_ERROR: &str = "42601";
+        self.flush()?;
+        match self.send(|client| client.prepare(statement)) {
+            Err(failed) if failed.refusal().is_none() || failed.has_state(SYNTAX_ERROR) => {
+                Err(failed)
+            }
+            // What it names may not be there yet.
+            _ => Ok(()),
+        }
     }
 
     /// Sends the rows that stand in a file after a `copy ... from stdin`, as psql does.

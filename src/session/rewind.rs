@@ -62,6 +62,15 @@ impl Rewind<'_> {
         Ok(attempted)
     }
 
+    /// As [`Self::attempt`], with statements of the project's, each of which must be one to the server.
+    pub(crate) fn attempt_each(&mut self, statements: &[&str]) -> Result<Attempted, Failed> {
+        for statement in statements {
+            self.session.refuse_several(statement)?;
+            self.session.execute(&self.start.go_back())?;
+        }
+        self.attempt(&statements.join("\n; "), None)
+    }
+
     /// As [`Self::attempt`], after statements of ours as the owner. `None` where those are refused.
     pub(crate) fn attempt_after(
         &mut self,

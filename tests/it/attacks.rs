@@ -194,6 +194,15 @@ const CALLS: &[(&str, &str)] = &[
         "our own event trigger",
         "select leakproof.drop_objects(''event trigger'', array[''leakproof_guard''], false, false)",
     ),
+    (
+        "an object without a kind",
+        "select leakproof.drop_objects(null, array[''role''], true, true)",
+    ),
+    (
+        "an extension among the server's own",
+        "select leakproof.create_extension(''hstore'', ''pg_catalog'', null, false, ''public'')",
+    ),
+    ("an extension moved there", "select leakproof.move_extension(''plpgsql'', ''pg_catalog'')"),
     ("a table of ours", "select leakproof.set_owner(''leakproof.stubs'', ''postgres'')"),
     (
         "a table of the server's",

@@ -4,7 +4,7 @@ use leakproof::Project;
 use leakproof::report::to_text;
 
 use crate::support::{
-    Copy, PLAIN_CONFIG, check_project, empty_scratch, leakproof, told, try_check_with,
+    Copy, PLAIN_CONFIG, check_project, empty_scratch, leakproof, lines, told, try_check_with,
 };
 use crate::url_server::{PASSWORD, UrlServer};
 
@@ -161,4 +161,97 @@ fn who_has_logged_in_is_not_tried() {
         assert!(told(condition).contains(note), "{condition}");
     }
     assert!(!told("login = current_user").contains(note));
+}
+
+/// A server beside which files have tried to change what a role of the server's own has set.
+fn tried_beside(files: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let server = UrlServer::start();
+    let copy = Copy::empty();
+    copy.write("leakproof.toml", SUPABASE_CONFIG);
+    files.iter().for_each(|(path, sql)| copy.write(path, sql));
+    let mut command = leakproof(&["check", "--server", "url"]);
+    command.args(arguments).arg(copy.path());
+    command.env("LEAKPROOF_DATABASE_URL", server.url("tester", PASSWORD));
+    let (code, _, error) = told(&command.output().expect("the program runs"));
+    let set = "select setconfig::text from pg_db_role_setting s
+        join pg_roles r on r.oid = s.setrole where r.rolname = 'clerk'";
+    assert_eq!(server.ask(set), [""; 0], "{error}");
+    assert_eq!(server.leftovers(), [""; 0], "{error}");
+    (code, error)
+}
+
+/// What is one statement to us may be several to the server, of which one commits.
+#[test]
+fn one_statement_is_one() {
+    const SET: &str = "select leakproof.set_for_role('clerk', 'search_path', array['evil'])";
+    let atomic = format!(
+        "create table public.notes (id int);
+         select x.begin atomic from (select 1 as begin) x; commit; begin; {SET}; commit; begin;
+         select leakproof.begin_roles(); savepoint leakproof_1; select 1 as end;"
+    );
+    let quoted = format!(
+        "select set_config('standard_conforming_strings', 'off', false);
+         select '\\', '; commit; begin; {}; commit; begin; --';",
+        SET.replace('\'', "$$")
+    );
+    for sql in [atomic, quoted] {
+        let calls = format!("-- call: one\n{sql}\n");
+        for files in [
+            &[("migrations/V1__a.sql", sql.as_str())][..],
+            &[("migrations/V1__a.sql", "select 1"), ("fixtures/V1__a.sql", &sql)],
+            &[
+                ("migrations/V1__a.sql", "select 1"),
+                ("api/V1__a.sql", &calls),
+                ("migrations/V2__b.sql", "select 2"),
+            ],
+        ] {
+            let (code, error) = tried_beside(files, &[]);
+            // To a call it is an answer, and then there is nothing to try.
+            let is_refused = code == Some(2) && error.contains("42601");
+            assert!(is_refused || (files.len() == 3 && code == Some(3)), "{code:?} {error}");
+        }
+    }
+}
+
+/// What triggers do while rows are made is ended and compared as what a file does.
+#[test]
+fn rows_are_made_as_files_are_run() {
+    let first = "
+        create table public.notes (id uuid primary key default gen_random_uuid(), body text);
+        create function public.fire() returns trigger language plpgsql as
+            $$ begin perform leakproof.begin_roles(); return new; end $$;
+        create trigger t before insert on public.notes for each row execute function public.fire();
+        select leakproof.set_for_role('clerk', 'search_path', array['evil']);";
+    let files = [
+        ("migrations/V1__a.sql", first),
+        ("migrations/V2__b.sql", "create table public.more (id int);"),
+    ];
+    tried_beside(&files, &["--rows-from", "1"]);
+}
+
+/// A function of the project's among the members of an extension goes wherever that goes.
+#[test]
+fn nothing_of_a_project_gets_into_the_servers_schema() {
+    let sql = "
+        do $$ begin execute 'create extension hstore schema public'; end $$;
+        create function public.starts_with(a name, b text) returns boolean language plpgsql as
+            $$ begin raise exception 'as %', current_user; end $$;
+        do $$ begin
+            execute 'alter extension hstore add function public.starts_with(name, text)';
+        exception when insufficient_privilege then null; end $$;
+        do $$ begin
+            perform leakproof.move_extension('hstore', 'pg_catalog');
+        exception when insufficient_privilege then null; end $$;";
+    let copy = project(SUPABASE_CONFIG, sql);
+    let read = Project::read(copy.path()).expect("a project");
+    let mut scratch = empty_scratch(&read);
+    scratch.migrate().expect("it is only refused what it may not");
+    let strange = "select p.oid::regprocedure::text from pg_proc p
+        join pg_roles r on r.oid = p.proowner
+        where p.pronamespace = 'pg_catalog'::regnamespace and not r.rolsuper";
+    assert_eq!(lines(&scratch, strange), [""; 0]);
+    let members = "select count(*)::text from pg_depend d
+        join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
+        where d.deptype = 'e' and p.proname = 'starts_with'";
+    assert_eq!(lines(&scratch, members), ["0"]);
 }
