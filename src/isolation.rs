@@ -27,7 +27,7 @@ use crate::session::open::Session;
 use crate::session::outcome::TextRow;
 use crate::session::uncommitted::Uncommitted;
 use crate::sql::expr::{Expr, Part};
-use crate::sql::quote::literal;
+use crate::sql::quote::{identifier, literal};
 use crate::sql::statement::{self, Statement};
 use crate::world::ground::Ground;
 use crate::world::value::World;
@@ -199,6 +199,19 @@ impl Isolation {
                 closed.join(", ")
             )
         })
+    }
+
+    /// How a membership ended, where its row is still there.
+    pub(crate) fn note_on_ending(&self) -> Option<String> {
+        let World { tenancy, catalog, .. } = &self.world;
+        let members = catalog.relation(tenancy.members.as_ref()?.relation)?;
+        let ending = self.world.ending(members)?;
+        Some(format!(
+            "who has left is still in {}, with {} = {}",
+            members.title(),
+            identifier(&ending.column),
+            literal(&ending.ended)
+        ))
     }
 
     /// The relations whose policies ask who has logged in: that is one for everybody here, and in

@@ -46,6 +46,7 @@ fn run(cli: Cli) -> Result<u8> {
 
 fn run_check(args: CheckArgs) -> Result<u8> {
     server::exit_on_signals()?;
+    server::when_a_server_hangs(leave_the_server);
     let progress = Bar::new(args.quiet);
     end_after(args.server.timeout, &progress);
     let project = Project::read(&args.path)?;
@@ -74,6 +75,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
 
 fn run_init(args: InitArgs) -> Result<u8> {
     server::exit_on_signals()?;
+    server::when_a_server_hangs(leave_the_server);
     end_after(args.server.timeout, &Bar::new(true));
     let refuse_to_overwrite = |path: &Path| match path.exists() && !args.print {
         true => Err(Error::new(format!("`{}` is there already", path.display()))
@@ -100,6 +102,19 @@ fn unwritable(path: &Path, cause: std::io::Error) -> Error {
     Error::new(format!("cannot write `{}`", path.display()))
         .cause(cause)
         .help("check that you may write there, or use `--print`")
+}
+
+/// Ends the process where waiting leads nowhere. The next run, or the one that cleans up after us, drops what is
+/// left as soon as the server lets it.
+fn leave_the_server() {
+    let error = Error::new("the server does not stop a statement of the project")
+        .cause("it was cancelled and its session was ended ten seconds ago, and it goes on")
+        .help(
+            "see with `select pid, query from pg_stat_activity` which it is; restart that server, or use \
+             one that leakproof starts (`--server local`)",
+        );
+    tell(&format!("error: {error}\n"));
+    process::exit(RUN_FAILED.into());
 }
 
 /// Ends the process at its limit, whatever it waits for. What watches over our servers cleans up, as after

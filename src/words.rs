@@ -1,7 +1,30 @@
-//! How counts are said.
+//! How counts are said, and what others have said.
 
 /// `1 cell`, `2 cells`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// A text without what a terminal, or who reads a log, takes for a command.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => printable.push(c),
+            c if c.is_control() => printable.extend(c.escape_default()),
+            c => printable.push(c),
+        }
+    }
+    printable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_shown() {
+        assert_eq!(printable("é\ta\n\u{1b}[31m\u{7}\u{9b}\r"), "é\ta\n\\u{1b}[31m\\u{7}\\u{9b}\\r");
+    }
 }

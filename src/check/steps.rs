@@ -209,6 +209,7 @@ impl<'a> Run<'a> {
         report.seed_stub = isolation.seed_stub();
         self.note(isolation.note_on_tenancy());
         self.note(isolation.note_on_common_tenants());
+        self.note(isolation.note_on_ending());
         self.note(isolation.seeding_notes());
         let is_chosen = self.options.grants.or(self.project.config().project.grants).is_some();
         if !is_chosen && self.platform.has_users() {

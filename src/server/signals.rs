@@ -6,6 +6,13 @@ use std::{process, thread};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::error::{Error, Result};
+use crate::session::watchdog::give_up_by;
+
+/// From now on `act` is done where a server beside a URL does not stop a statement, although it was cancelled and
+/// its session ended ten seconds ago: a loop in the server's own code. Only for the executable, which ends then.
+pub fn when_a_server_hangs(act: fn()) {
+    give_up_by(act);
+}
 
 /// From now on SIGINT, SIGTERM and SIGHUP end the process with 130, 143 and 129, also while a query
 /// runs. To be called first in `main`, before any other thread is started, since threads inherit

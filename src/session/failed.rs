@@ -6,7 +6,7 @@ use postgres::error::{DbError, ErrorPosition};
 
 use crate::error::Error;
 use crate::refusal::{QUERY_CANCELED, Refusal};
-use crate::words::counted;
+use crate::words::{counted, printable};
 
 /// Why a statement failed.
 #[derive(Debug)]
@@ -108,19 +108,6 @@ pub(crate) fn refusal_of(error: &DbError) -> Refusal {
             _ => None,
         },
     }
-}
-
-/// A text without what a terminal, or who reads a log, takes for a command.
-pub(crate) fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => printable.push(c),
-            c if c.is_control() => printable.extend(c.escape_default()),
-            c => printable.push(c),
-        }
-    }
-    printable
 }
 
 /// A shutdown or crash is no answer to what was asked: class 57, "operator intervention", but for

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ use postgres::{CancelToken, NoTls};
 
 /// How long one who does not listen is left alone before the next step.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After so many steps nothing helps: a server that is not ours has a statement that it cannot stop itself.
+const HOPELESS: usize = 12;
 
 /// How often the thread looks.
 const PACE: Duration = Duration::from_millis(100);
@@ -36,6 +39,14 @@ pub(crate) struct Stoppable {
     pub cancel: CancelToken,
     /// None for who is only ever cancelled.
     pub end: Option<(Ender, i32)>,
+}
+
+static GIVE_UP: OnceLock<fn()> = OnceLock::new();
+
+/// What is done where a statement beside a URL is neither cancelled nor ended with its session: else it is
+/// waited for. The first who says it is obeyed.
+pub(crate) fn give_up_by(act: fn()) {
+    let _ = GIVE_UP.set(act);
 }
 
 struct Waiting {
@@ -101,6 +112,7 @@ fn stop(who: &Stoppable, steps: usize) {
         (0, _) => drop(who.cancel.cancel_query(NoTls)),
         (1, Some((end, process))) => end(End::Session, *process),
         (2, Some((end, process))) => end(End::Server, *process),
+        (HOPELESS, Some(_)) => GIVE_UP.get().into_iter().for_each(|act| act()),
         _ => {}
     }
 }

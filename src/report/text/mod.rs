@@ -17,7 +17,7 @@ use crate::report::text::findings::write_findings;
 use crate::report::text::list::write_first;
 use crate::report::text::verdict::verdict_line;
 use crate::report::value::Report;
-use crate::words::counted;
+use crate::words::{counted, printable};
 
 /// How many files that could not be applied are listed; most fail because of the first.
 const SHOWN_FAILURES: usize = 20;
@@ -27,7 +27,8 @@ pub fn to_text(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = write_report(&mut text, report);
-    text
+    // Names and rows are the project's.
+    printable(&text)
 }
 
 fn write_report(out: &mut String, report: &Report) -> Result {
