@@ -25,6 +25,7 @@ use crate::server::database::Database;
 use crate::server::instance::Server;
 use crate::server::options::{ServerKind, ServerOptions};
 use crate::session::connection::Connection;
+use crate::session::failed::failing;
 use crate::session::open::Session;
 
 /// As [`Look`], in a session of who connects in production.
@@ -308,6 +309,10 @@ fn install(platform: &Platform, database: &Database) -> Result<()> {
     let mut connection = Connection::new(database.connect()?);
     if !database.server().is_disposable() {
         platform.refuse_superusers(&mut connection)?;
+    }
+    if database.server().kind() == ServerKind::Url {
+        let shared = connection.rows("set leakproof.is_shared = on");
+        shared.map_err(failing("set up the platform"))?;
     }
     platform.install(&mut connection)?;
     match database.server().kind() {

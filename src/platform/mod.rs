@@ -117,8 +117,8 @@ impl Platform {
             ))
     }
 
-    /// Takes the right to make roles from all roles that are ours, and that to watch the whole server: who runs
-    /// the files is one, and may become others.
+    /// Takes the right to make roles from all roles that are ours: who runs the files is one, and may
+    /// become others.
     pub(crate) fn take_role_making(connection: &mut Connection) -> Result<()> {
         let take = format!(
             "do $leakproof$
@@ -127,11 +127,10 @@ impl Platform {
             begin
                 for role in
                     select r.rolname from pg_catalog.pg_roles r
-                    where not r.rolsuper
+                    where r.rolcreaterole and not r.rolsuper
                     and pg_catalog.shobj_description(r.oid, 'pg_authid') = {}
                 loop
                     execute pg_catalog.format('alter role %I nocreaterole', role);
-                    execute pg_catalog.format('revoke pg_monitor from %I', role);
                 end loop;
             end
             $leakproof$",

@@ -65,6 +65,9 @@ begin
     -- A membership is granted only where one side is ours: between two roles that were there
     -- before us it is the cluster's own business. A superuser needs none.
     foreach entry slice 1 in array memberships loop
+        -- What others do on a server that is not ours is not for a project to see.
+        continue when entry[1] = 'pg_monitor'
+            and pg_catalog.current_setting('leakproof.is_shared', true) = 'on';
         if not exists (
             select
             from pg_catalog.pg_auth_members m
