@@ -1,5 +1,18 @@
 -- Functions and procedures that policies, views, defaults and triggers may call. Those of
 -- extensions and of the server itself say nothing about who asks.
+with operators as materialized (
+    select
+        o.oprcode,
+        array_agg(
+            replace(pg_catalog.lower(pg_catalog.quote_ident(s.nspname)), ' ', '')
+                || '.' || o.oprname
+            order by o.oid
+        ) as names
+    from pg_catalog.pg_operator o
+    join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
+    where s.nspname <> 'pg_catalog'
+    group by o.oprcode
+)
 select
     p.oid::bigint as oid,
     n.nspname as schema,
@@ -20,15 +33,7 @@ select
             order by at
         )
     end as arguments,
-    array(
-        select
-            replace(pg_catalog.lower(pg_catalog.quote_ident(s.nspname)), ' ', '')
-                || '.' || o.oprname
-        from pg_catalog.pg_operator o
-        join pg_catalog.pg_namespace s on s.oid = o.oprnamespace
-        where o.oprcode = p.oid
-        order by 1
-    ) as operators,
+    coalesce(o.names, '{}') as operators,
     p.pronargdefaults as defaults,
     -- Those of its last parameters.
     pg_catalog.pg_get_expr(p.proargdefaults, 0) as default_values,
@@ -41,6 +46,7 @@ select
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 join pg_catalog.pg_language l on l.oid = p.prolang
+left join operators o on o.oprcode = p.oid
 where p.prokind in ('f', 'p')
     and l.lanname not in ('internal', 'c')
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
