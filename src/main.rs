@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            tell(&format!("error: {error}\n"));
+            tell_error(&error);
             ExitCode::from(RUN_FAILED)
         }
     }
@@ -45,10 +45,8 @@ fn run(cli: Cli) -> Result<u8> {
 }
 
 fn run_check(args: CheckArgs) -> Result<u8> {
-    server::exit_on_signals()?;
-    server::when_a_server_hangs(leave_the_server);
     let progress = Bar::new(args.quiet);
-    end_after(args.server.timeout, &progress);
+    begin(args.server.timeout, &progress)?;
     let project = Project::read(&args.path)?;
     let options = CheckOptions {
         server: server_options(args.server)?,
@@ -74,9 +72,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
 }
 
 fn run_init(args: InitArgs) -> Result<u8> {
-    server::exit_on_signals()?;
-    server::when_a_server_hangs(leave_the_server);
-    end_after(args.server.timeout, &Bar::new(true));
+    begin(args.server.timeout, &Bar::new(true))?;
     let refuse_to_overwrite = |path: &Path| match path.exists() && !args.print {
         true => Err(Error::new(format!("`{}` is there already", path.display()))
             .help("compare it with what `leakproof init --print` shows")),
@@ -104,6 +100,15 @@ fn unwritable(path: &Path, cause: std::io::Error) -> Error {
         .help("check that you may write there, or use `--print`")
 }
 
+/// What ends a run that does not end by itself.
+fn begin(timeout: Option<u64>, progress: &Bar) -> Result<()> {
+    // First, since threads inherit what they block.
+    server::exit_on_signals()?;
+    server::when_a_server_hangs(leave_the_server);
+    end_after(timeout, progress);
+    Ok(())
+}
+
 /// Ends the process where waiting leads nowhere. The next run, or the one that cleans up after us, drops what is
 /// left as soon as the server lets it.
 fn leave_the_server() {
@@ -113,7 +118,7 @@ fn leave_the_server() {
             "see with `select pid, query from pg_stat_activity` which it is; restart that server, or use \
              one that leakproof starts (`--server local`)",
         );
-    tell(&format!("error: {error}\n"));
+    tell_error(&error);
     process::exit(RUN_FAILED.into());
 }
 
@@ -132,7 +137,7 @@ fn end_after(seconds: Option<u64>, progress: &Bar) {
         let error = Error::new(format!("the run was ended{at}"))
             .cause(format!("it took longer than the {seconds} s of `--timeout`"))
             .help("give it more time, or see with `--timings` or `--only` what takes it");
-        tell(&format!("error: {error}\n"));
+        tell_error(&error);
         process::exit(RUN_FAILED.into());
     });
 }
@@ -170,6 +175,10 @@ fn run_explain(finding: Option<&str>) -> Result<u8> {
     let pages: Vec<String> = rules.into_iter().map(leakproof::report::to_page).collect();
     print(&pages.join("\n"))?;
     Ok(0)
+}
+
+fn tell_error(error: &Error) {
+    tell(&format!("error: {error}\n"));
 }
 
 /// To stderr. Where that cannot be written to, there is nobody to tell.

@@ -75,9 +75,9 @@ fn rehearse_from(
     let mut filled = Filled::default();
     let mut audience = Audience::of(project, platform.clone());
     let known_before = scratch.applied().len();
+    let throwaway = scratch.throwaway();
     let mut failed_at = None;
     for file in later {
-        let throwaway = scratch.throwaway();
         filled.fill(&mut connection, (project, platform), (&throwaway, file), rehearsal)?;
         connection.uncommitted(|session| audience.look_anew(session, file))?;
         let mut look =

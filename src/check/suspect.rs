@@ -30,8 +30,8 @@ pub(crate) fn suspecting(project: &Project, error: Error) -> Error {
     let has_word = |statement: &str| words.iter().any(|word| statement.contains(word));
     let has_fired =
         |statement: &str| event_function(statement).is_some_and(|f| context.contains(f));
-    let files = project.migrations().iter().rev();
-    let suspect = files.filter_map(|file| last(file, |it| has_word(it) || has_fired(it))).next();
+    let mut files = project.migrations().iter().rev();
+    let suspect = files.find_map(|file| last(file, |it| has_word(it) || has_fired(it)));
     match suspect {
         Some(place) => error.help(format!(
             "perhaps because of {place}; see whether that is meant to hold for the whole database"

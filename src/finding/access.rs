@@ -114,13 +114,13 @@ fn removed_member(command: Command) -> Rule {
 
 /// Whether only who has left reaches such rows of others: then it is for what they were.
 fn is_only_theirs(people: &[Person], matrix: &Matrix, cell: &Cell) -> bool {
-    let stayed = people.iter().filter(|person| !person.has_left && !person.is_service);
+    let mut stayed = people.iter().filter(|person| !person.has_left && !person.is_service);
     let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
     let reaches = |person: &Person| {
         let mut cells = matrix.row(&cell.relation, &person.name).filter(same);
         cells.any(|other| other.verdict.is_allowed())
     };
-    !stayed.into_iter().any(reaches)
+    !stayed.any(reaches)
 }
 
 fn cross_tenant(matrix: &Matrix, cell: &Cell, command: Command) -> Rule {

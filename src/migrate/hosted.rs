@@ -146,14 +146,9 @@ impl<'a> OwnerSession<'a> {
         Err(refusal)
     }
 
-    /// Runs a statement of the project's, and leaves a mark: in one round trip where nothing in it could
-    /// begin another statement, however the server reads it.
+    /// Runs a statement of the project's, and leaves a mark.
     fn run_marked(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
-        if !sql.contains(';') {
-            return self.session.execute(&format!("{sql}\n; {}", self.mark(line)));
-        }
-        self.session.execute_one(sql)?;
-        self.session.execute(&self.mark(line))
+        self.session.execute_one_then(sql, &self.mark(line))
     }
 
     /// Makes the roles that are not there yet; no if one may not be made.

@@ -64,6 +64,6 @@ create event trigger leakproof_members on ddl_command_start
 alter event trigger leakproof_members enable always;
 
 create event trigger leakproof_guard on ddl_command_start
-    when tag in ('create extension', 'alter extension')
+    when tag in ('create extension')
     execute function leakproof.guard_extensions();
 alter event trigger leakproof_guard enable always;

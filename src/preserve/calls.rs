@@ -147,9 +147,8 @@ struct Answer {
 /// answer.
 fn ask(rewind: &mut Rewind<'_>, call: &RecordedCall) -> Result<Answer> {
     let statements = split(call.sql());
-    let mut texts: Vec<&str> = statements.iter().map(|statement| statement.text).collect();
-    texts.push("set constraints all immediate");
-    match rewind.attempt_each(&texts) {
+    let texts: Vec<&str> = statements.iter().map(|statement| statement.text).collect();
+    match rewind.attempt_each(&texts, "set constraints all immediate") {
         Ok(attempted) => Ok(Answer { lines: lines(attempted.outcomes), misfit: None }),
         Err(Failed::Refused(refusal)) => {
             let code = &refusal.sqlstate;

@@ -39,6 +39,11 @@ pub(crate) fn run_as_owner(sql: &str) -> String {
     format!("select leakproof.run({})", literal(sql))
 }
 
+/// Whether the server could read several statements where we read one, whatever strings and comments are to it.
+pub(in crate::session) fn may_be_several(statement: &str) -> bool {
+    statement.contains(';')
+}
+
 /// A query by way of who may read every row; gives records.
 pub(in crate::session) fn ask_as_auditor(query: &str) -> String {
     format!("select * from leakproof.ask({})", literal(query))
@@ -223,9 +228,18 @@ impl Session {
         self.send(|client| client.execute_typed(statement, &[])).map(drop)
     }
 
+    /// As [`Self::execute_one`], then statements of ours; in one round trip where it can only be one.
+    pub(crate) fn execute_one_then(&mut self, statement: &str, ours: &str) -> Result<(), Failed> {
+        if may_be_several(statement) {
+            self.execute_one(statement)?;
+            return self.execute(ours);
+        }
+        self.execute(&format!("{statement}\n; {ours}"))
+    }
+
     /// Whether the server reads a text of the project's as one statement, or none; its refusal if not. The
     /// transaction may be broken afterwards.
-    pub(crate) fn refuse_several(&mut self, statement: &str) -> Result<(), Failed> {
+    pub(in crate::session) fn refuse_several(&mut self, statement: &str) -> Result<(), Failed> {
         const SYNTAX_ERROR: &str = "42601";
         self.flush()?;
         match self.send(|client| client.prepare(statement)) {

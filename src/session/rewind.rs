@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::session::failed::Failed;
 use crate::session::impersonation::{Impersonation, RESET_ROLE, RESETS};
-use crate::session::open::{Session, ask_as_auditor, run_as_owner};
+use crate::session::open::{Session, ask_as_auditor, may_be_several, run_as_owner};
 use crate::session::outcome::{Outcome, TextRow, read_records};
 use crate::session::savepoint::Savepoint;
 
@@ -62,13 +62,21 @@ impl Rewind<'_> {
         Ok(attempted)
     }
 
-    /// As [`Self::attempt`], with statements of the project's, each of which must be one to the server.
-    pub(crate) fn attempt_each(&mut self, statements: &[&str]) -> Result<Attempted, Failed> {
-        for statement in statements {
-            self.session.refuse_several(statement)?;
-            self.session.execute(&self.start.go_back())?;
+    /// As [`Self::attempt`], with statements of the project's, each of which must be one to the server, and then
+    /// one of ours.
+    pub(crate) fn attempt_each(
+        &mut self,
+        statements: &[&str],
+        ours: &str,
+    ) -> Result<Attempted, Failed> {
+        // What is open at the end of one reaches into the next.
+        if statements.iter().any(|statement| may_be_several(statement)) {
+            for statement in statements {
+                self.session.refuse_several(statement)?;
+                self.session.execute(&self.start.go_back())?;
+            }
         }
-        self.attempt(&statements.join("\n; "), None)
+        self.attempt(&format!("{}\n; {ours}", statements.join("\n; ")), None)
     }
 
     /// As [`Self::attempt`], after statements of ours as the owner. `None` where those are refused.

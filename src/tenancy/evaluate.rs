@@ -71,6 +71,12 @@ impl<'c> Reader<'c> {
                 let (of, at) = (self.value(of, scope, holds), self.value(at, scope, holds));
                 self.led_to(of, &at)
             }
+            Expr::Binary { schema: Some(schema), operator, left, right }
+                if self.catalog.routines.stand_behind(schema, operator) =>
+            {
+                let operands = vec![left.as_ref().clone(), right.as_ref().clone()];
+                self.value(&Expr::operation(Some(schema), operator, operands), scope, holds)
+            }
             Expr::Binary { operator, left, right, .. } if operator.starts_with(['-', '#']) => {
                 let (of, keys) = (self.value(left, scope, holds), self.value(right, scope, holds));
                 match operator.as_str() {
@@ -102,12 +108,6 @@ impl<'c> Reader<'c> {
     /// What compares notes what must be equal; everything else is made of what is in it.
     fn comparison(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) -> Value {
         match expr {
-            Expr::Binary { schema: Some(schema), operator, left, right }
-                if self.catalog.routines.stand_behind(schema, operator) =>
-            {
-                let operands = vec![left.as_ref().clone(), right.as_ref().clone()];
-                self.value(&Expr::operation(Some(schema), operator, operands), scope, holds)
-            }
             Expr::Binary { operator, left, right, .. } => {
                 let is_equality = (operator == "=" && holds) || (operator == "<>" && !holds);
                 self.pair(left, right, is_equality, scope, holds)
