@@ -76,8 +76,11 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// A server that refuses.
     pub fn empty(project: &'p Project, platform: Platform, server: &Arc<Server>) -> Result<Self> {
-        let database = match server.take_prepared(&platform.sql()) {
-            Some(database) => database,
+        let database = match server.take_prepared(&platform.common_sql()) {
+            Some(database) => {
+                platform.install_rest(&mut Connection::new(database.connect()?))?;
+                database
+            }
             None => {
                 let database = server.create_database()?;
                 install(&platform, &database)?;

@@ -63,9 +63,7 @@ impl<'a> Run<'a> {
         let accepted = compare::accepted_at(&project.accepted_path());
         let rows_from = first_without_rows(project, options, accepted)?;
         observer.tell(&Event::Step("start the server"));
-        // The plain platform is next to nothing, and many are not worth a place in the cache.
-        let prepared = platform.has_users().then(|| platform.sql());
-        let server = Server::shared_for(&options.server, prepared.as_deref())?;
+        let server = Server::shared_for(&options.server, Some(&platform.common_sql()))?;
         observer.tell(&Event::Step("set up the platform"));
         let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
         if options.keep_going {

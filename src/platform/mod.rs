@@ -82,7 +82,19 @@ impl Platform {
     /// # Errors
     /// A connection that is lost, or a server that has something else under these names.
     pub(crate) fn install(&self, connection: &mut Connection) -> Result<()> {
-        connection.rows(&self.sql()).map(drop).map_err(|failed| {
+        self.run(connection, &self.sql())
+    }
+
+    /// Puts the rest of it into a database that has what is common to most projects.
+    ///
+    /// # Errors
+    /// As [`Self::install`].
+    pub(crate) fn install_rest(&self, connection: &mut Connection) -> Result<()> {
+        self.run(connection, &self.project_sql())
+    }
+
+    fn run(&self, connection: &mut Connection, sql: &str) -> Result<()> {
+        connection.rows(sql).map(drop).map_err(|failed| {
             failed.error("could not set up the platform").help(
                 "the server has something of its own under these names; use a server of your own",
             )
@@ -141,50 +153,40 @@ impl Platform {
     }
 
     /// The statements that put it into a fresh database, as a superuser.
-    pub(crate) fn sql(&self) -> String {
-        let Some(identity) = &self.identity else {
-            let stubs = extensions::preinstalled();
-            let more = if self.grants == Grants::Explicit2026 { SUPABASE_2026 } else { "" };
-            let ours = self.own_schema();
-            return format!("{SUPABASE}\n{ours}\n{stubs}\n{SUPABASE_GRAPHQL}\n{more}");
-        };
-        format!("{}\n{}", self.plain_roles(identity), self.own_schema())
+    fn sql(&self) -> String {
+        format!("{}\n{}", self.common_sql(), self.project_sql())
     }
 
-    fn own_schema(&self) -> String {
-        let owner = self.owner().role;
-        let admin = self.identity.is_none().then_some(SUPABASE_ADMIN);
-        let has_stubs = self.has_extensions;
-        let roles = own_schema::Roles { owner: &owner, login: self.login(), admin, has_stubs };
-        let mut sql = own_schema::sql(&roles, &judge::table_sql(HistoryKind::Ours.table()));
-        // On Supabase only a project can let `authenticator` become somebody else.
-        for role in self.actor_roles.iter().filter(|_| self.identity.is_some()) {
-            let role = literal(role);
-            sql.push_str(&format!(
-                "insert into leakproof.actors values ({role}) on conflict do nothing;\n"
-            ));
+    /// Those of them that are the same for most projects, to be run once and kept.
+    pub(crate) fn common_sql(&self) -> String {
+        let ours = self.own_schema();
+        if self.identity.is_some() {
+            let roles = [
+                (PLAIN_OWNER, "nologin createrole"),
+                (PLAIN_LOGIN, "nologin noinherit"),
+                // Migrations name it: what it is on Supabase, so that projects of both platforms can
+                // share a server.
+                ("postgres", "nologin createrole bypassrls"),
+            ];
+            let roles = roles.map(|(role, options)| own_schema::create_role(role, options));
+            return format!("{}\n{ours}", roles.concat());
         }
-        sql
+        let stubs = extensions::preinstalled();
+        let more = if self.grants == Grants::Explicit2026 { SUPABASE_2026 } else { "" };
+        format!("{SUPABASE}\n{ours}\n{stubs}\n{SUPABASE_GRAPHQL}\n{more}")
     }
 
-    /// Makes the roles of the config, which a file may make once more, who runs the migrations and who
-    /// connects; so far as they are missing.
-    /// `postgres` is there too, since migrations name it: what it is on Supabase, so that projects of
-    /// both platforms can share a server.
-    fn plain_roles(&self, identity: &Identity) -> String {
+    /// The rest: the roles of the config, so far as they are missing, which a file may make once more.
+    fn project_sql(&self) -> String {
+        // On Supabase only a project can let `authenticator` become somebody else.
+        let Some(identity) = &self.identity else { return String::new() };
         let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
         let named: Vec<&String> = named.into_iter().flatten().chain(&identity.roles).collect();
-        let ours = [
-            (PLAIN_OWNER, "nologin createrole"),
-            (PLAIN_LOGIN, "nologin noinherit"),
-            ("postgres", "nologin createrole bypassrls"),
-        ];
         let ordinary = named.iter().map(|role| (role.as_str(), "nologin"));
         let service = identity.service_role.iter().map(|role| (role.as_str(), "nologin bypassrls"));
-        let ours = ours.map(|(role, options)| own_schema::create_role(role, options));
         let theirs = ordinary.chain(service.clone());
         let theirs = theirs.map(|(role, options)| own_schema::create_role_of_files(role, options));
-        let mut sql: String = ours.into_iter().chain(theirs).collect();
+        let mut sql: String = theirs.collect();
         let asking = named.into_iter().chain(&self.actor_roles).map(String::as_str);
         let asking = asking.chain(service.map(|(role, _)| role)).map(literal);
         let values = [
@@ -193,7 +195,21 @@ impl Platform {
             ("@login@", identifier(PLAIN_LOGIN)),
         ];
         sql.push_str(&own_schema::fill(PLAIN, &values));
+        for role in &self.actor_roles {
+            let role = literal(role);
+            sql.push_str(&format!(
+                "insert into leakproof.actors values ({role}) on conflict do nothing;\n"
+            ));
+        }
         sql
+    }
+
+    fn own_schema(&self) -> String {
+        let owner = self.owner().role;
+        let admin = self.identity.is_none().then_some(SUPABASE_ADMIN);
+        let has_stubs = self.has_extensions;
+        let roles = own_schema::Roles { owner: &owner, login: self.login(), admin, has_stubs };
+        own_schema::sql(&roles, &judge::table_sql(HistoryKind::Ours.table()))
     }
 
     /// In what the platform on this server differs from the real one.
@@ -316,16 +332,34 @@ mod tests {
     #[test]
     fn what_is_prepared_is_what_is_installed() {
         let options = ServerOptions { kind: Some(ServerKind::Local), ..Default::default() };
-        for grants in [Grants::Explicit2026, Grants::Legacy] {
-            let platform =
-                Platform { grants, identity: None, actor_roles: Vec::new(), has_extensions: true };
-            let sql = platform.sql();
+        let supabase = |grants| Platform {
+            grants,
+            identity: None,
+            actor_roles: Vec::new(),
+            has_extensions: true,
+        };
+        let identity = Identity {
+            role: "prepared_app".into(),
+            user: "app.user_id".into(),
+            tenant: None,
+            anonymous_role: None,
+            service_role: None,
+            roles: Vec::new(),
+        };
+        let plain = Platform {
+            identity: Some(identity),
+            actor_roles: vec!["prepared_app".into()],
+            ..supabase(Grants::Legacy)
+        };
+        for platform in [supabase(Grants::Explicit2026), supabase(Grants::Legacy), plain] {
+            let sql = platform.common_sql();
             let server = Server::shared_for(&options, Some(&sql)).expect("a server");
             let prepared = server.take_prepared(&sql).expect("it is prepared");
             assert!(server.take_prepared(&sql).is_none(), "it is taken");
             let other = server.create_database().expect("a database");
             let connect =
                 |database: &Database| Connection::new(database.connect().expect("a connection"));
+            platform.install_rest(&mut connect(&prepared)).expect("the rest of a platform");
             platform.install(&mut connect(&other)).expect("a platform");
             let [prepared, other] = [prepared, other].map(|database| {
                 let mut connection = connect(&database);
@@ -334,7 +368,7 @@ mod tests {
                 let settings = connection.rows(settings).expect("settings");
                 (connection.uncommitted(definitions).expect("definitions"), settings)
             });
-            assert!(prepared.0.len() > 1000);
+            assert!(prepared.0.len() > 100);
             let is_there = |one: &_| other.0.iter().any(|there| there == *one);
             let differing: Vec<_> = prepared.0.iter().filter(|one| !is_there(one)).collect();
             assert_eq!(differing, []);

@@ -11,9 +11,8 @@ use leakproof::Project;
 use leakproof::report::to_text;
 use leakproof::server::ServerKind;
 
-use crate::support::{
-    Copy, PLAIN_CONFIG, empty_scratch, in_parallel, lines, shared_server, try_check_with,
-};
+use crate::support::{Copy, PLAIN_CONFIG, empty_scratch, lines, shared_server, try_check_with};
+use crate::turns::in_turn;
 
 /// What a superuser may do, each as a statement, by name. None leaves anything behind, since the error
 /// that tells of it takes it back.
@@ -475,7 +474,7 @@ fn nothing_is_reached_from_wherever_a_project_runs_code() {
         .iter()
         .flat_map(|kind| CARRIERS.iter().map(move |carrier| (*kind, carrier)))
         .collect();
-    let wrong = in_parallel(&cases, |(kind, (name, files))| {
+    let wrong = in_turn(&cases, |(kind, (name, files))| {
         let platform = if *kind == Kind::Supabase { "supabase" } else { "plain" };
         let mut wrong = String::new();
         let told = said(&project(*kind, &called, files));
@@ -491,7 +490,7 @@ fn nothing_is_reached_from_wherever_a_project_runs_code() {
         }
         wrong
     });
-    let wrong: String = wrong.into_iter().collect();
+    let wrong: String = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{wrong}");
 }
 
