@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use leakproof::finding::Severity;
 use leakproof::project::Grants;
 use leakproof::report::{self, Report};
 
@@ -17,9 +18,9 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 access is as accepted and nothing was lost; 1 access changed, a finding, or a loss;
-2 the run itself failed, or with --keep-going a file did; 3 nothing was probed or a positive control
-failed.";
+Exit codes: 0 access is as accepted and nothing was lost; 1 access changed, a finding at or above
+--fail-on, or a loss; 2 the run itself failed, or with --keep-going a file did; 3 nothing was probed
+or a positive control failed.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -53,9 +54,13 @@ pub struct CheckArgs {
     pub format: Format,
     #[command(flatten)]
     pub server: ServerArgs,
-    /// Supabase's default privileges; else what the config says, else 2026
+    /// Supabase's default privileges; else what `[project] grants` or supabase/config.toml says, else legacy,
+    /// as the Supabase CLI has it
     #[arg(long, value_enum)]
     pub grants: Option<GrantsArg>,
+    /// The least severity of a finding that fails the check; else what `[check] fail_on` says, else high
+    #[arg(long, value_enum)]
+    pub fail_on: Option<SeverityArg>,
     /// Go back over the files in `rollback/` and there again; schema and rows must agree
     #[arg(long)]
     pub round_trip: bool,
@@ -148,6 +153,21 @@ impl Format {
         match self {
             Self::Text => report::to_text(report),
             Self::Json => report::to_json(report),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SeverityArg {
+    High,
+    Low,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(severity: SeverityArg) -> Self {
+        match severity {
+            SeverityArg::High => Self::High,
+            SeverityArg::Low => Self::Low,
         }
     }
 }

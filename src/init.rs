@@ -11,7 +11,9 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
-use crate::tenancy::{Members, Path, Tenancy};
+use crate::tenancy::Tenancy;
+use crate::tenancy::path::Path;
+use crate::tenancy::root::Members;
 use crate::world::ground::Ground;
 
 /// Applies the migrations to a throwaway database on `server` and gives a `leakproof.toml` that says

@@ -52,6 +52,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         server: server_options(args.server)?,
         accept: args.accept,
         grants: args.grants.map(Into::into),
+        fail_on: args.fail_on.map(Into::into),
         round_trip: args.round_trip,
         only: args.only,
         keep_going: args.keep_going,

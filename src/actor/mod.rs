@@ -3,13 +3,17 @@
 //! What a request looks like follows PostgREST (`Query/PreQuery.hs`) and supabase/auth
 //! (`internal/tokens/service.go`). Nothing here judges what an actor may do.
 
+pub(crate) mod told;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::actor::told::{Extra, Sort, merge};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::matrix::person::{Person, SERVICE_ROLE};
+use crate::names::Oid;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::calls::Caller;
@@ -30,6 +34,12 @@ pub struct Actor {
     member_of: Vec<String>,
     left: Option<String>,
     membership: BTreeMap<String, String>,
+    /// What rows say that it is, by relation and column, where that is not what they say of others.
+    standing: BTreeMap<(Oid, String), String>,
+    /// What makes it another than whose rows it has.
+    sort: Option<Sort>,
+    /// Whether it has the rows of somebody else.
+    is_like_another: bool,
     is_service: bool,
     impersonation: Impersonation,
 }
@@ -71,6 +81,9 @@ impl Actor {
             member_of: Vec::new(),
             left: None,
             membership: BTreeMap::new(),
+            standing: BTreeMap::new(),
+            sort: None,
+            is_like_another: false,
             is_service: false,
             impersonation: token.impersonation(platform, claims)?,
         })
@@ -113,7 +126,19 @@ impl Actor {
             roles: vec![self.role.clone()],
             is_service: self.is_service,
             has_left: self.left.is_some(),
+            is_special: self.sort == Some(Sort::Special),
+            is_forger: self.sort == Some(Sort::Forger),
         }
+    }
+
+    /// Whether it has rows of its own, and not those of somebody else.
+    pub(crate) fn has_own_rows(&self) -> bool {
+        self.user.is_some() && !self.is_like_another
+    }
+
+    /// What a row of the actor's says that it is, where that is not what others have.
+    pub(crate) fn standing(&self, relation: Oid, column: &str) -> Option<&str> {
+        self.standing.get(&(relation, column.to_owned())).map(String::as_str)
     }
 
     /// Column values of the actor's membership rows that differ from an ordinary member's.
@@ -164,6 +189,12 @@ pub(crate) fn people(
     let none = ActorConfig::default();
     let mut people = Vec::new();
     for builtin in BUILT_IN {
+        // Who has one row that says where they belong belongs to one.
+        let is_of_both = builtin.member_of.len() > 1;
+        if is_of_both && tenancy.is_of_one_tenant(catalog) && !configured.contains_key(builtin.name)
+        {
+            continue;
+        }
         let config = configured.get(builtin.name).unwrap_or(&none);
         people.extend(cast(builtin, config, platform, catalog, tenancy)?);
     }
@@ -183,9 +214,60 @@ pub(crate) fn people(
             people.extend(cast(&admin, &config, platform, catalog, tenancy)?);
         }
     }
+    for extra in told::extras(tenancy, platform.identity().is_none(), tenant_key(catalog, tenancy)?)
+    {
+        if !configured.contains_key(&extra.name) && !is_configured(configured, tenancy, &extra) {
+            people.extend(cast_extra(&extra, platform, catalog, tenancy)?);
+        }
+    }
     // Whoever bypasses row security comes last, away from those who must not.
     people.sort_by_key(Actor::is_service);
     Ok(people)
+}
+
+/// The key of tenant A, if there are tenants.
+fn tenant_key(catalog: &Catalog, tenancy: &Tenancy) -> Result<Option<String>> {
+    tenancy.tenant.as_ref().map(|root| owner_key(catalog, root, "tenant", TENANTS[0])).transpose()
+}
+
+/// Whether the config has somebody of that standing among the members.
+fn is_configured(
+    configured: &BTreeMap<String, ActorConfig>,
+    tenancy: &Tenancy,
+    extra: &Extra,
+) -> bool {
+    let of_members = |relation: Oid| {
+        tenancy.members.as_ref().is_some_and(|members| members.relation == relation)
+    };
+    extra.standing.iter().any(|((relation, column), value)| {
+        let has = |actor: &ActorConfig| actor.membership.get(column) == Some(value);
+        of_members(*relation) && configured.values().any(has)
+    })
+}
+
+/// Somebody who has more than another.
+fn cast_extra(
+    extra: &Extra,
+    platform: &Platform,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+) -> Result<Option<Actor>> {
+    let is_like_another = extra.standing.is_empty();
+    let built_in = BUILT_IN.iter().find(|one| one.name == extra.like);
+    let Some(built_in) = built_in else { return Ok(None) };
+    let name = if is_like_another { extra.like } else { extra.name.as_str() };
+    let person = BuiltIn { name, member_of: built_in.member_of, left: None, kind: Kind::Person };
+    let config = ActorConfig { claims: extra.claims.clone(), ..ActorConfig::default() };
+    let Some(actor) = cast(&person, &config, platform, catalog, tenancy)? else { return Ok(None) };
+    let impersonation = actor.impersonation.with_settings(&extra.settings);
+    Ok(Some(Actor {
+        name: extra.name.clone(),
+        standing: extra.standing.clone(),
+        sort: Some(extra.sort),
+        is_like_another,
+        impersonation,
+        ..actor
+    }))
 }
 
 /// Who runs tenant A, where it was inferred that somebody does.
@@ -320,12 +402,12 @@ impl Token<'_> {
             app_metadata["tenant_id"] = json!(tenant);
         }
         json!({
-            "iss": "https://leakproof.test/auth/v1",
+            "iss": "http://127.0.0.1:54321/auth/v1",
             "sub": user,
             "aud": "authenticated",
             "exp": 4_102_444_800_u64,
             "iat": 1_704_067_200_u64,
-            "email": format!("{}@leakproof.test", self.name),
+            "email": format!("{}@example.com", self.name),
             "phone": "",
             "app_metadata": app_metadata,
             "user_metadata": {},
@@ -335,17 +417,5 @@ impl Token<'_> {
             "session_id": "00000000-0000-4000-8000-000000000000",
             "is_anonymous": false,
         })
-    }
-}
-
-/// Lays `more` over `claims`, object by object.
-fn merge(claims: &mut Value, more: &Value) {
-    match (claims, more) {
-        (Value::Object(claims), Value::Object(more)) => {
-            for (key, value) in more {
-                merge(claims.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (claims, more) => *claims = more.clone(),
     }
 }

@@ -111,6 +111,16 @@ impl Policy {
         })
     }
 
+    /// Whether it looks at one of these columns, or at the row as a whole. What cannot be read may look at
+    /// anything.
+    pub(crate) fn looks_at(&self, columns: &[String]) -> bool {
+        self.conditions().any(|condition| {
+            self.named_in(condition).is_none_or(|named| {
+                named.is_whole || columns.iter().any(|column| named.columns.contains(column))
+            })
+        })
+    }
+
     fn named_in(&self, condition: &Condition) -> Option<Named> {
         let tree = condition.tree.as_ref().ok()?;
         Some(named_in_policy(tree, &self.table))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::Actor;
 use crate::check::new_files::{files_up_to, has_fixtures};
-use crate::matrix::cell::{Cell, Matrix};
+use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::command::Command;
 use crate::matrix::compare::AcceptedAt;
 use crate::matrix::person::SERVICE_ROLE;
@@ -75,23 +75,34 @@ pub(crate) fn note_on_calls_ahead(project: &Project) -> Option<String> {
     })
 }
 
-/// The default privileges of 2026 grant nothing, but took nothing away from tables made before.
+/// Which relations may be open only because nothing says that new tables are not.
 pub(crate) fn note_on_grants(matrix: &Matrix) -> Option<String> {
-    let is_ungranted = |cell: &Cell| {
-        matches!(cell.verdict, Verdict::NoGrant | Verdict::Untested { .. })
-            || cell.command == Command::Truncate
-            || cell.actor == SERVICE_ROLE
+    // No file grants TRUNCATE to a visitor: who has it got all by default.
+    let is_granted = |cell: &&Cell| {
+        let is_denied = matches!(cell.verdict, Verdict::NoGrant | Verdict::Untested { .. });
+        cell.command == Command::Truncate && !is_denied && cell.actor != SERVICE_ROLE
     };
-    let subjects = matrix.subjects();
-    let ungranted = subjects.iter().filter(|s| matrix.of(&s.relation).iter().all(is_ungranted));
-    let count = ungranted.count();
-    (count > 0).then(|| {
+    let is_guessed =
+        |subject: &&Subject| matrix.of(&subject.relation).iter().any(|c| is_granted(&c));
+    let guessed: Vec<String> =
+        matrix.subjects().iter().filter(is_guessed).map(|s| s.relation.to_string()).collect();
+    (!guessed.is_empty()).then(|| {
         format!(
-            "nobody is granted anything on {count} of {} under the default privileges of 2026, which \
-             tables from before never lost; `--grants legacy` tries those",
-            counted(subjects.len(), "relation")
+            "nothing says what new tables are granted, so they are open to the API roles, as the \
+             Supabase CLI has it: {}; say it by `auto_expose_new_tables` under `[api]` of \
+             supabase/config.toml, or try `--grants 2026`",
+            first_names(&guessed)
         )
     })
+}
+
+/// Some names, and how many more there are.
+fn first_names(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
 }
 
 /// A member who is allowed nothing makes every denial empty: the policies may look at a claim that

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use crate::finding::rule::Severity;
 use crate::project::config::Grants;
 use crate::server::options::ServerOptions;
 
@@ -14,6 +15,8 @@ pub struct CheckOptions {
     pub accept: bool,
     /// Default privileges other than the config's.
     pub grants: Option<Grants>,
+    /// The least severity that fails the check; what the config says if none is said, else high.
+    pub fail_on: Option<Severity>,
     /// Go back over the rollback files, and there again.
     pub round_trip: bool,
     /// Probe, judge and compare this relation alone, as `schema.name`.

@@ -74,6 +74,7 @@ impl<'a> Run<'a> {
             path: project.root().display().to_string(),
             server: server.describe(),
             platform: platform.describe(),
+            fail_on: options.fail_on.or(project.config().check.fail_on).unwrap_or_default(),
             ..Report::default()
         };
         Ok(Self {
@@ -209,7 +210,7 @@ impl<'a> Run<'a> {
         self.note(isolation.note_on_common_tenants());
         self.note(isolation.note_on_ending());
         self.note(isolation.seeding_notes());
-        let is_chosen = self.options.grants.or(self.project.config().project.grants).is_some();
+        let is_chosen = self.options.grants.or(self.project.grants()).is_some();
         if !is_chosen && self.platform.has_users() {
             self.note(note_on_grants(&self.report.matrix));
         }
@@ -228,8 +229,15 @@ impl<'a> Run<'a> {
             api: api.as_deref(),
             protections: &isolation.protections(self.scratch.places()),
         });
-        self.findings.extend(found);
-        self.findings.extend(unknown::judge(&isolation.unknown()));
+        // Whose rows are unknown may be whose somebody is: that is the finding.
+        let unknown = isolation.unknown();
+        let is_unknown = |finding: &Finding| {
+            let on = finding.subject.to_string();
+            finding.rule.is_about_nobodys_rows()
+                && unknown.iter().any(|one| one.relation.to_string() == on)
+        };
+        self.findings.extend(found.into_iter().filter(|finding| !is_unknown(finding)));
+        self.findings.extend(unknown::judge(&unknown));
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::policy::RowSecurity;
+use crate::finding::broken_rule::rule_of;
 use crate::finding::candidate::{Candidate, ProtectedBy, Protection, deciding};
 use crate::finding::cause::Cause;
 use crate::finding::proof::Proof;
@@ -16,7 +17,6 @@ use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::person::Person;
-use crate::matrix::verdict::Verdict;
 use crate::names::{Place, QualifiedName};
 
 /// What was seen of access, and what is known of who asked and whom.
@@ -38,7 +38,8 @@ pub(crate) fn judge(seen: &SeenAccess<'_>) -> Vec<Finding> {
     for cell in seen.matrix.cells() {
         let person = seen.people.iter().find(|person| person.name == cell.actor);
         let Some(person) = person.filter(|person| !person.is_service) else { continue };
-        if let Some(rule) = rule_of(seen.people, seen.matrix, person, cell) {
+        let rule = rule_of(seen.people, seen.matrix, person, cell);
+        if let Some(rule) = rule.or_else(|| seen.secret_read(cell)) {
             grouped.entry((rule, &cell.relation)).or_default().push(Case { person, cell });
         }
     }
@@ -53,6 +54,14 @@ struct Case<'a> {
 }
 
 impl SeenAccess<'_> {
+    /// Whether the cell is of rows of nobody's that were read, with a column that is named like a secret.
+    fn secret_read(&self, cell: &Cell) -> Option<Rule> {
+        let is_read = cell.command == Command::Read && cell.class == RowClass::Shared;
+        let has_secret = |one: &Protection| one.relation == cell.relation && one.has_secret;
+        (is_read && cell.verdict.is_allowed() && self.protections.iter().any(has_secret))
+            .then_some(Rule::SecretRead)
+    }
+
     fn finding(&self, rule: Rule, on: &QualifiedName, cases: &[Case<'_>]) -> Finding {
         let is_exposed = self.api.map(|schemas| schemas.iter().any(|name| name == on.schema()));
         let protection = self.protections.iter().find(|protection| protection.relation == *on);
@@ -77,82 +86,6 @@ fn proof(cell: &Cell) -> Option<Proof> {
         statement: evidence.statement.clone(),
         row: evidence.row.clone(),
     })
-}
-
-/// The rule that a cell breaks, if it breaks one.
-fn rule_of(people: &[Person], matrix: &Matrix, person: &Person, cell: &Cell) -> Option<Rule> {
-    if let Verdict::Broken { sqlstate } = &cell.verdict {
-        // A trigger's own `raise` is an answer; everything else is a policy or view that fails. No
-        // trigger answers who only reads.
-        let is_answer = sqlstate == "P0001" && cell.command != Command::Read;
-        return (!is_answer).then_some(Rule::StatementRaises);
-    }
-    if !cell.verdict.is_allowed() {
-        return None;
-    }
-    match (cell.command, cell.class) {
-        (Command::Truncate, _) => Some(Rule::TruncateGranted),
-        (command, RowClass::Own) if is_of_left_tenant(matrix, person, cell) => {
-            Some(removed_member(command))
-        }
-        (command, RowClass::Other) if person.has_left && is_only_theirs(people, matrix, cell) => {
-            Some(removed_member(command))
-        }
-        (command, RowClass::Other) => Some(cross_tenant(matrix, cell, command)),
-        (Command::Read, RowClass::Null) => Some(Rule::OwnerlessRead),
-        (_, RowClass::Null) => Some(Rule::OwnerlessWrite),
-        _ => None,
-    }
-}
-
-fn removed_member(command: Command) -> Rule {
-    match command {
-        Command::Read => Rule::RemovedMemberRead,
-        _ => Rule::RemovedMemberWrite,
-    }
-}
-
-/// Whether only who has left reaches such rows of others: then it is for what they were.
-fn is_only_theirs(people: &[Person], matrix: &Matrix, cell: &Cell) -> bool {
-    let mut stayed = people.iter().filter(|person| !person.has_left && !person.is_service);
-    let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
-    let reaches = |person: &Person| {
-        let mut cells = matrix.row(&cell.relation, &person.name).filter(same);
-        cells.any(|other| other.verdict.is_allowed())
-    };
-    !stayed.any(reaches)
-}
-
-fn cross_tenant(matrix: &Matrix, cell: &Cell, command: Command) -> Rule {
-    // Blind is its own finding only where the same command with WHERE is stopped.
-    let is_only_blind = command.qualified().is_some_and(|qualified| {
-        !matrix.row(&cell.relation, &cell.actor).any(|other| {
-            other.command == qualified && other.class == cell.class && other.verdict.is_allowed()
-        })
-    });
-    match command {
-        Command::Read => Rule::CrossTenantRead,
-        Command::Insert | Command::InsertReturning => Rule::CrossTenantInsert,
-        Command::BlindUpdate if is_only_blind => Rule::BlindUpdate,
-        Command::Update | Command::BlindUpdate => Rule::CrossTenantUpdate,
-        Command::BlindDelete if is_only_blind => Rule::BlindDelete,
-        Command::Delete | Command::BlindDelete => Rule::CrossTenantDelete,
-        Command::Give | Command::BlindGive | Command::Take | Command::BlindTake => {
-            Rule::CrossTenantMove
-        }
-        Command::Truncate => Rule::TruncateGranted,
-    }
-}
-
-/// Whether who asks has left the tenant that the rows of the relation belong to: they belong to
-/// tenants where somebody's row is of the same tenant.
-fn is_of_left_tenant(matrix: &Matrix, person: &Person, cell: &Cell) -> bool {
-    let mut subjects = matrix.subjects().iter();
-    let is_of_users_only =
-        subjects.any(|subject| subject.relation == cell.relation && subject.is_of_users_only);
-    person.has_left
-        && !is_of_users_only
-        && matrix.of(&cell.relation).iter().any(|other| other.class == RowClass::Tenant)
 }
 
 /// The cause that all cases have in common, and where it stands.
@@ -213,7 +146,7 @@ mod tests {
     use crate::finding::candidate::tests::{person, policy};
     use crate::finding::rule::Severity;
     use crate::matrix::cell::Subject as Shown;
-    use crate::matrix::verdict::Evidence;
+    use crate::matrix::verdict::{Evidence, Verdict};
 
     fn chats() -> QualifiedName {
         QualifiedName::new("public", "chats")
@@ -230,7 +163,13 @@ mod tests {
     }
 
     fn matrix(is_of_users_only: bool, cells: Vec<Cell>) -> Matrix {
-        let subject = Shown { relation: chats(), kind: "table", unseeded: None, is_of_users_only };
+        let subject = Shown {
+            relation: chats(),
+            kind: "table",
+            unseeded: None,
+            is_of_users_only,
+            are_tenants: false,
+        };
         let actors = ["alice", "bob", "removed", "service_role"].map(str::to_owned);
         Matrix::new(vec![subject], actors.to_vec(), cells)
     }
@@ -283,7 +222,8 @@ mod tests {
             (BlindDelete, Own, allowed(), None),
             (Update, Tenant, allowed(), None),
             (Read, Shared, allowed(), None),
-            (Insert, Shared, allowed(), None),
+            (Insert, Shared, allowed(), Some("shared-write")),
+            (BlindDelete, Shared, allowed(), Some("shared-write")),
             (Read, Other, broken("42P17"), Some("statement-raises")),
             (Read, Own, broken("P0001"), Some("statement-raises")),
             (Insert, Other, broken("P0001"), None),
@@ -361,6 +301,42 @@ mod tests {
     }
 
     #[test]
+    fn what_a_forger_alone_reaches_is_forgeable() {
+        let read = |actor: &str| cell(actor, Command::Read, RowClass::Other, allowed());
+        let people = vec![
+            Person { name: "outsider".into(), ..person(&["authenticated"]) },
+            Person { name: "mallory".into(), is_forger: true, ..person(&["authenticated"]) },
+            Person { name: "alice:admin".into(), is_special: true, ..person(&["authenticated"]) },
+        ];
+        for (actors, expected) in [
+            (&["mallory"][..], &["forgeable-claim"][..]),
+            (&["mallory", "outsider"], &["cross-tenant-read"]),
+            (&["alice:admin"], &[]),
+        ] {
+            let matrix = matrix(false, actors.iter().map(|actor| read(actor)).collect());
+            let (people, protections) = (people.as_slice(), &[][..]);
+            let found = judge(&SeenAccess { matrix: &matrix, people, api: None, protections });
+            let rules: Vec<&str> = found.iter().map(|finding| finding.rule.name()).collect();
+            assert_eq!(rules, expected, "{actors:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_nobody_is_told_of() {
+        for (has_secret, class, expected) in [
+            (true, RowClass::Shared, &["secret-read"][..]),
+            (true, RowClass::Own, &[]),
+            (false, RowClass::Shared, &[]),
+        ] {
+            let read = cell("bob", Command::Read, class, allowed());
+            let protection = Protection { has_secret, ..protection(RowSecurity::On, &[]) };
+            let found = judged(&matrix(false, vec![read]), None, &[protection]);
+            let rules: Vec<&str> = found.iter().map(|finding| finding.rule.name()).collect();
+            assert_eq!(rules, expected, "{has_secret} {class:?}");
+        }
+    }
+
+    #[test]
     fn what_no_api_exposes_matters_less() {
         let leak = || matrix(false, vec![cell("bob", Command::Read, RowClass::Other, allowed())]);
         let schemas = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -386,7 +362,8 @@ mod tests {
     }
 
     fn protected(by: ProtectedBy) -> Protection {
-        Protection { relation: chats(), place: Some(Place::new("V1__chats.sql", 1)), by }
+        let place = Some(Place::new("V1__chats.sql", 1));
+        Protection { relation: chats(), place, by, has_secret: false }
     }
 
     fn view(policies: Vec<Candidate>, is_unbound: bool) -> Protection {

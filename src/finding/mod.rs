@@ -13,6 +13,7 @@ pub(crate) mod proof;
 pub(crate) mod value;
 
 pub(crate) mod access;
+mod broken_rule;
 pub(crate) mod unknown;
 pub(crate) mod preservation;
 pub(crate) mod widening;

@@ -3,13 +3,14 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Whoever can ask the API can do it, or data is lost.
+    #[default]
     High,
     /// It takes SQL of one's own, or nothing leaks: truncating, schemas that no API exposes,
     /// statements that raise.
@@ -164,6 +165,15 @@ rules! {
         help: "give the column a default, or add it nullable, fill it, and set NOT NULL then",
         ..FAULT
     },
+    ForgeableClaim: Page {
+        name: "forgeable-claim",
+        meaning: "Somebody who belongs to no tenant reaches rows by what a client writes itself: \
+                  `user_metadata` of the token, or a header, cookie or path of the request.",
+        exploit: "`supabase.auth.updateUser({ data: { role: 'admin' } })`, or one header, opens the rows \
+                  of others.",
+        help: "ask `app_metadata`, or a table that only the back end writes",
+        ..ACCESS
+    },
     OwnerlessRead: Page {
         name: "ownerless-read",
         meaning: "Rows whose owner column is NULL can be read by everybody.",
@@ -208,6 +218,25 @@ rules! {
                   what they were.",
         help: "mend the rollback file; `gone`, `new`, `was` and `is` tell what it leaves",
         ..FAULT
+    },
+    SecretRead: Page {
+        name: "secret-read",
+        severity: Severity::Low,
+        severity_through_api: Severity::Low,
+        meaning: "Rows that belong to nobody can be read, and a column of theirs is named like a secret.",
+        exploit: "Whoever can ask reads a key that opens something else.",
+        help: "take SELECT on that column, or on the table, from the roles of people; if it is no \
+               secret, waive it",
+        ..ACCESS
+    },
+    SharedWrite: Page {
+        name: "shared-write",
+        meaning: "Rows that belong to nobody can be inserted, changed or deleted by people.",
+        exploit: "One customer changes prices, settings or templates for all the others.",
+        help: "take INSERT, UPDATE and DELETE from the roles of people, or enable row level security \
+               and write no policy for these; say under `[tenancy.owners]` whose the rows are, should \
+               they be somebody's",
+        ..ACCESS
     },
     StatementRaises: Page {
         name: "statement-raises",
@@ -263,6 +292,11 @@ impl Rule {
     /// The rule of that name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
+
+    /// Whether it is about rows that are known to be nobody's.
+    pub(crate) fn is_about_nobodys_rows(self) -> bool {
+        matches!(self, Self::SharedWrite | Self::SecretRead)
     }
 
     /// How much it matters. Behind an API, what the API does not let through matters less:

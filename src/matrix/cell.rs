@@ -39,6 +39,9 @@ pub struct Subject {
     /// Whether its rows belong to users and to no tenant.
     #[serde(skip)]
     pub(crate) is_of_users_only: bool,
+    /// Whether its rows are tenants, so that who inserts one founds it.
+    #[serde(skip)]
+    pub(crate) are_tenants: bool,
 }
 
 /// All cells, in the order of relation, actor, command and class.

@@ -8,10 +8,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::matrix::cell::Matrix;
+use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::class_name;
+use crate::matrix::command::Command;
 use crate::matrix::mark::{MarkKey, Marks, Reach, key, mark, mark_sentence};
 use crate::matrix::parse::parse_marks;
+use crate::matrix::person::reference_of;
 
 /// What kind of change a cell went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -100,23 +102,57 @@ pub(crate) fn compare_with_accepted(
 
 /// The cells that are not as accepted, in the order of what kind of change it is.
 fn compare(accepted: &Marks, now: &Matrix) -> Vec<Change> {
+    let actors: BTreeSet<&str> = accepted.keys().map(|key| key.actor.as_str()).collect();
+    let shown: BTreeSet<_> = accepted.keys().map(|key| (&key.relation, &key.actor)).collect();
     let mut changes = Vec::new();
     let mut gone: BTreeSet<&MarkKey> = accepted.keys().collect();
     for cell in now.cells() {
         let (key, mark) = (key(cell), mark(cell));
         gone.remove(&key);
         let was = accepted.get(&key).copied();
+        // Of somebody new only what is more than another has is news.
+        let reference = reference_of(&key.actor).filter(|_| !actors.contains(key.actor.as_str()));
+        if reference.is_some_and(|reference| !reaches_more(now, cell, reference)) {
+            continue;
+        }
+        // Nor is a class of rows news that was not tried apart, as long as nothing of it is reached.
+        let is_known = shown.contains(&(&key.relation, &key.actor));
+        if was.is_none() && is_known && !cell.verdict.is_allowed() {
+            continue;
+        }
         if let Some(kind) = kind_of(was, mark) {
             let now = Some(cell.verdict.sentence());
             changes.push(change(kind, &key, was.map(mark_sentence), now));
         }
     }
     for key in gone {
+        let mark = accepted.get(key).copied();
+        let is_denied = mark.is_none_or(|mark| Reach::of(mark) == Reach::None);
+        if is_denied && is_inserted_otherwise(now, key) {
+            continue;
+        }
         let was = accepted.get(key).copied().map(mark_sentence);
         changes.push(change(ChangeKind::Gone, key, was, None));
     }
     changes.sort();
     changes
+}
+
+/// Whether a cell reaches rows of which its reference, who is accepted, reaches none.
+fn reaches_more(now: &Matrix, cell: &Cell, reference: &str) -> bool {
+    let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
+    let mut others = now.row(&cell.relation, reference).filter(same);
+    cell.verdict.is_allowed() && !others.any(|other| other.verdict.is_allowed())
+}
+
+/// Whether a row that was tried to insert as one of a class is tried as one of another.
+fn is_inserted_otherwise(now: &Matrix, key: &MarkKey) -> bool {
+    let is_insert = matches!(key.command, Command::Insert | Command::InsertReturning);
+    let same = |cell: &Cell| {
+        cell.relation.to_string() == key.relation
+            && (&cell.actor, cell.command) == (&key.actor, key.command)
+    };
+    is_insert && now.cells().iter().any(same)
 }
 
 /// What happened to a cell that has a mark now; none if nothing has.
@@ -262,6 +298,7 @@ mod tests {
             kind: "table",
             unseeded: None,
             is_of_users_only: false,
+            are_tenants: false,
         };
         let cell = |verdict| Cell {
             relation,

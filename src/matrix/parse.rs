@@ -83,6 +83,7 @@ mod tests {
             kind,
             unseeded: unseeded.map(str::to_owned),
             is_of_users_only: false,
+            are_tenants: false,
         }
     }
 

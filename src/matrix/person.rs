@@ -14,4 +14,16 @@ pub(crate) struct Person {
     pub is_service: bool,
     /// Whether a membership has ended, and the token still carries its claims.
     pub has_left: bool,
+    /// Whether it has what only the project gives, such as a role beyond that of ordinary people.
+    pub is_special: bool,
+    /// Whether it forges what a client may forge.
+    pub is_forger: bool,
+}
+
+/// Whom somebody is like but for what makes them another, by their names; none where it is nobody.
+pub(crate) fn reference_of(name: &str) -> Option<&str> {
+    match name {
+        "guest" | "mallory" => Some("outsider"),
+        _ => name.split_once(':').map(|(reference, _)| reference),
+    }
 }

@@ -18,7 +18,8 @@ use crate::platform::Platform;
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal, qualified};
-use crate::tenancy::{Root, Tenancy};
+use crate::tenancy::Tenancy;
+use crate::tenancy::root::Root;
 use crate::world::ground::Ground;
 
 /// The control relations of a world.

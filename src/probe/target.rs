@@ -81,12 +81,18 @@ impl<'a> Target<'a> {
             RelationKind::MaterialisedView => "materialised view",
             RelationKind::ForeignTable => "foreign table",
         };
-        let ownership = self.world.tenancy.ownership(self.relation.oid);
+        let (tenancy, oid) = (&self.world.tenancy, self.relation.oid);
+        let ownership = tenancy.ownership(oid);
+        // Who has left has such a row all the same, of no tenant.
+        let is_profile_of_members = tenancy.is_of_one_tenant(&self.world.catalog)
+            && tenancy.members.as_ref().is_some_and(|members| members.relation == oid);
         Subject {
             relation: self.name(),
             kind,
             unseeded: self.unseeded.clone(),
-            is_of_users_only: ownership.user.is_some() && ownership.tenant.is_none(),
+            is_of_users_only: ownership.user.is_some()
+                && (ownership.tenant.is_none() || is_profile_of_members),
+            are_tenants: tenancy.tenant.as_ref().is_some_and(|root| root.relation == oid),
         }
     }
 

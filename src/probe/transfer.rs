@@ -127,7 +127,7 @@ impl<'t> Prober<'t, '_, '_> {
     fn changes(&self, mine: &KnownRow, other: &KnownRow) -> Vec<Owners> {
         let columns = &self.target.owner_columns;
         let ownership = self.target.world.tenancy.ownership(self.target.relation.oid);
-        let of = |path: &Option<crate::tenancy::Path>| {
+        let of = |path: &Option<crate::tenancy::path::Path>| {
             path.as_ref().map_or(Vec::new(), |path| path.first_columns().to_vec())
         };
         let value = |row: &KnownRow, column: &String| self.target.owner_value(row, column);

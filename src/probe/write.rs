@@ -11,7 +11,7 @@ use crate::probe::actor_queue::is_first_of_role;
 use crate::probe::privileges::Privilege;
 use crate::probe::prober::{Done, Prober, Statement};
 use crate::sql::quote::{identifier, literal};
-use crate::tenancy::Path;
+use crate::tenancy::path::Path;
 use crate::world::owner_names::RowOwner;
 use crate::world::rows::PLACE;
 use crate::world::seeding::seed::{Variant, insert_statement};
@@ -159,6 +159,9 @@ impl<'t> Prober<'t, '_, '_> {
 
     /// Rows to insert: one per class, and one that pairs the actor with somebody else's tenant.
     fn planned_rows(&self) -> Vec<Planned> {
+        if self.is_of_tenants() {
+            return self.planned_tenants();
+        }
         let mut rows: Vec<Planned> = Vec::new();
         for branch in self.target.world.branches(self.target.relation) {
             let planned = self.plan(branch);
@@ -171,6 +174,32 @@ impl<'t> Prober<'t, '_, '_> {
             rows.push(planned);
         }
         rows
+    }
+
+    /// Whether the rows are tenants.
+    fn is_of_tenants(&self) -> bool {
+        let world = self.target.world;
+        world.tenancy.tenant.as_ref().is_some_and(|root| root.relation == self.target.relation.oid)
+    }
+
+    /// A tenant of the actor's own making, and where a tenant names a user one in the name of another.
+    fn planned_tenants(&self) -> Vec<Planned> {
+        let actor = self.trial.actor();
+        let names_user = self.target.world.direct_user_column(self.target.relation).is_some();
+        // As its user a row has a member of the tenant.
+        let is_others = |branch: &Branch| {
+            branch.tenant.as_ref().is_some_and(|tenant| !actor.member_of().contains(tenant))
+        };
+        let branches = self.target.world.branches(self.target.relation);
+        let others = branches.iter().find(|branch| is_others(branch)).or(branches.first());
+        let Some(others) = others else { return Vec::new() };
+        let planned = self.plan(others.clone());
+        let own = Planned { class: RowClass::Own, is_mixed: names_user, ..planned.clone() };
+        match (actor.user(), names_user) {
+            (None, _) => vec![planned],
+            (Some(_), true) => vec![own, planned],
+            (Some(_), false) => vec![own],
+        }
     }
 
     /// A new owner is nobody's yet, so to insert one is to insert another's row.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::finding::pattern::RulePattern;
+use crate::finding::rule::Severity;
 use crate::project::boundary::refuse_outside;
 
 /// The whole config.
@@ -23,8 +24,18 @@ pub struct Config {
     pub tenancy: TenancyConfig,
     /// `[actors.<name>]`: people beside the built-in ones, or changes to those.
     pub actors: BTreeMap<String, ActorConfig>,
+    /// `[check]`
+    pub check: CheckConfig,
     /// `[[waive]]`
     pub waive: Vec<Waiver>,
+}
+
+/// `[check]`: how a check judges.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckConfig {
+    /// The least severity that fails a check; `high` if left out.
+    pub(crate) fail_on: Option<Severity>,
 }
 
 /// `[project]`
@@ -53,11 +64,12 @@ pub enum PlatformKind {
 /// The default privileges a Supabase project starts with.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Grants {
-    /// Projects made before 2026-05-30, and self-hosted ones: all on everything in `public`.
+    /// Projects made before 2026-05-30, and self-hosted ones: all on everything in `public`. So does the
+    /// Supabase CLI where `[api] auto_expose_new_tables` is not set.
+    #[default]
     #[serde(rename = "legacy")]
     Legacy,
     /// All projects from 2026-10-30: no read or write unless granted.
-    #[default]
     #[serde(rename = "2026")]
     Explicit2026,
 }

@@ -180,6 +180,13 @@ impl Project {
         self.config.project.schemas.is_some()
     }
 
+    /// The default privileges that the config states, or else `supabase/config.toml`; none where neither
+    /// does.
+    pub(crate) fn grants(&self) -> Option<Grants> {
+        let exposed = |is_exposed| if is_exposed { Grants::Legacy } else { Grants::Explicit2026 };
+        self.config.project.grants.or(self.supabase.exposes_new_tables.map(exposed))
+    }
+
     /// The major version of PostgreSQL that Supabase's config says the project has.
     pub(crate) fn major_version(&self) -> Option<u32> {
         self.supabase.major_version

@@ -18,6 +18,8 @@ const OF_THE_PLATFORM: &[&str] = &["graphql", "graphql_public", "storage"];
 pub(crate) struct SupabaseConfig {
     /// `[api] schemas`, without those of the platform.
     pub schemas: Option<Vec<String>>,
+    /// `[api] auto_expose_new_tables`: whether new tables are granted to the roles of the API.
+    pub exposes_new_tables: Option<bool>,
     /// `[db] major_version`
     pub major_version: Option<u32>,
     /// The files of `[db.seed]`, in order.
@@ -55,6 +57,8 @@ impl SupabaseConfig {
                     .filter(|name| !OF_THE_PLATFORM.contains(&name.as_str()))
                     .collect()
             }),
+            exposes_new_tables: value(&table, &["api", "auto_expose_new_tables"])
+                .and_then(Value::as_bool),
             major_version: value(&table, &["db", "major_version"])
                 .and_then(Value::as_integer)
                 .and_then(|major| major.try_into().ok()),

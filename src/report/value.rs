@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::check::audience::widening::Followed;
 use crate::check::outcome::{Rehearsal, RoundTrip};
 use crate::error::Error;
+use crate::finding::rule::Severity;
 use crate::finding::value::Finding;
 use crate::finding::waiver::Waived;
 use crate::matrix::cell::Matrix;
@@ -49,6 +50,8 @@ pub struct Report {
     pub comparison: Option<Comparison>,
     /// With `--accept`: how it was before.
     pub accepted_now: Option<Comparison>,
+    /// The least severity that fails the check.
+    pub fail_on: Severity,
     /// What leaks, and what was lost.
     pub findings: Vec<Finding>,
     /// Findings that are declared to be meant.
@@ -66,9 +69,9 @@ pub struct Report {
 /// The outcome, one per exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// 0: as accepted, nothing found, nothing lost.
+    /// 0: as accepted, nothing found that matters enough, nothing lost.
     Passed,
-    /// 1: access changed, a finding, or something lost.
+    /// 1: access changed, a finding that matters enough, or something lost.
     Failed,
     /// 2: nothing of that, but not all files could be applied.
     Incomplete,
@@ -100,13 +103,18 @@ impl Report {
         is_compared && !self.is_as_accepted()
     }
 
+    /// Whether a finding matters enough to fail the check.
+    pub(crate) fn fails(&self, finding: &Finding) -> bool {
+        finding.severity <= self.fail_on
+    }
+
     /// The outcome; an untrusted detector outweighs what it says.
     pub fn outcome(&self) -> Outcome {
         if self.stopped.is_some() {
             Outcome::Failed
         } else if !self.controls.failed.is_empty() || !self.matrix.is_tried() {
             Outcome::Untrusted
-        } else if !self.findings.is_empty() || self.has_changed() {
+        } else if self.findings.iter().any(|finding| self.fails(finding)) || self.has_changed() {
             Outcome::Failed
         } else if !self.failed.is_empty() {
             Outcome::Incomplete

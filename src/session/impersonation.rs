@@ -15,6 +15,13 @@ impl Impersonation {
         Self { settings, role: role.to_owned() }
     }
 
+    /// The same with other values of some settings.
+    pub(crate) fn with_settings(&self, more: &[(String, String)]) -> Self {
+        let is_kept = |(name, _): &&(String, String)| !more.iter().any(|(other, _)| other == name);
+        let kept = self.settings.iter().filter(is_kept).cloned();
+        Self { settings: kept.chain(more.iter().cloned()).collect(), role: self.role.clone() }
+    }
+
     /// The statements that turn a session into him.
     pub(crate) fn statements(&self) -> Vec<String> {
         let settings = set(self.settings.iter().map(|(name, value)| (&**name, &**value)));

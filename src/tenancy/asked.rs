@@ -18,9 +18,21 @@ const DEEPEST_LOOK: usize = 250;
 /// How many expressions are looked at for one relation. What is beyond is not known.
 const MOST_LOOKED_AT: usize = 50_000;
 
+/// What is compared with a constant, such as a claim that must be `admin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// A claim, a setting, or a column of a row that is read.
+    pub what: Meaning,
+    /// Such as `=`, `<>` or `~~`.
+    pub operator: String,
+    pub constant: String,
+}
+
 /// What policies ask.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
+    /// By what they tell some of those who ask from others.
+    pub told: Vec<Told>,
     /// What must be equal for a row to be let through by some of them.
     pub equal: Vec<(Meaning, Meaning)>,
     /// The names of those that relate the row to who is asking, or may.
@@ -147,6 +159,7 @@ impl<'c> Reader<'c> {
     /// A condition that joins no others: where it depends on both, it relates them.
     fn leaf(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) {
         let value = self.value(expr, scope, holds);
+        self.note_flag(&value);
         self.is_about_row |= value.asks && value.is_of_row;
     }
 
@@ -333,6 +346,7 @@ impl<'c> Reader<'c> {
         for expr in select.conditions.iter().chain(&select.rest) {
             // A query by itself relates what it reads; whether that is the row is for who asks it.
             let value = self.value(expr, &scope, holds);
+            self.note_flag(&value);
             whole.depend_on(&value);
         }
         let mut columns = Vec::new();

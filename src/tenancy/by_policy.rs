@@ -8,8 +8,9 @@ use crate::catalog::relation::{Column, Relation};
 use crate::catalog::routine::Routine;
 use crate::names::Oid;
 use crate::sql::expr::Expr;
-use crate::tenancy::asked::{Asked, asked_of};
+use crate::tenancy::asked::{Asked, Told, asked_of};
 use crate::tenancy::meaning::{Asker, Meaning};
+use crate::tenancy::readings::{equal_to, readings_of_asker, readings_of_row};
 
 /// What the policies of all tables ask, by relation.
 #[derive(Debug)]
@@ -80,6 +81,41 @@ impl Questions {
         found
     }
 
+    /// The claims and settings by which policies tell some who ask from others, each once.
+    pub(crate) fn told_of_requests(&self) -> Vec<Told> {
+        let mut all: Vec<Told> = Vec::new();
+        for told in self.0.values().flat_map(|asked| &asked.told) {
+            let is_of_request = matches!(told.what, Meaning::Claim(_) | Meaning::Setting(..));
+            if is_of_request && !all.contains(told) {
+                all.push(told.clone());
+            }
+        }
+        all.sort_by_key(|told| format!("{told:?}"));
+        all
+    }
+
+    /// The columns by whose values policies tell people apart, and those values: of the rows that policies
+    /// choose by who is asking, such as that of a role, and not by the row that they judge.
+    pub(crate) fn standing(&self, catalog: &Catalog) -> BTreeMap<(Oid, String), BTreeSet<String>> {
+        let mut standing: BTreeMap<(Oid, String), BTreeSet<String>> = BTreeMap::new();
+        for asked in self.0.values() {
+            let chosen = readings_of_asker(asked);
+            let of_row = readings_of_row(catalog, asked);
+            for Told { what, constant, .. } in &asked.told {
+                match what {
+                    Meaning::Read { reading, relation, column }
+                        if chosen.contains(reading) && !of_row.contains(reading) =>
+                    {
+                        let values = standing.entry((*relation, column.clone())).or_default();
+                        values.insert(constant.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        standing
+    }
+
     fn columns_equal_to(&self, relation: Oid, is_it: impl Fn(&Meaning) -> bool) -> Vec<String> {
         let own = self.own_columns(relation).into_iter();
         let equal = own.filter(|(_, equal)| equal.iter().any(|meaning| is_it(meaning)));
@@ -120,46 +156,6 @@ fn recognise_row(relation: &Relation, equal: &mut [(Meaning, Meaning)]) {
             _ => {}
         }
     }
-}
-
-/// All that must be equal to something, by way of other columns too.
-fn equal_to<'a>(asked: &'a Asked, start: &'a Meaning) -> Vec<&'a Meaning> {
-    let mut all = vec![start];
-    let mut next = 0;
-    while let Some(here) = all.get(next).copied() {
-        for (left, right) in &asked.equal {
-            let other = match (left == here, right == here) {
-                (true, _) => right,
-                (_, true) => left,
-                _ => continue,
-            };
-            // Through who is asking, or another column of the row, anything would be equal.
-            let is_way = matches!(here, Meaning::Read { .. }) || here == start;
-            if is_way && !all.contains(&other) {
-                all.push(other);
-            }
-        }
-        next += 1;
-    }
-    all.remove(0);
-    all
-}
-
-/// The readings in which a row is chosen by who is asking.
-fn readings_of_asker(asked: &Asked) -> BTreeSet<usize> {
-    let is_asker =
-        |meaning: &Meaning| matches!(meaning, Meaning::User | Meaning::Tenant | Meaning::Claim(_));
-    let mut found = BTreeSet::new();
-    for (left, right) in &asked.equal {
-        for (read, other) in [(left, right), (right, left)] {
-            if let Meaning::Read { reading, .. } = read
-                && equal_to(asked, read).into_iter().chain([other]).any(is_asker)
-            {
-                found.insert(*reading);
-            }
-        }
-    }
-    found
 }
 
 /// Where a column that is chosen by who is asking leads: the relation whose single key it is, or the

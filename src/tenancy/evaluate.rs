@@ -2,7 +2,7 @@
 
 use crate::sql::expr::{Argument, Call, Expr, Literal, Name, Select};
 use crate::sql::syntax::read_expr;
-use crate::tenancy::asked::Reader;
+use crate::tenancy::asked::{Reader, Told};
 use crate::tenancy::meaning::{Meaning, Value};
 use crate::tenancy::scope::{Frame, Rows, Scope};
 
@@ -31,6 +31,16 @@ const PASSING: [&str; 15] = [
 /// Who is connected, and as what.
 const SESSION: [&str; 5] = ["current_role", "current_user", "session_user", "system_user", "user"];
 
+/// The constants of a list.
+fn constants_in(expr: &Expr) -> Vec<String> {
+    match expr {
+        Expr::Cast { of, .. } => constants_in(of),
+        Expr::Array(all) => all.iter().flat_map(constants_in).collect(),
+        Expr::Literal(Literal::Text(text)) => vec![text.clone()],
+        _ => Vec::new(),
+    }
+}
+
 impl<'c> Reader<'c> {
     /// The value of an expression inside a condition that is to hold, or not to.
     pub(super) fn value(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) -> Value {
@@ -45,6 +55,9 @@ impl<'c> Reader<'c> {
                 self.generated(value)
             }
             Expr::AllOf(Some(name)) => scope.row(name.last()),
+            Expr::Literal(Literal::Bool(value)) => {
+                Value::constant(Meaning::Text(value.to_string()))
+            }
             Expr::Literal(Literal::Text(text)) => Value::constant(Meaning::Text(text.clone())),
             Expr::Parameter(number) => {
                 let argument = scope.frame.arguments.get(number.wrapping_sub(1));
@@ -86,6 +99,7 @@ impl<'c> Reader<'c> {
             }
             Expr::Not(of) => {
                 let value = self.value(of, scope, !holds);
+                self.note_flag(&value);
                 Value::made_of([&value])
             }
             _ => self.comparison(expr, scope, holds),
@@ -110,10 +124,10 @@ impl<'c> Reader<'c> {
         match expr {
             Expr::Binary { operator, left, right, .. } => {
                 let is_equality = (operator == "=" && holds) || (operator == "<>" && !holds);
-                self.pair(left, right, is_equality, scope, holds)
+                self.pair((left, operator, right), is_equality, scope, holds)
             }
             Expr::IsDistinct { left, right, negated } => {
-                self.pair(left, right, *negated == holds, scope, holds)
+                self.pair((left, "=", right), *negated == holds, scope, holds)
             }
             Expr::Quantified { left, operator, is_all, right } => {
                 let is_equality = match (operator.as_str(), is_all) {
@@ -121,11 +135,11 @@ impl<'c> Reader<'c> {
                     ("<>", true) => !holds,
                     _ => false,
                 };
-                self.pair(left, right, is_equality, scope, holds)
+                self.pair((left, operator, right), is_equality, scope, holds)
             }
             Expr::In { of, list, negated } => {
                 let list = Expr::Array(list.clone());
-                self.pair(of, &list, *negated != holds, scope, holds)
+                self.pair((of, "=", &list), *negated != holds, scope, holds)
             }
             Expr::InSelect { of, select, negated } => {
                 self.in_select(of, select, *negated != holds, scope)
@@ -134,6 +148,9 @@ impl<'c> Reader<'c> {
                 let (expressions, selects) = expr.below();
                 let mut values: Vec<Value> =
                     expressions.into_iter().map(|one| self.value(one, scope, holds)).collect();
+                if matches!(expr, Expr::And(_) | Expr::Or(_)) {
+                    values.iter().for_each(|value| self.note_flag(value));
+                }
                 values.extend(selects.into_iter().map(|one| self.select(one, scope, holds).whole));
                 Value::made_of(&values)
             }
@@ -142,8 +159,7 @@ impl<'c> Reader<'c> {
 
     fn pair(
         &mut self,
-        left: &Expr,
-        right: &Expr,
+        (left, operator, right): (&Expr, &str, &Expr),
         is_equality: bool,
         scope: &Scope<'_, 'c>,
         holds: bool,
@@ -151,15 +167,47 @@ impl<'c> Reader<'c> {
         if let (Expr::Row(left), Expr::Row(right)) = (left, right) {
             let pairs = left.iter().zip(right);
             let values: Vec<Value> = pairs
-                .map(|(left, right)| self.pair(left, right, is_equality, scope, holds))
+                .map(|(left, right)| self.pair((left, operator, right), is_equality, scope, holds))
                 .collect();
             return Value::made_of(&values);
         }
+        let listed = [constants_in(left), constants_in(right)];
         let (left, right) = (self.value(left, scope, holds), self.value(right, scope, holds));
         if is_equality {
             self.note_equal(&left, &right);
         }
+        let [left_listed, right_listed] = listed;
+        self.note_told(&left, operator, &right, right_listed);
+        self.note_told(&right, operator, &left, left_listed);
         Value::made_of([&left, &right])
+    }
+
+    /// Notes that something is compared with a constant, or with several.
+    fn note_told(&mut self, what: &Value, operator: &str, with: &Value, listed: Vec<String>) {
+        let constants = match &with.meaning {
+            Meaning::Text(text) => vec![text.clone()],
+            _ => listed,
+        };
+        for what in what.meaning.clone().each() {
+            let tells = match &what {
+                Meaning::Claim(place) => !place.is_empty(),
+                Meaning::Setting(..) | Meaning::Read { .. } => true,
+                _ => false,
+            };
+            for constant in constants.iter().filter(|_| tells) {
+                let (operator, constant) = (operator.to_owned(), constant.clone());
+                let told = Told { what: what.clone(), operator, constant };
+                if self.asked.told.len() < MOST_EQUAL && !self.asked.told.contains(&told) {
+                    self.asked.told.push(told);
+                }
+            }
+        }
+    }
+
+    /// Notes that something is asked for yes or no.
+    pub(super) fn note_flag(&mut self, value: &Value) {
+        let yes = Value::constant(Meaning::Text("true".into()));
+        self.note_told(value, "=", &yes, Vec::new());
     }
 
     fn in_select(

@@ -9,7 +9,8 @@ use crate::names::Oid;
 use crate::platform::schemas::owns_schema;
 use crate::project::config::MembersConfig;
 use crate::tenancy::by_policy::{Questions, may_hold, policies_read, referred};
-use crate::tenancy::{Implied, Root, shortest_path};
+use crate::tenancy::path::shortest_path;
+use crate::tenancy::root::{Implied, Root};
 
 /// Names of columns that say whose a row is, the most telling first.
 const USER_COLUMNS: [&str; 10] = [
@@ -46,11 +47,11 @@ const TENANT_TABLES: [&str; 16] = [
 ];
 
 /// Values of an ordinary member, in columns of the membership such as `role` and `status`.
-const ORDINARY: [&str; 8] =
+pub(super) const ORDINARY: [&str; 8] =
     ["member", "user", "editor", "viewer", "active", "accepted", "approved", "confirmed"];
 
 /// Values of who runs the tenant.
-const HIGHEST: [&str; 4] = ["owner", "admin", "administrator", "manager"];
+pub(super) const HIGHEST: [&str; 4] = ["owner", "admin", "administrator", "manager"];
 
 /// A tenant table and what makes somebody a member.
 #[derive(Debug)]
@@ -148,6 +149,11 @@ pub(crate) fn tenant_references(
         }
     }
     implied
+}
+
+/// Whether a column by itself is the primary key: its name and type make it no reference.
+pub(crate) fn is_key(relation: &Relation, column: &str) -> bool {
+    relation.key() == Some(&[column.to_owned()])
 }
 
 fn is_reference(relation: &Relation, column: &str) -> bool {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::catalog::relation::Column;
 use crate::error::{Error, Result};
-use crate::tenancy::Root;
+use crate::tenancy::root::Root;
 
 /// The namespace of all ids that the world makes.
 pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x6c65_616b_7072_5f6f_8f6f_776f_726c_6421);

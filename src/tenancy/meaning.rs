@@ -30,6 +30,8 @@ pub(crate) enum Meaning {
         relation: Oid,
         column: String,
     },
+    /// What stands at a place in another setting, by its name.
+    Setting(String, Vec<String>),
     Text(String),
     /// One of several, such as the elements of an array.
     OneOf(Vec<Meaning>),
@@ -44,6 +46,12 @@ pub(crate) struct Value {
     pub asks: bool,
     /// Whether it depends on the row that the policy judges.
     pub is_of_row: bool,
+}
+
+/// Whether what stands at a place in a token is written by its user.
+pub(crate) fn is_of_user(place: &[String]) -> bool {
+    const WRITTEN: [&str; 2] = ["user_metadata", "raw_user_meta_data"];
+    place.first().is_some_and(|first| WRITTEN.contains(&first.as_str()))
 }
 
 /// Claims that are the same for many people.
@@ -99,7 +107,7 @@ impl Value {
         let is_own = name.contains('.')
             && !name.starts_with("request.")
             && !name.starts_with("app.settings.");
-        Self { meaning: Meaning::Other, asks: is_own, is_of_row: false }
+        Self { meaning: Meaning::Setting(name, Vec::new()), asks: is_own, is_of_row: false }
     }
 
     /// Something that is made of others.
@@ -141,6 +149,10 @@ impl Value {
                 let mut claim = Self::claim(place, asker);
                 claim.is_of_row = self.is_of_row;
                 claim
+            }
+            (Meaning::Setting(name, mut place), _) => {
+                place.extend(keys);
+                Self { meaning: Meaning::Setting(name, place), ..self }
             }
             (Meaning::Row, [column]) => Self::of_row(Meaning::Own(column.clone())),
             _ => Self { meaning: Meaning::Other, ..self },

@@ -1,28 +1,39 @@
 //! Who owns what: the tenant table, the membership table, and for every relation the path by which
 //! a row belongs to a tenant and to a user. Pure; what the config does not say is inferred.
 
-mod asked;
+pub(crate) mod asked;
 pub(crate) mod by_policy;
 mod evaluate;
 pub(crate) mod infer;
 pub(crate) mod keys;
-mod meaning;
+pub(crate) mod meaning;
+pub(crate) mod path;
+mod readings;
 #[cfg(test)]
 mod sample;
+pub(crate) mod root;
 mod scope;
+pub(crate) mod standing;
+mod stated;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::catalog::Catalog;
-use crate::catalog::relation::{Column, ForeignKey, Relation};
-use crate::error::{Error, Result};
+use crate::catalog::relation::{ForeignKey, Relation};
+use crate::error::Result;
 use crate::names::Oid;
-use crate::platform::schemas::owns_schema;
 use crate::project::Project;
-use crate::project::config::{Identity, MembersConfig, OwnerConfig, PlatformKind, TenancyConfig};
-use crate::sql::quote::{identifier, qualified};
+use crate::project::config::{Identity, OwnerConfig, TenancyConfig};
+use crate::sql::quote::identifier;
+use crate::tenancy::asked::Told;
 use crate::tenancy::by_policy::Questions;
-use crate::tenancy::meaning::Asker;
+use crate::tenancy::meaning::{Asker, is_of_user};
+use crate::tenancy::path::{Path, end_of, shortest_path, shortest_path_around};
+use crate::tenancy::root::{Implied, Members, Root};
+use crate::tenancy::standing::{Standing, standing_of};
+use crate::tenancy::stated::{
+    find_members, find_users, owners_by_relation, root, stated_references,
+};
 
 /// What a row's owner is read from.
 #[derive(Debug)]
@@ -41,32 +52,15 @@ pub(crate) struct Tenancy {
     pub why: Option<String>,
     /// The places in a token where policies look for a tenant's key, such as `app_metadata`, `org_id`.
     pub claims: Vec<Vec<String>>,
+    /// Where policies look for a tenant's key that the user writes, such as `user_metadata`, `org_id`.
+    pub forgeable: Vec<Vec<String>>,
+    /// By which claims and settings policies tell some who ask from others.
+    pub told: Vec<Told>,
+    /// The columns by whose values policies tell people apart, and how.
+    pub standing: Vec<Standing>,
     /// The relations of which nothing has settled whose their rows are, while policies relate these to
     /// who is asking: the names of those.
     pub unknown: BTreeMap<Oid, Vec<String>>,
-}
-
-/// A table whose rows are owners, and its single key column.
-#[derive(Debug, Clone)]
-pub(crate) struct Root {
-    pub relation: Oid,
-    pub column: String,
-}
-
-impl Root {
-    /// Its key, as the catalog describes it.
-    pub(crate) fn key<'a>(&self, catalog: &'a Catalog) -> Option<&'a Column> {
-        catalog.relation(self.relation)?.column(&self.column)
-    }
-}
-
-/// The table that makes a user a member of a tenant.
-#[derive(Debug)]
-pub(crate) struct Members {
-    pub relation: Oid,
-    pub config: MembersConfig,
-    /// Column values of the membership of who runs the tenant, where they were inferred.
-    pub highest: BTreeMap<String, String>,
 }
 
 /// The paths from a relation to its owners.
@@ -74,19 +68,6 @@ pub(crate) struct Members {
 pub(crate) struct Ownership {
     pub tenant: Option<Path>,
     pub user: Option<Path>,
-}
-
-/// Foreign keys to follow, one after the other; empty where the row is the owner itself.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Path {
-    pub edges: Vec<ForeignKey>,
-}
-
-impl Path {
-    /// The row's own columns that decide where the path leads.
-    pub(crate) fn first_columns(&self) -> &[String] {
-        self.edges.first().map_or(&[], |edge| edge.columns.as_slice())
-    }
 }
 
 impl Tenancy {
@@ -109,6 +90,9 @@ impl Tenancy {
             is_stated: !config.says_nothing(),
             why: None,
             claims: Vec::new(),
+            forgeable: Vec::new(),
+            told: Vec::new(),
+            standing: Vec::new(),
             unknown: BTreeMap::new(),
         };
         let stated = stated_references(config, catalog, &tenancy.users)?;
@@ -120,6 +104,7 @@ impl Tenancy {
             None => Asker::Supabase,
         };
         let questions = Questions::of(catalog, &asker);
+        tenancy.told = questions.told_of_requests();
         let implied = infer::user_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
         let implied = infer::chosen_references(catalog, &tenancy.users, &questions);
@@ -134,6 +119,8 @@ impl Tenancy {
             tenancy.claims = stated.chain(inferred).collect();
             tenancy.claims.sort();
             tenancy.claims.dedup();
+            let written = tenancy.claims.iter().filter(|claim| is_of_user(claim));
+            tenancy.forgeable = written.cloned().collect();
             let implied = infer::tenant_references(
                 catalog,
                 &tenancy.users,
@@ -142,6 +129,8 @@ impl Tenancy {
             );
             tenancy.add_references(catalog, implied);
         }
+        tenancy.standing =
+            standing_of(catalog, &tenancy.users, tenancy.members.as_ref(), &questions);
         let owners = owners_by_relation(config, catalog)?;
         tenancy.ownership = catalog
             .relations()
@@ -210,13 +199,23 @@ impl Tenancy {
             for relation in catalog.relations().filter(|r| r.oid != root.relation) {
                 let is_stated = relation.foreign_keys.iter().any(|f| f.columns.contains(name));
                 let column = relation.column(name);
-                if !is_stated && column.is_some_and(|column| column.base_type == key.base_type) {
+                if !is_stated
+                    && !infer::is_key(relation, name)
+                    && column.is_some_and(|column| column.base_type == key.base_type)
+                {
                     let why = "it is named and typed as in the table of members";
                     implied.push(Implied::to(root, relation.oid, name, why));
                 }
             }
         }
         implied
+    }
+
+    /// Whether nobody can be a member of more than one tenant: a user has one row that says of which.
+    pub(crate) fn is_of_one_tenant(&self, catalog: &Catalog) -> bool {
+        let Some(members) = &self.members else { return false };
+        let keys = catalog.relation(members.relation).map_or(&[][..], |table| &table.keys);
+        keys.iter().any(|key| *key == [members.config.user.clone()])
     }
 
     pub(crate) fn ownership(&self, relation: Oid) -> &Ownership {
@@ -301,177 +300,25 @@ impl Tenancy {
     }
 
     fn follow(&self, catalog: &Catalog, relation: &Relation) -> Ownership {
-        let shortest = |root: &Root| shortest_path(catalog, relation, root);
-        Ownership { tenant: self.tenant.as_ref().and_then(shortest), user: shortest(&self.users) }
+        let tenant = self.tenant.as_ref().and_then(|root| shortest_path(catalog, relation, root));
+        // Who made a tenant does not own its rows.
+        let around = self.tenant.as_ref().map(|root| root.relation);
+        let around = around.filter(|tenant| *tenant != relation.oid);
+        let user = shortest_path_around(catalog, relation, &self.users, around);
+        let are_members = self.members.as_ref().is_some_and(|one| one.relation == relation.oid);
+        let is_told = user.is_none() || are_members;
+        let tenant = tenant.filter(|path| is_told || !is_preference(relation, path));
+        Ownership { tenant, user }
     }
 }
 
-/// A reference that no constraint states, and why it is taken for one.
-pub(crate) struct Implied {
-    relation: Oid,
-    reference: ForeignKey,
-    why: String,
-}
-
-impl Implied {
-    fn is_of(&self, relation: Oid, column: &str) -> bool {
-        self.relation == relation && self.reference.columns == [column.to_owned()]
-    }
-
-    fn to(root: &Root, relation: Oid, column: &str, why: &str) -> Self {
-        let reference = ForeignKey {
-            columns: vec![column.to_owned()],
-            target: root.relation,
-            target_columns: vec![root.column.clone()],
-        };
-        Self { relation, reference, why: why.to_owned() }
-    }
-}
-
-fn find_users(project: &Project, catalog: &Catalog) -> Result<Root> {
-    match (&project.config().tenancy.users, project.config().project.platform) {
-        (Some(name), _) => root(catalog, "users", name),
-        (None, PlatformKind::Supabase) => root(catalog, "users", "auth.users"),
-        (None, PlatformKind::Plain) => Err(Error::new("the tenancy names no table of users")
-            .help("set `users = \"schema.table\"` under `[tenancy]`")),
-    }
-}
-
-/// What `[tenancy.owners]` says, by relation.
-fn owners_by_relation<'c>(
-    config: &'c TenancyConfig,
-    catalog: &Catalog,
-) -> Result<BTreeMap<Oid, &'c OwnerConfig>> {
-    let known = |(name, owner): (&String, &'c OwnerConfig)| {
-        let relation = named(catalog, "owned", name)?;
-        let lacks = |column: &&str| relation.column(column).is_none();
-        match [owner.tenant(), owner.user()].into_iter().flatten().find(lacks) {
-            Some(column) => Err(lacks_column(relation, column, "owners")),
-            None => Ok((relation.oid, owner)),
-        }
-    };
-    config.owners.iter().map(known).collect()
-}
-
-/// References that only `[tenancy.owners]` states: its columns that no foreign key holds.
-fn stated_references(
-    config: &TenancyConfig,
-    catalog: &Catalog,
-    users: &Root,
-) -> Result<Vec<Implied>> {
-    let tenant = config.tenant.as_deref().map(|name| root(catalog, "tenant", name)).transpose()?;
-    let mut stated = Vec::new();
-    for (oid, owner) in owners_by_relation(config, catalog)? {
-        let Some(relation) = catalog.relation(oid) else { continue };
-        for (root, column) in [(tenant.as_ref(), owner.tenant()), (Some(users), owner.user())] {
-            let (Some(root), Some(column)) = (root, column) else { continue };
-            if !relation.foreign_keys.iter().any(|f| f.columns.iter().any(|name| name == column)) {
-                stated.push(Implied::to(root, oid, column, "`[tenancy.owners]` says so"));
-            }
-        }
-    }
-    Ok(stated)
-}
-
-fn lacks_column(relation: &Relation, column: &str, key: &str) -> Error {
-    let known: Vec<_> = relation.columns.iter().map(|column| column.name.as_str()).collect();
-    Error::new(format!("`{}` has no column `{column}`", relation.title()))
-        .cause(format!("its columns are {}", known.join(", ")))
-        .help(format!("correct `{key}` under `[tenancy]`"))
-}
-
-fn root(catalog: &Catalog, what: &str, name: &str) -> Result<Root> {
-    let relation = named(catalog, what, name)?;
-    match relation.key() {
-        Some([column]) => Ok(Root { relation: relation.oid, column: column.clone() }),
-        _ => Err(Error::new(format!("the {what} table `{name}` has no key of one column"))
-            .help("it needs a primary key of one column that others refer to")),
-    }
-}
-
-fn find_members(catalog: &Catalog, config: &MembersConfig) -> Result<Members> {
-    let relation = named(catalog, "members", &config.table)?;
-    for column in [&config.tenant, &config.user].into_iter().chain(config.values.keys()) {
-        if relation.column(column).is_none() {
-            return Err(lacks_column(relation, column, "members"));
-        }
-    }
-    let highest = BTreeMap::new();
-    Ok(Members { relation: relation.oid, config: config.clone(), highest })
-}
-
-fn named<'a>(catalog: &'a Catalog, what: &str, name: &str) -> Result<&'a Relation> {
-    catalog.by_name(name).ok_or_else(|| {
-        let known: Vec<_> = catalog
-            .relations()
-            .filter(|one| one.is_table() && !owns_schema(&one.schema))
-            .map(Relation::title)
-            .collect();
-        Error::new(format!("the {what} table `{name}` does not exist"))
-            .cause(format!("after all migrations the tables are {}", known.join(", ")))
-            .help("correct the name under `[tenancy]`; write it as `schema.table`")
-    })
-}
-
-/// Breadth first over foreign keys. Among equally short paths one over columns that are never NULL
-/// wins, then the catalog's order.
-fn shortest_path(catalog: &Catalog, from: &Relation, root: &Root) -> Option<Path> {
-    let mut seen = vec![from.oid];
-    let mut queue = VecDeque::from([(from, Path::default())]);
-    while let Some((relation, path)) = queue.pop_front() {
-        if relation.oid == root.relation {
-            return Some(path);
-        }
-        let is_never_null = |foreign_key: &ForeignKey| {
-            foreign_key
-                .columns
-                .iter()
-                .all(|column| relation.column(column).is_some_and(|column| column.not_null))
-        };
-        let mut foreign_keys: Vec<_> = relation.foreign_keys.iter().collect();
-        foreign_keys.sort_by_key(|foreign_key| {
-            (foreign_key.target != root.relation, !is_never_null(foreign_key))
-        });
-        for foreign_key in foreign_keys {
-            let Some(next) = catalog.relation(foreign_key.target) else { continue };
-            if seen.contains(&next.oid) {
-                continue;
-            }
-            seen.push(next.oid);
-            let mut edges = path.edges.clone();
-            edges.push(foreign_key.clone());
-            queue.push_back((next, Path { edges }));
-        }
-    }
-    None
-}
-
-/// The expression at the end of a path, with the joins it needs. The last edge needs none: its own
-/// column holds the owner's key.
-fn end_of(
-    catalog: &Catalog,
-    path: &Path,
-    root: &Root,
-    alias: &str,
-    joins: &mut Vec<String>,
-) -> Option<String> {
-    let Some((last, before)) = path.edges.split_last() else {
-        return Some(format!("r.{}", identifier(&root.column)));
-    };
-    let mut here = "r".to_owned();
-    for (depth, edge) in before.iter().enumerate() {
-        let target = catalog.relation(edge.target)?;
-        let next = format!("{alias}{depth}");
-        let pairs = edge.columns.iter().zip(&edge.target_columns);
-        let on: Vec<String> = pairs
-            .map(|(own, other)| {
-                format!("{next}.{} = {here}.{}", identifier(other), identifier(own))
-            })
-            .collect();
-        let table = qualified(&target.schema, &target.name);
-        joins.push(format!(" left join {table} as {next} on {}", on.join(" and ")));
-        here = next;
-    }
-    let at = last.target_columns.iter().position(|column| *column == root.column)?;
-    Some(format!("{here}.{}", identifier(&last.columns[at])))
+/// Whether a path begins with a column that only says what somebody likes: it may be NULL, and no policy of
+/// the table asks for it.
+fn is_preference(relation: &Relation, path: &Path) -> bool {
+    let is_free = |name: &String| relation.column(name).is_some_and(|column| !column.not_null);
+    let columns = path.first_columns();
+    !columns.is_empty()
+        && columns.iter().all(is_free)
+        && !relation.policies.is_empty()
+        && !relation.policies.iter().any(|policy| policy.looks_at(columns))
 }

@@ -39,7 +39,7 @@ impl OwnerNames {
                 tenants.insert(owner_key(catalog, root, "tenant", name)?, name.to_owned());
             }
         }
-        let people = actors.iter();
+        let people = actors.iter().filter(|actor| actor.has_own_rows());
         let users = people.filter_map(|a| a.user().map(|user| (user.into(), a.name().into())));
         let people = actors.iter();
         let tenants_of =

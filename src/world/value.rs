@@ -10,7 +10,8 @@ use crate::catalog::Catalog;
 use crate::catalog::relation::Relation;
 use crate::names::Oid;
 use crate::platform::Platform;
-use crate::tenancy::{Root, Tenancy};
+use crate::tenancy::Tenancy;
+use crate::tenancy::root::Root;
 use crate::world::owner_names::OwnerNames;
 
 /// Whose row one is meant to be: a tenant's, a user's of a tenant, a user's, or nobody's.
@@ -80,10 +81,11 @@ impl World {
                     .iter()
                     .all(|name| relation.column(name).is_some_and(|column| !column.not_null))
         };
-        let nullable = |path: &Option<crate::tenancy::Path>| {
+        let nullable = |path: &Option<crate::tenancy::path::Path>| {
             path.as_ref().is_some_and(|path| is_nullable(path.first_columns()))
         };
         match (nullable(&ownership.tenant), nullable(&ownership.user)) {
+            (true, false) if ownership.user.is_some() => self.users_without_tenant(relation),
             (true, _) => vec![Branch::default()],
             (false, true) if ownership.tenant.is_none() => vec![Branch::default()],
             (false, true) => tenants(),
@@ -91,14 +93,31 @@ impl World {
         }
     }
 
+    /// Users of whom a row names no tenant: where there is one row for each, those who have none.
+    fn users_without_tenant(&self, relation: &Relation) -> Vec<Branch> {
+        let is_one_each = self.is_one_row_per_user(relation);
+        let is_free = |actor: &&Actor| {
+            actor.has_own_rows()
+                && (!is_one_each || (actor.member_of().is_empty() && actor.left().is_none()))
+        };
+        let free = self.actors.iter().filter(is_free);
+        free.map(|actor| Branch { tenant: None, user: Some(actor.name().into()) }).collect()
+    }
+
+    /// Whether a key of the relation allows a user one row.
+    fn is_one_row_per_user(&self, relation: &Relation) -> bool {
+        let column = self.direct_user_column(relation);
+        column.is_some_and(|column| relation.keys.iter().any(|key| *key == [column.clone()]))
+    }
+
     pub(in crate::world) fn users(&self) -> Vec<Branch> {
-        let people = self.actors.iter().filter(|actor| actor.user().is_some());
+        let people = self.actors.iter().filter(|actor| actor.has_own_rows());
         people.map(|actor| Branch { tenant: None, user: Some(actor.name().into()) }).collect()
     }
 
     /// Everybody's memberships, those that will end included.
     pub(in crate::world) fn memberships(&self) -> Vec<Branch> {
-        let people = self.actors.iter().filter(|actor| actor.user().is_some());
+        let people = self.actors.iter().filter(|actor| actor.has_own_rows());
         people
             .flat_map(|actor| {
                 let tenants = actor.member_of().iter().map(String::as_str).chain(actor.left());

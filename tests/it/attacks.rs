@@ -457,6 +457,8 @@ const CALLED: &[(&str, &str)] = &[("called", "select 1")];
 
 #[test]
 fn nothing_is_reached_from_wherever_a_project_runs_code() {
+    // Held, since another one would have its data elsewhere.
+    let _server = shared_server();
     let (superuser, data) = superuser_and_data();
     // On a server of ours roles may be made, and below 16 by whoever may any. There is nothing beside it.
     let (is_url, version) =
@@ -508,6 +510,8 @@ fn is_not_tried(carrier: &str) -> bool {
 /// Each of them is one: a superuser is refused none.
 #[test]
 fn each_attack_is_one() {
+    // Held, since another one would have its data elsewhere.
+    let _server = shared_server();
     let (superuser, data) = superuser_and_data();
     let project_with = |attack: &str| project(Kind::Supabase, attack, &[]);
     let copy = project_with(&attack(ATTACKS, &superuser).replace("{data}", &data));

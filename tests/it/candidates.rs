@@ -35,6 +35,7 @@ revoke truncate on public.bare, public.docs, public.logs from anon, authenticate
 #[test]
 fn findings_list_the_policies_that_apply() {
     let copy = Copy::empty();
+    copy.write("leakproof.toml", "[project]\ngrants = \"2026\"\n");
     copy.write("supabase/migrations/20240101000000_tables.sql", MIGRATION);
     let report: Value = serde_json::from_str(&to_json(&check_project(&copy.path()))).expect("JSON");
     let findings = report["findings"].as_array().expect("a list");

@@ -66,7 +66,7 @@ const CASES: &[(&str, &[&str])] = &[
 fn what_hangs_ends_with_a_sentence() {
     let wrong = in_parallel(CASES, |(sql, told)| {
         let copy = Copy::empty();
-        copy.write("leakproof.toml", "[project]\nmigrations = \"migrations\"\n");
+        copy.write("leakproof.toml", "[project]\nmigrations = \"migrations\"\ngrants = \"2026\"\n");
         copy.write("migrations/V1__a.sql", BASE);
         copy.write("migrations/V2__b.sql", sql);
         let said = said(&copy.path());

@@ -288,6 +288,7 @@ fn a_person_corrects_what_was_inferred() {
         grant select on public.plans to authenticated;
         revoke truncate on public.plans from anon, authenticated, service_role;";
     copy.write("supabase/migrations/20240101000000_plans.sql", sql);
+    copy.write("supabase/config.toml", "[api]\nauto_expose_new_tables = false\n");
     let report = check_project(&copy.path());
     let rules: Vec<Rule> = report.findings.iter().map(|finding| finding.rule).collect();
     assert_eq!(rules, [Rule::CrossTenantRead, Rule::OwnerlessRead], "{}", to_text(&report));

@@ -440,6 +440,7 @@ fn lines_are_those_of_the_file() {
 #[test]
 fn keep_going() {
     let project = project_of(&[
+        ("leakproof.toml", "[project]\ngrants = \"2026\"\n"),
         ("supabase/migrations/1_notes.sql", NOTES),
         (
             "supabase/migrations/2_broken.sql",
@@ -487,7 +488,10 @@ fn keep_going() {
     assert!(text.contains("verdict: FAILED, 2 files could not be applied, "), "{text}");
 
     // On a whole history it changes nothing.
-    let whole = project_of(&[("supabase/migrations/1_notes.sql", NOTES)]);
+    let whole = project_of(&[
+        ("leakproof.toml", "[project]\ngrants = \"2026\"\n"),
+        ("supabase/migrations/1_notes.sql", NOTES),
+    ]);
     check_with(&whole.path(), |options| (options.keep_going, options.accept) = (true, true));
     assert_eq!(check_project(&whole.path()).outcome(), Outcome::Passed);
 }

@@ -458,22 +458,38 @@ fn is_of_migrations(note: &str) -> bool {
     ["stubbed", "in another version"].iter().any(|start| note.starts_with(start))
 }
 
-/// A table without a grant is closed to all under the profile of 2026, which would pass for safe.
+/// Where nothing says what new tables are granted, they are open, and it is said which.
 #[test]
-fn what_only_the_default_privileges_close_is_said() {
+fn grants_that_are_guessed_are_said() {
     let copy = project(&[NOTES]);
     let said = |report: &Report| {
-        let part =
-            "nobody is granted anything on 1 of 1 relation under the default privileges of 2026";
-        report.notes.iter().any(|note| note.contains(part))
+        let part = "nothing says what new tables are granted, so they are open to the API roles";
+        report.notes.iter().any(|note| note.contains(part) && note.contains("public.notes"))
+    };
+    let is_open = |report: &Report| {
+        report.findings.iter().any(|finding| finding.rule == Rule::CrossTenantRead)
     };
     let report = check_project(&copy.path());
-    assert!(said(&report), "{:?}", report.notes);
-    let report = check_with(&copy.path(), |options| options.grants = Some(Grants::Legacy));
-    assert!(!said(&report), "{:?}", report.notes);
-    assert!(report.findings.iter().any(|finding| finding.rule == Rule::CrossTenantRead));
+    assert!(said(&report) && is_open(&report), "{:?}", report.notes);
+    let report = check_with(&copy.path(), |options| options.grants = Some(Grants::Explicit2026));
+    assert!(!said(&report) && !is_open(&report), "{:?}", report.notes);
     // Who has chosen the profile knows.
-    copy.write("leakproof.toml", "[project]\nmigrations = \"migrations\"\ngrants = \"2026\"\n");
-    let report = check_project(&copy.path());
-    assert!(!said(&report), "{:?}", report.notes);
+    for (file, text, is_exposed) in [
+        ("leakproof.toml", "[project]\nmigrations = \"migrations\"\ngrants = \"2026\"\n", false),
+        ("leakproof.toml", "[project]\nmigrations = \"migrations\"\ngrants = \"legacy\"\n", true),
+        ("supabase/config.toml", "[api]\nauto_expose_new_tables = false\n", false),
+        ("supabase/config.toml", "[api]\nauto_expose_new_tables = true\n", true),
+    ] {
+        let copy = match file {
+            "leakproof.toml" => project(&[NOTES]),
+            _ => {
+                let copy = Copy::empty();
+                copy.write("supabase/migrations/20240101000000_notes.sql", NOTES);
+                copy
+            }
+        };
+        copy.write(file, text);
+        let report = check_project(&copy.path());
+        assert_eq!((said(&report), is_open(&report)), (false, is_exposed), "{text}");
+    }
 }

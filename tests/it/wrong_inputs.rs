@@ -167,7 +167,10 @@ built! {
         fs::write(project.join("migrations").join(OsStr::from_bytes(b"V2__\xe4.sql")), "").unwrap();
     }
     config_is_not_utf8: |project| write(project, "leakproof.toml", b"[project]\nname = \"\xe4\"\n")
-    config_is_a_folder: |project| fs::create_dir(project.join("leakproof.toml")).unwrap()
+    config_is_a_folder: |project| {
+        fs::remove_file(project.join("leakproof.toml")).unwrap();
+        fs::create_dir(project.join("leakproof.toml")).unwrap();
+    }
     accepted_is_a_folder: |project| fs::create_dir(project.join("access.snap")).unwrap()
     accepted_is_not_utf8: |project| write(project, "access.snap", b"---\n---\n\xe4")
 }
@@ -178,7 +181,11 @@ fn works_with_crlf_and_byte_order_mark() {
     let file = project.path().join("migrations/V1__notes.sql");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
-    write(&project.path(), "leakproof.toml", b"\xef\xbb\xbf[project]\r\nname = \"notes\"\r\n");
+    write(
+        &project.path(),
+        "leakproof.toml",
+        b"\xef\xbb\xbf[project]\r\nname = \"notes\"\r\ngrants = \"2026\"\r\n",
+    );
     assert_accepted("works_with_crlf_and_byte_order_mark", &project.path());
     // As a checkout on Windows turns the accepted matrix.
     let accepted = project.path().join("access.snap");

@@ -3,8 +3,10 @@
 use std::fmt::{Result, Write};
 
 use crate::finding::rule::{Rule, Severity};
+use crate::finding::subject::Subject;
 use crate::finding::value::Finding;
 use crate::report::value::Report;
+use crate::words::counted;
 
 /// How many findings of one rule are shown in full.
 const MOST_ALIKE: usize = 4;
@@ -21,6 +23,12 @@ pub(crate) fn write_findings(out: &mut String, report: &Report) -> Result {
     let is_alike =
         |one: &Finding, other: &Finding| (one.severity, one.rule) == (other.severity, other.rule);
     for alike in findings.chunk_by(is_alike) {
+        if let [Finding { rule: Rule::TruncateGranted, severity: Severity::Low, .. }, ..] = alike {
+            for of_schema in alike.chunk_by(|one, other| shown_on(one) == shown_on(other)) {
+                write_truncates(out, of_schema)?;
+            }
+            continue;
+        }
         // Many of one kind would hide the others.
         let (shown, rest) = match alike.len() {
             0..=MOST_ALIKE => (alike, &[][..]),
@@ -62,6 +70,28 @@ fn headline(severity: Severity, rule: Rule) -> String {
         Severity::High => rule.to_string(),
         Severity::Low => format!("{rule} (low)"),
     }
+}
+
+/// What a finding is shown on: default privileges grant TRUNCATE on all tables of a schema.
+pub(crate) fn shown_on(finding: &Finding) -> String {
+    match (&finding.subject, finding.rule, finding.severity) {
+        (Subject::Relation(relation), Rule::TruncateGranted, Severity::Low) => {
+            format!("{}.*", relation.schema())
+        }
+        (subject, ..) => subject.to_string(),
+    }
+}
+
+/// One for all tables of a schema.
+fn write_truncates(out: &mut String, findings: &[Finding]) -> Result {
+    let [first, more @ ..] = findings else { return Ok(()) };
+    if more.is_empty() {
+        return write_finding(out, first);
+    }
+    let on: Vec<String> = findings.iter().map(Finding::on).collect();
+    writeln!(out, "  {}: {}", headline(first.severity, first.rule), shown_on(first))?;
+    writeln!(out, "    {}: {}", counted(on.len(), "table"), on.join(", "))?;
+    writeln!(out, "    help: {}", first.help)
 }
 
 fn write_finding(out: &mut String, finding: &Finding) -> Result {

@@ -1,8 +1,21 @@
 //! The last line: the outcome, and what it is made of.
 
+use std::collections::BTreeSet;
+
+use crate::finding::rule::{Rule, Severity};
+use crate::finding::value::Finding;
 use crate::matrix::compare::Comparison;
+use crate::report::text::findings::shown_on;
 use crate::report::value::{Outcome, Report};
 use crate::words::counted;
+
+/// How many low findings there are, those counted as one that are shown as one.
+fn low_findings(findings: &[Finding]) -> usize {
+    let low = findings.iter().filter(|finding| finding.severity == Severity::Low);
+    let shown: BTreeSet<(Rule, String)> =
+        low.map(|finding| (finding.rule, shown_on(finding))).collect();
+    shown.len()
+}
 
 /// The verdict, in one line.
 pub(crate) fn verdict_line(report: &Report) -> String {
@@ -17,7 +30,11 @@ pub(crate) fn verdict_line(report: &Report) -> String {
                 0 => String::new(),
                 count => format!("; {} could not be tried on rows", counted(count, "new file")),
             };
-            format!("verdict: ok, access is as accepted{waived} and no row was lost{but}")
+            let low = match low_findings(&report.findings) {
+                0 => String::new(),
+                count => format!(" with {}", counted(count, "low finding")),
+            };
+            format!("verdict: ok{low}, access is as accepted{waived} and no row was lost{but}")
         }
         Outcome::Untrusted if report.controls.failed.is_empty() => {
             "verdict: UNTRUSTED, nothing could be probed, so nothing is proved".into()

@@ -227,28 +227,41 @@ impl World {
         let condition = condition(columns, values);
         let table = relation.sql_name();
         let owner_columns = self.tenancy.owner_columns(relation.oid);
-        let set: Vec<String> = relation
-            .columns
-            .iter()
-            .filter(|column| !columns.contains(&column.name) && column.identity.is_empty())
-            .filter_map(|column| Some((&column.name, values.get(&column.name)?)))
-            .filter(|(name, value)| value.is_some() && !owner_columns.contains(name))
-            .map(|(name, value)| format!("{} = {}", identifier(name), value_sql(value.as_deref())))
-            .collect();
+        let set = |is_set: &dyn Fn(&String) -> bool| {
+            let each = relation
+                .columns
+                .iter()
+                .filter(|column| !columns.contains(&column.name) && column.identity.is_empty())
+                .filter_map(|column| Some((&column.name, values.get(&column.name)?)))
+                .filter(|(name, value)| value.is_some() && is_set(name))
+                .map(|(name, value)| {
+                    format!("{} = {}", identifier(name), value_sql(value.as_deref()))
+                });
+            each.collect::<Vec<String>>().join(", ")
+        };
+        // A row that is known by an owner, as that of a profile, may be given the others.
+        let is_of_owner = columns.iter().all(|name| owner_columns.contains(name));
+        let whole = set(&|_| is_of_owner);
+        let but_owners = set(&|name| !owner_columns.contains(name));
         let list = whole_row(relation);
+        let update = |set: String| {
+            (!set.is_empty())
+                .then(|| format!("update {table} set {set} where {condition} returning {list}"))
+        };
         let read = format!("select {list} from {table} where {condition}");
-        let mut statements = vec![read];
-        if !set.is_empty() {
-            let set = set.join(", ");
-            statements
-                .insert(0, format!("update {table} set {set} where {condition} returning {list}"));
-        }
-        let attempts: Vec<Attempt> = statements
-            .into_iter()
-            .map(|statement| Attempt { statement, ..Attempt::default() })
-            .collect();
+        let statements = [update(whole), update(but_owners), Some(read)].into_iter().flatten();
+        let attempts: Vec<Attempt> =
+            statements.map(|statement| Attempt { statement, ..Attempt::default() }).collect();
         for outcome in try_until(session, &attempts)? {
             if let Outcome::Stored(stored) = outcome {
+                let row = by_column(relation, stored.clone());
+                let is_so = |name: &String| {
+                    let wanted = values.get(name).cloned().flatten();
+                    wanted.is_none() || row.get(name).cloned().flatten() == wanted
+                };
+                if is_of_owner && !owner_columns.iter().all(is_so) {
+                    return Ok(false);
+                }
                 self.remember(relation, branch, Variant::Full, stored);
                 return Ok(true);
             }

@@ -111,6 +111,11 @@ impl World {
                 let set = format!("{} = {}", identifier(&column), value_sql(Some(&ended)));
                 format!("update {} set {set}", table.sql_name())
             }
+            // What says where somebody belongs stays, but for that.
+            None if self.is_own_row_of_users(table) => {
+                let tenant = identifier(&members.config.tenant);
+                format!("update {} set {tenant} = null", table.sql_name())
+            }
             None => format!("delete from {}", table.sql_name()),
         };
         for actor in &self.actors {
@@ -129,6 +134,14 @@ impl World {
             })?;
         }
         Ok(())
+    }
+
+    /// Whether the members' table has one row for each user, who need not be a member.
+    fn is_own_row_of_users(&self, members: &Relation) -> bool {
+        let tenant = self.tenancy.members.as_ref().map(|members| members.config.tenant.as_str());
+        let tenant = tenant.and_then(|name| members.column(name));
+        self.tenancy.is_of_one_tenant(&self.catalog)
+            && tenant.is_some_and(|column| !column.not_null)
     }
 
     /// Whose membership has ended has not joined, although the row is there.

@@ -58,7 +58,8 @@ impl World {
         if !there.contains(&first) && self.seed_first(session, relation, first)? {
             there.push(first);
         }
-        let varied: Vec<Variant> = (0..self.variety(relation)).map(Variant::Varied).collect();
+        let varied: Vec<Variant> =
+            (0..self.variety_of_rows(relation)).map(Variant::Varied).collect();
         let mut planned = Vec::new();
         let mut missing = Vec::new();
         for branch in branches {

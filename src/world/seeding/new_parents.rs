@@ -4,8 +4,8 @@ use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::open::Session;
-use crate::tenancy::Root;
 use crate::tenancy::keys::key_value;
+use crate::tenancy::root::Root;
 use crate::world::seeding::repair::is_named;
 use crate::world::value::{Branch, Values, World};
 

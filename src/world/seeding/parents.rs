@@ -5,8 +5,8 @@ use crate::actor::Actor;
 use crate::catalog::Catalog;
 use crate::catalog::relation::{ForeignKey, Relation};
 use crate::names::Oid;
-use crate::tenancy::Root;
 use crate::tenancy::keys::key_value;
+use crate::tenancy::root::Root;
 use crate::world::seeding::seed::{self, Variant};
 use crate::world::value::{Branch, Seeded, Values, World};
 

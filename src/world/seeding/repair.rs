@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::session::open::Session;
 use crate::sql::quote::identifier;
 use crate::sql::statement::has_name;
-use crate::tenancy::Root;
+use crate::tenancy::root::Root;
 use crate::world::seeding::pool::draft::{For, number};
 use crate::world::seeding::pool::{is_broad, pool};
 use crate::world::seeding::seed::Variant;

@@ -3,8 +3,9 @@
 use crate::catalog::relation::{Column, Relation};
 use crate::error::{Error, Result};
 use crate::sql::quote::{identifier, literal};
-use crate::tenancy::Root;
 use crate::tenancy::keys::{key_value, owner_key};
+use crate::tenancy::root::Root;
+use crate::tenancy::standing::Standing;
 use crate::world::seeding::pool::draft::For;
 use crate::world::seeding::pool::pool;
 use crate::world::seeding::values;
@@ -40,6 +41,10 @@ impl Variant {
         matches!(self, Self::Bare | Self::BareProbe)
     }
 
+    fn is_probe(self) -> bool {
+        matches!(self, Self::Probe | Self::BareProbe | Self::VariedProbe(_))
+    }
+
     pub(crate) fn place(self) -> Option<usize> {
         match self {
             Self::Varied(at) | Self::VariedProbe(at) => Some(at),
@@ -52,14 +57,25 @@ impl Variant {
 const MOST_VARIED: usize = 6;
 
 impl World {
-    /// How many rows it takes until each value that matters has been in one.
+    /// How many rows it takes until each value that matters has been tried in one.
     pub(crate) fn variety(&self, relation: &Relation) -> usize {
+        self.variety_of(relation, |_| true)
+    }
+
+    /// How many rows of an owner it takes until each value that matters is in one; ordinary people are not
+    /// all that somebody may be.
+    pub(in crate::world) fn variety_of_rows(&self, relation: &Relation) -> usize {
+        self.variety_of(relation, |column| self.standing(relation, &column.name).is_none())
+    }
+
+    fn variety_of(&self, relation: &Relation, varies: impl Fn(&Column) -> bool) -> usize {
         let is_root = |root: &Root| root.relation == relation.oid;
         if is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root) {
             return 0;
         }
         let telling = |c| values::telling_values(&self.catalog, relation, c).len();
-        let counts = relation.columns.iter().map(telling);
+        let varied = relation.columns.iter().filter(|column| varies(column));
+        let counts = varied.map(telling);
         counts.max().unwrap_or(0).min(MOST_VARIED)
     }
 
@@ -90,6 +106,9 @@ impl World {
         }
         for (column, value) in self.fixed_columns(relation, branch) {
             values.insert(column, Some(value));
+        }
+        if !variant.is_probe() {
+            values.extend(self.standings(relation, branch));
         }
         for column in &relation.columns {
             if values.contains_key(&column.name)
@@ -184,6 +203,25 @@ impl World {
         fixed
     }
 
+    /// What a row says that its user is; what the default or NULL says is left to these.
+    fn standings(&self, relation: &Relation, branch: &Branch) -> Values {
+        let actor = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        let of_it = self.tenancy.standing.iter().filter(|one| one.relation == relation.oid);
+        let said = of_it.filter_map(|Standing { column, ordinary, .. }| {
+            let own = actor.and_then(|actor| actor.standing(relation.oid, column));
+            let value = own.map(str::to_owned).or_else(|| ordinary.clone());
+            let is_free = relation.column(column).is_some_and(|c| !c.has_default && !c.not_null);
+            (value.is_some() || is_free).then(|| (column.clone(), value))
+        });
+        said.collect()
+    }
+
+    /// What a column says that people are, where policies tell them apart by it.
+    fn standing(&self, relation: &Relation, column: &str) -> Option<&Standing> {
+        let is_it = |one: &&Standing| one.relation == relation.oid && one.column == column;
+        self.tenancy.standing.iter().find(is_it)
+    }
+
     pub(crate) fn is_platform_table(&self, relation: &Relation) -> bool {
         self.platform.has_users() && relation.schema == "auth"
     }
@@ -198,6 +236,10 @@ impl World {
     ) -> Result<Option<Option<String>>, String> {
         if variant.is_bare() && !column.not_null {
             return Ok(Some(None));
+        }
+        let says_more = !variant.is_probe() && self.standing(relation, &column.name).is_some();
+        if says_more && column.has_default {
+            return Ok(None);
         }
         if let Some(at) = variant.place() {
             let telling = values::telling_values(&self.catalog, relation, column);

@@ -152,7 +152,7 @@ impl Schema {
                 .map(|user| {
                     format!(
                         "select exists (select from public.{name} r join public.people u \
-                         on u.id = r.user_id where u.email = '{user}@leakproof.test')"
+                         on u.id = r.user_id where u.email = '{user}@example.com')"
                     )
                 })
                 .collect(),

@@ -48,8 +48,8 @@ impl Draft<'_> {
         self.add(word.clone());
         self.add(word.to_uppercase());
         let [small, digit] = [self.number(901, 10_000), self.number(902, 10)];
-        self.add(format!("{word}@leakproof.test"));
-        self.add(format!("https://leakproof.test/{word}"));
+        self.add(format!("{word}@example.com"));
+        self.add(format!("https://example.com/{word}"));
         self.add(format!("leakproof-{word}"));
         self.add(format!("#{:06x}", self.number(903, 1 << 24)));
         self.add(format!("+1555555{small:04}"));

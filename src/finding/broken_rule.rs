@@ -1,0 +1,105 @@
+//! Which rule a cell of the matrix breaks.
+
+use crate::finding::rule::Rule;
+use crate::matrix::cell::{Cell, Matrix};
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
+use crate::matrix::person::{Person, reference_of};
+use crate::matrix::verdict::Verdict;
+
+/// The rule that a cell breaks, if it breaks one.
+pub(super) fn rule_of(
+    people: &[Person],
+    matrix: &Matrix,
+    person: &Person,
+    cell: &Cell,
+) -> Option<Rule> {
+    if let Verdict::Broken { sqlstate } = &cell.verdict {
+        // A trigger's own `raise` is an answer; everything else is a policy or view that fails. No
+        // trigger answers who only reads.
+        let is_answer = sqlstate == "P0001" && cell.command != Command::Read;
+        return (!is_answer).then_some(Rule::StatementRaises);
+    }
+    if !cell.verdict.is_allowed() {
+        return None;
+    }
+    let reaches_others = !matches!(cell.class, RowClass::Own | RowClass::Tenant);
+    match (cell.command, cell.class) {
+        (Command::Truncate, _) => Some(Rule::TruncateGranted),
+        // What a project gives to some is seen in the matrix.
+        _ if person.is_special => None,
+        _ if person.is_forger && reaches_others && !is_reached_without(matrix, cell) => {
+            Some(Rule::ForgeableClaim)
+        }
+        (command, RowClass::Own) if is_of_left_tenant(matrix, person, cell) => {
+            Some(removed_member(command))
+        }
+        (command, RowClass::Other) if person.has_left && is_only_theirs(people, matrix, cell) => {
+            Some(removed_member(command))
+        }
+        (command, RowClass::Other) => Some(cross_tenant(matrix, cell, command)),
+        (Command::Read, RowClass::Null) => Some(Rule::OwnerlessRead),
+        (_, RowClass::Null) => Some(Rule::OwnerlessWrite),
+        (Command::Read, RowClass::Shared) => None,
+        (_, RowClass::Shared) => Some(Rule::SharedWrite),
+        _ => None,
+    }
+}
+
+fn removed_member(command: Command) -> Rule {
+    match command {
+        Command::Read => Rule::RemovedMemberRead,
+        _ => Rule::RemovedMemberWrite,
+    }
+}
+
+/// Whether who forges nothing reaches such rows, too.
+fn is_reached_without(matrix: &Matrix, cell: &Cell) -> bool {
+    let reference = reference_of(&cell.actor).unwrap_or_default();
+    let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
+    matrix.row(&cell.relation, reference).filter(same).any(|other| other.verdict.is_allowed())
+}
+
+/// Whether only who has left reaches such rows of others: then it is for what they were.
+fn is_only_theirs(people: &[Person], matrix: &Matrix, cell: &Cell) -> bool {
+    let mut stayed = people.iter().filter(|person| !person.has_left && !person.is_service);
+    let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
+    let reaches = |person: &Person| {
+        let mut cells = matrix.row(&cell.relation, &person.name).filter(same);
+        cells.any(|other| other.verdict.is_allowed())
+    };
+    !stayed.any(reaches)
+}
+
+fn cross_tenant(matrix: &Matrix, cell: &Cell, command: Command) -> Rule {
+    // Blind is its own finding only where the same command with WHERE is stopped.
+    let is_only_blind = command.qualified().is_some_and(|qualified| {
+        !matrix.row(&cell.relation, &cell.actor).any(|other| {
+            other.command == qualified && other.class == cell.class && other.verdict.is_allowed()
+        })
+    });
+    match command {
+        Command::Read => Rule::CrossTenantRead,
+        Command::Insert | Command::InsertReturning => Rule::CrossTenantInsert,
+        Command::BlindUpdate if is_only_blind => Rule::BlindUpdate,
+        Command::Update | Command::BlindUpdate => Rule::CrossTenantUpdate,
+        Command::BlindDelete if is_only_blind => Rule::BlindDelete,
+        Command::Delete | Command::BlindDelete => Rule::CrossTenantDelete,
+        Command::Give | Command::BlindGive | Command::Take | Command::BlindTake => {
+            Rule::CrossTenantMove
+        }
+        Command::Truncate => Rule::TruncateGranted,
+    }
+}
+
+/// Whether who asks has left the tenant that the rows of the relation belong to: they belong to
+/// tenants where somebody's row is of the same tenant.
+fn is_of_left_tenant(matrix: &Matrix, person: &Person, cell: &Cell) -> bool {
+    let founds = matches!(cell.command, Command::Insert | Command::InsertReturning);
+    let mut subjects = matrix.subjects().iter().filter(|one| one.relation == cell.relation);
+    let is_their_own =
+        subjects.any(|subject| subject.is_of_users_only || (subject.are_tenants && founds));
+    person.has_left
+        && !is_their_own
+        && matrix.of(&cell.relation).iter().any(|other| other.class == RowClass::Tenant)
+}

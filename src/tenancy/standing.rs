@@ -1,0 +1,168 @@
+//! What ordinary people are, and what some are beyond that: the columns of rows that policies choose by who
+//! is asking, such as a role. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::catalog::Catalog;
+use crate::catalog::relation::{Column, Relation};
+use crate::names::Oid;
+use crate::platform::schemas::owns_schema;
+use crate::sql::expr::{Expr, Literal};
+use crate::sql::syntax::read_expr;
+use crate::tenancy::by_policy::Questions;
+use crate::tenancy::infer::{HIGHEST, ORDINARY, is_of_project};
+use crate::tenancy::keys::strings;
+use crate::tenancy::root::{Members, Root};
+
+/// A column of a row that says what somebody is, such as a role: policies choose it by who is asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub relation: Oid,
+    pub column: String,
+    /// What ordinary people have in it; none for its default, or for NULL.
+    pub ordinary: Option<String>,
+    /// What policies tell apart from that.
+    pub special: Vec<String>,
+}
+
+/// Values of who is not a member yet.
+const NOT_YET: [&str; 6] = ["invited", "pending", "requested", "unconfirmed", "waiting", "applied"];
+
+/// How many values of one column are told apart.
+const MOST_SPECIAL: usize = 4;
+
+/// The columns by which policies tell people apart, with what ordinary people have there. Those of the members
+/// of which the config or the inference says something are left to that.
+pub(crate) fn standing_of(
+    catalog: &Catalog,
+    users: &Root,
+    members: Option<&Members>,
+    questions: &Questions,
+) -> Vec<Standing> {
+    let told = questions.standing(catalog).into_iter();
+    let standing = told.filter_map(|((oid, name), constants)| {
+        let relation = catalog.relation(oid)?;
+        let column = relation.column(&name)?;
+        let is_users = oid == users.relation && !owns_schema(&relation.schema);
+        let is_said = members.is_some_and(|members| {
+            let said = members.config.values.contains_key(&name);
+            members.relation == oid && (said || members.highest.contains_key(&name))
+        });
+        if !(is_of_project(relation, users) || is_users) || is_said || names_row(relation, &name) {
+            return None;
+        }
+        let ordinary = ordinary(relation, column, &constants);
+        let known = labels(relation, column);
+        let is_possible = |value: &String| known.is_empty() || known.contains(value);
+        let mut special: Vec<String> = constants.into_iter().filter(is_possible).collect();
+        if column.category == 'B' {
+            let is_ordinarily = ordinary.as_deref() == Some("true");
+            special = vec![(!is_ordinarily).to_string()];
+        }
+        special.retain(|value| !value.is_empty() && Some(value) != ordinary.as_ref());
+        special.truncate(MOST_SPECIAL);
+        Some(Standing { relation: oid, column: name, ordinary, special })
+    });
+    standing.collect()
+}
+
+/// Whether a column names a row: this one, or another.
+fn names_row(relation: &Relation, column: &str) -> bool {
+    let names = |columns: &[String]| columns == [column.to_owned()];
+    relation.key().is_some_and(names) || relation.foreign_keys.iter().any(|f| names(&f.columns))
+}
+
+/// All values that a column may have, where its type or a check lists them.
+fn labels(relation: &Relation, column: &Column) -> Vec<String> {
+    let of_checks = relation.checks.iter().filter(|check| check.columns == [column.name.clone()]);
+    match &column.labels {
+        Some(labels) => labels.clone(),
+        None => of_checks.flat_map(|check| strings(&check.definition)).collect(),
+    }
+}
+
+/// What ordinary people have: the default, else what is named so, else what no policy asks for.
+fn ordinary(relation: &Relation, column: &Column, told: &BTreeSet<String>) -> Option<String> {
+    let default = column.default.as_deref().and_then(constant);
+    let is_not_yet = |value: &String| NOT_YET.contains(&value.to_lowercase().as_str());
+    if let Some(default) = default.filter(|value| !is_not_yet(value)) {
+        return Some(default);
+    }
+    if column.category == 'B' {
+        return Some("false".into());
+    }
+    let known = labels(relation, column);
+    if column.has_default && known.is_empty() {
+        return None;
+    }
+    let named = |word: &&&str| known.iter().any(|label| label.eq_ignore_ascii_case(word));
+    if let Some(word) = ORDINARY.iter().find(named) {
+        return known.iter().find(|label| label.eq_ignore_ascii_case(word)).cloned();
+    }
+    let is_highest = |label: &&String| HIGHEST.contains(&label.to_lowercase().as_str());
+    let untold = known.iter().filter(|label| !told.contains(*label) && !is_not_yet(label));
+    let least = untold.clone().find(|label| !is_highest(label)).or_else(|| known.last());
+    match (least, column.category) {
+        (Some(label), _) => Some(label.clone()),
+        (None, 'S') if column.not_null => {
+            ORDINARY.iter().map(|word| (*word).to_owned()).find(|word| !told.contains(word))
+        }
+        _ => None,
+    }
+}
+
+/// The constant that a default is.
+fn constant(default: &str) -> Option<String> {
+    fn of(expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::Cast { of: inner, .. } => of(inner),
+            Expr::Literal(Literal::Text(text)) => Some(text.clone()),
+            Expr::Literal(Literal::Bool(value)) => Some(value.to_string()),
+            _ => None,
+        }
+    }
+    of(&read_expr(default).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::sample::relation;
+
+    #[test]
+    fn ordinary_people_are_ordinary() {
+        let role = |more: serde_json::Value| {
+            let mut column = json!({ "name": "role", "base_type": "text", "category": "S" });
+            let fields = more.as_object().expect("an object").clone();
+            column.as_object_mut().expect("an object").extend(fields);
+            relation(json!({}), &[column])
+        };
+        let labels = |labels: &[&str]| role(json!({ "labels": labels, "not_null": true }));
+        for (table, told, expected) in [
+            (labels(&["user", "super_admin"]), "super_admin", Some("user")),
+            (labels(&["owner", "admin", "member"]), "admin", Some("member")),
+            (labels(&["gold", "silver"]), "gold", Some("silver")),
+            (role(json!({ "not_null": true })), "admin", Some("member")),
+            (role(json!({})), "admin", None),
+            (
+                role(json!({ "has_default": true, "default": "'user'::text" })),
+                "admin",
+                Some("user"),
+            ),
+            (
+                role(json!({
+                    "has_default": true, "default": "'pending'::s", "labels": ["pending", "active"],
+                })),
+                "active",
+                Some("active"),
+            ),
+            (role(json!({ "category": "B", "base_type": "bool" })), "true", Some("false")),
+        ] {
+            let told = BTreeSet::from([told.to_owned()]);
+            let found = ordinary(&table, &table.columns[0], &told);
+            assert_eq!(found.as_deref(), expected, "{:?}", table.columns[0]);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What `leakproof.toml` states of the tenancy, as the catalog has it. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::Catalog;
+use crate::catalog::relation::Relation;
+use crate::error::{Error, Result};
+use crate::names::Oid;
+use crate::platform::schemas::owns_schema;
+use crate::project::Project;
+use crate::project::config::{MembersConfig, OwnerConfig, PlatformKind, TenancyConfig};
+use crate::tenancy::root::{Implied, Members, Root};
+
+pub(super) fn find_users(project: &Project, catalog: &Catalog) -> Result<Root> {
+    match (&project.config().tenancy.users, project.config().project.platform) {
+        (Some(name), _) => root(catalog, "users", name),
+        (None, PlatformKind::Supabase) => root(catalog, "users", "auth.users"),
+        (None, PlatformKind::Plain) => Err(Error::new("the tenancy names no table of users")
+            .help("set `users = \"schema.table\"` under `[tenancy]`")),
+    }
+}
+
+/// What `[tenancy.owners]` says, by relation.
+pub(super) fn owners_by_relation<'c>(
+    config: &'c TenancyConfig,
+    catalog: &Catalog,
+) -> Result<BTreeMap<Oid, &'c OwnerConfig>> {
+    let known = |(name, owner): (&String, &'c OwnerConfig)| {
+        let relation = named(catalog, "owned", name)?;
+        let lacks = |column: &&str| relation.column(column).is_none();
+        match [owner.tenant(), owner.user()].into_iter().flatten().find(lacks) {
+            Some(column) => Err(lacks_column(relation, column, "owners")),
+            None => Ok((relation.oid, owner)),
+        }
+    };
+    config.owners.iter().map(known).collect()
+}
+
+/// References that only `[tenancy.owners]` states: its columns that no foreign key holds.
+pub(super) fn stated_references(
+    config: &TenancyConfig,
+    catalog: &Catalog,
+    users: &Root,
+) -> Result<Vec<Implied>> {
+    let tenant = config.tenant.as_deref().map(|name| root(catalog, "tenant", name)).transpose()?;
+    let mut stated = Vec::new();
+    for (oid, owner) in owners_by_relation(config, catalog)? {
+        let Some(relation) = catalog.relation(oid) else { continue };
+        for (root, column) in [(tenant.as_ref(), owner.tenant()), (Some(users), owner.user())] {
+            let (Some(root), Some(column)) = (root, column) else { continue };
+            if !relation.foreign_keys.iter().any(|f| f.columns.iter().any(|name| name == column)) {
+                stated.push(Implied::to(root, oid, column, "`[tenancy.owners]` says so"));
+            }
+        }
+    }
+    Ok(stated)
+}
+
+fn lacks_column(relation: &Relation, column: &str, key: &str) -> Error {
+    let known: Vec<_> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+    Error::new(format!("`{}` has no column `{column}`", relation.title()))
+        .cause(format!("its columns are {}", known.join(", ")))
+        .help(format!("correct `{key}` under `[tenancy]`"))
+}
+
+pub(super) fn root(catalog: &Catalog, what: &str, name: &str) -> Result<Root> {
+    let relation = named(catalog, what, name)?;
+    match relation.key() {
+        Some([column]) => Ok(Root { relation: relation.oid, column: column.clone() }),
+        _ => Err(Error::new(format!("the {what} table `{name}` has no key of one column"))
+            .help("it needs a primary key of one column that others refer to")),
+    }
+}
+
+pub(super) fn find_members(catalog: &Catalog, config: &MembersConfig) -> Result<Members> {
+    let relation = named(catalog, "members", &config.table)?;
+    for column in [&config.tenant, &config.user].into_iter().chain(config.values.keys()) {
+        if relation.column(column).is_none() {
+            return Err(lacks_column(relation, column, "members"));
+        }
+    }
+    let highest = BTreeMap::new();
+    Ok(Members { relation: relation.oid, config: config.clone(), highest })
+}
+
+fn named<'a>(catalog: &'a Catalog, what: &str, name: &str) -> Result<&'a Relation> {
+    catalog.by_name(name).ok_or_else(|| {
+        let known: Vec<_> = catalog
+            .relations()
+            .filter(|one| one.is_table() && !owns_schema(&one.schema))
+            .map(Relation::title)
+            .collect();
+        Error::new(format!("the {what} table `{name}` does not exist"))
+            .cause(format!("after all migrations the tables are {}", known.join(", ")))
+            .help("correct the name under `[tenancy]`; write it as `schema.table`")
+    })
+}
