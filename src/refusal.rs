@@ -48,14 +48,29 @@ impl Refusal {
         self.told("")
     }
 
-    /// As [`Self::reason`], with the constraint's name where the message leaves it out.
-    pub(crate) fn reason_with_constraint(&self) -> String {
+    /// The constraint, where the message leaves it out.
+    fn unsaid_constraint(&self) -> String {
         match &self.constraint {
-            Some(name) if !self.message.contains(name) => {
-                self.told(&format!(", constraint \"{name}\""))
-            }
-            _ => self.reason(),
+            Some(name) if !self.message.contains(name) => format!(", constraint \"{name}\""),
+            _ => String::new(),
         }
+    }
+
+    /// Whether it is of what runs, and not of the values: a function or table that is missing, a privilege
+    /// that is, a feature that is.
+    pub(crate) fn is_of_code(&self) -> bool {
+        ["42", "0A", "3F", "XX"].iter().any(|class| self.sqlstate.starts_with(class))
+    }
+
+    /// As [`Self::reason`], with the constraint's name where the message leaves it out, and the server's line on
+    /// the function in which it happened.
+    pub(crate) fn reason_with_place(&self) -> String {
+        let context = self.context.as_deref().unwrap_or_default();
+        // The outermost are ours.
+        let is_it = |line: &&str| line.contains("function ") && !line.contains("leakproof");
+        let place = context.lines().find(is_it);
+        let place = place.map_or(String::new(), |place| format!(", in {place}"));
+        self.told(&format!("{}{place}", self.unsaid_constraint()))
     }
 
     /// The message with its SQLSTATE, in one line.
@@ -116,9 +131,9 @@ mod tests {
             ..Refusal::default()
         };
         let named = "twice (SQLSTATE ), constraint \"one_each\"";
-        assert_eq!(of("twice").reason_with_constraint(), named);
+        assert_eq!(of("twice").reason_with_place(), named);
         let known = "\"one_each\" says no (SQLSTATE )";
-        assert_eq!(of("\"one_each\" says no").reason_with_constraint(), known);
+        assert_eq!(of("\"one_each\" says no").reason_with_place(), known);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::actor::told::{Extra, Sort, merge};
+use crate::actor::told::{Extra, OthersKeys, Sort, merge};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::matrix::person::{Person, SERVICE_ROLE};
@@ -17,7 +17,7 @@ use crate::names::Oid;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::calls::Caller;
-use crate::project::config::ActorConfig;
+use crate::project::config::{ActorConfig, Identity};
 use crate::session::impersonation::Impersonation;
 use crate::tenancy::Tenancy;
 use crate::tenancy::keys::owner_key;
@@ -214,8 +214,11 @@ pub(crate) fn people(
             people.extend(cast(&admin, &config, platform, catalog, tenancy)?);
         }
     }
-    for extra in told::extras(tenancy, platform.identity().is_none(), tenant_key(catalog, tenancy)?)
-    {
+    let keys = OthersKeys {
+        of_first: keys_of(catalog, tenancy, TENANTS[0], "alice")?,
+        of_second: keys_of(catalog, tenancy, TENANTS[1], "bob")?,
+    };
+    for extra in told::extras(tenancy, has_token(platform), &keys) {
         if !configured.contains_key(&extra.name) && !is_configured(configured, tenancy, &extra) {
             people.extend(cast_extra(&extra, platform, catalog, tenancy)?);
         }
@@ -225,9 +228,21 @@ pub(crate) fn people(
     Ok(people)
 }
 
-/// The key of tenant A, if there are tenants.
-fn tenant_key(catalog: &Catalog, tenancy: &Tenancy) -> Result<Option<String>> {
-    tenancy.tenant.as_ref().map(|root| owner_key(catalog, root, "tenant", TENANTS[0])).transpose()
+/// Whether people are told apart by the claims of a token.
+fn has_token(platform: &Platform) -> bool {
+    platform.identity().is_none_or(Identity::is_token)
+}
+
+/// The keys of a tenant, if there are tenants, and of a user.
+fn keys_of(
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    tenant: &str,
+    user: &str,
+) -> Result<[Option<String>; 2]> {
+    let root = tenancy.tenant.as_ref();
+    let tenant = root.map(|root| owner_key(catalog, root, "tenant", tenant)).transpose()?;
+    Ok([tenant, Some(owner_key(catalog, &tenancy.users, "user", user)?)])
 }
 
 /// Whether the config has somebody of that standing among the members.
@@ -256,7 +271,9 @@ fn cast_extra(
     let built_in = BUILT_IN.iter().find(|one| one.name == extra.like);
     let Some(built_in) = built_in else { return Ok(None) };
     let name = if is_like_another { extra.like } else { extra.name.as_str() };
-    let person = BuiltIn { name, member_of: built_in.member_of, left: None, kind: Kind::Person };
+    let member_of = built_in.member_of;
+    let kind = if built_in.kind == Kind::Visitor { Kind::Visitor } else { Kind::Person };
+    let person = BuiltIn { name, member_of, left: None, kind };
     let config = ActorConfig { claims: extra.claims.clone(), ..ActorConfig::default() };
     let Some(actor) = cast(&person, &config, platform, catalog, tenancy)? else { return Ok(None) };
     let impersonation = actor.impersonation.with_settings(&extra.settings);
@@ -321,18 +338,20 @@ fn cast(
     let member_of = if tenancy.tenant.is_some() { member_of } else { Vec::new() };
     // Where the token alone says who is a member, nobody has left as long as it says so.
     let left = person.left.filter(|_| tenancy.members.is_some());
-    let claimed = member_of.first().map(String::as_str).or(left);
+    // A back end asks for membership before it says for which tenant.
+    let kept = left.filter(|_| platform.identity().is_none());
+    let claimed = member_of.first().map(String::as_str).or(kept);
     let claimed_tenant = match (&tenancy.tenant, claimed) {
         (Some(root), Some(name)) => Some(owner_key(catalog, root, "tenant", name)?),
         _ => None,
     };
-    let mut claims = Value::Object(Map::new());
+    // The key of a tenant of the world is not known to who writes a config.
+    let mut claims = Value::Object(config.claims.clone());
     for claim in tenancy.claims.iter().filter(|_| claimed_tenant.is_some()) {
         let value =
             claim.iter().rev().fold(json!(claimed_tenant), |value, key| json!({ key: value }));
         merge(&mut claims, &value);
     }
-    merge(&mut claims, &Value::Object(config.claims.clone()));
     let claims = claims.as_object().cloned().unwrap_or_default();
     let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };
     Ok(Some(Actor {
@@ -370,6 +389,11 @@ impl Token<'_> {
         more: &Map<String, Value>,
     ) -> Result<Vec<(String, String)>> {
         let Some(identity) = platform.identity() else { return self.request(more) };
+        if identity.is_token() {
+            let mut settings = self.request(more)?;
+            settings.retain(|(name, _)| name != "search_path");
+            return Ok(settings);
+        }
         let mut settings = vec![(identity.user.clone(), self.user.unwrap_or_default().to_owned())];
         if let Some(tenant) = &identity.tenant {
             settings.push((tenant.clone(), self.claimed_tenant.clone().unwrap_or_default()));

@@ -32,28 +32,38 @@ pub(crate) struct Extra {
     pub sort: Sort,
 }
 
+/// The keys of a tenant and a user, of the first tenant and of the second, for who would be taken for them.
+pub(crate) struct OthersKeys {
+    pub of_first: [Option<String>; 2],
+    pub of_second: [Option<String>; 2],
+}
+
 /// What makes somebody another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Sort {
     /// Has what only the project gives.
     #[default]
     Special,
+    /// Has what a tenant gives to its members.
+    Member,
     /// Has what anybody can have.
     Forger,
-    /// Has signed in without saying who it is, as anybody can.
-    Guest,
+    /// Has what anybody can get, such as an anonymous sign-in.
+    Anybody,
 }
 
 /// Everybody whom policies tell apart, in the order of reports.
-pub(crate) fn extras(tenancy: &Tenancy, has_token: bool, tenant_key: Option<String>) -> Vec<Extra> {
+pub(crate) fn extras(tenancy: &Tenancy, has_token: bool, keys: &OthersKeys) -> Vec<Extra> {
     let mut all = Vec::new();
     all.extend(has_token.then(|| guest(&tenancy.told)).flatten());
-    all.extend(has_token.then(|| forger(tenancy, tenant_key.as_deref())).flatten());
+    all.extend(has_token.then(|| forgers(tenancy, keys)).into_iter().flatten());
     all.extend(special(&tenancy.told, has_token).into_iter().take(MOST));
     let standing = tenancy.standing.iter().flat_map(|standing| {
         standing.special.iter().map(|value| Extra {
             name: named(value, &standing.column),
             like: "alice",
+            // Whoever is more in a tenant is so in that tenant.
+            sort: if standing.is_of_tenant { Sort::Member } else { Sort::Special },
             standing: BTreeMap::from([(
                 (standing.relation, standing.column.clone()),
                 value.clone(),
@@ -80,49 +90,66 @@ fn guest(told: &[Told]) -> Option<Extra> {
         name: "guest".into(),
         like: "outsider",
         claims: object(&["is_anonymous".to_owned()], json!(true)),
-        sort: Sort::Guest,
+        sort: Sort::Anybody,
         ..Extra::default()
     })
 }
 
-/// Somebody who belongs to nobody and sets all that a client may set.
-fn forger(tenancy: &Tenancy, tenant_key: Option<&str>) -> Option<Extra> {
+/// Everybody who sets all that a client may set: somebody who belongs to nobody, a visitor, and a member who
+/// would be one of another tenant.
+fn forgers(tenancy: &Tenancy, keys: &OthersKeys) -> Vec<Extra> {
+    let forgers = [
+        ("mallory", "outsider", &keys.of_first),
+        ("anon:forging", "anon", &keys.of_first),
+        ("alice:forging", "alice", &keys.of_second),
+    ];
+    let forgers = forgers.into_iter().filter_map(|(name, like, [tenant, user])| {
+        let written = written(tenancy, tenant.as_deref(), user.as_deref());
+        let (claims, settings) = written;
+        // A visitor has no token.
+        let claims = if like == "anon" { Map::new() } else { claims };
+        let forges = !claims.is_empty() || !settings.is_empty();
+        let (name, sort) = (name.to_owned(), Sort::Forger);
+        forges.then(|| Extra { name, like, claims, settings, sort, ..Extra::default() })
+    });
+    forgers.collect()
+}
+
+/// What a client writes to meet the policies: its metadata in the token, and settings of the request.
+fn written(
+    tenancy: &Tenancy,
+    tenant: Option<&str>,
+    user: Option<&str>,
+) -> (Map<String, Value>, Vec<(String, String)>) {
+    let constants = tenancy.told.iter().filter_map(|told| Some((&told.what, met(told, "")?)));
+    let keys = tenancy.forgeable.iter().filter_map(|(what, is_tenants)| {
+        let key = if *is_tenants { tenant } else { user };
+        Some((what, key?.to_owned()))
+    });
     let mut claims = Value::Object(Map::new());
-    let mut requests: BTreeMap<String, Value> = BTreeMap::new();
-    for told in &tenancy.told {
-        let Some(value) = met(told, "") else { continue };
-        match &told.what {
+    let mut requests: BTreeMap<&String, Value> = BTreeMap::new();
+    for (what, value) in constants.chain(keys) {
+        let value = if value == "true" { json!(true) } else { json!(value) };
+        match what {
             Meaning::Claim(place) if is_of_user(place) => {
-                merge(&mut claims, &Value::Object(object(place, json!(value))));
+                merge(&mut claims, &Value::Object(object(place, value)));
             }
             Meaning::Setting(name, place) if name.starts_with("request.") => {
-                let known = requests.entry(name.clone()).or_insert(Value::Null);
                 let value = match place.as_slice() {
-                    [] => json!(value),
-                    place => Value::Object(object(place, json!(value))),
+                    [] => value,
+                    place => Value::Object(object(place, value)),
                 };
-                merge(known, &value);
+                merge(requests.entry(name).or_insert(Value::Null), &value);
             }
             _ => {}
         }
     }
-    for place in tenancy.forgeable.iter().filter(|_| tenant_key.is_some()) {
-        merge(&mut claims, &Value::Object(object(place, json!(tenant_key))));
-    }
-    let claims = claims.as_object().cloned().unwrap_or_default();
     let text = |value: Value| match value {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let settings: Vec<_> = requests.into_iter().map(|(name, value)| (name, text(value))).collect();
-    (!claims.is_empty() || !settings.is_empty()).then(|| Extra {
-        name: "mallory".into(),
-        like: "outsider",
-        claims,
-        settings,
-        sort: Sort::Forger,
-        ..Extra::default()
-    })
+    let settings = requests.into_iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    (claims.as_object().cloned().unwrap_or_default(), settings)
 }
 
 /// Who has a claim, or on the plain platform a setting, that nobody can forge.
@@ -137,7 +164,8 @@ fn special(told: &[Told], has_token: bool) -> Vec<Extra> {
                 let last = place.last().map_or("", String::as_str);
                 let claim = if value == "true" { json!(true) } else { json!(value) };
                 let claims = object(place, claim);
-                Extra { name: named(&value, last), like: "alice", claims, ..Extra::default() }
+                let sort = if is_for_anybody(place) { Sort::Anybody } else { Sort::Special };
+                Extra { name: named(&value, last), like: "alice", claims, sort, ..Extra::default() }
             }
             Meaning::Setting(name, place)
                 if !has_token && place.is_empty() && name.contains('.') =>
@@ -156,6 +184,12 @@ fn special(told: &[Told], has_token: bool) -> Vec<Extra> {
         }
     }
     all
+}
+
+/// Whether anybody can get such a claim: by a second factor, or by another way to sign in.
+fn is_for_anybody(place: &[String]) -> bool {
+    let place: Vec<&str> = place.iter().map(String::as_str).collect();
+    matches!(place.as_slice(), ["aal"] | ["app_metadata", "provider" | "providers"])
 }
 
 /// What ordinary people have as a claim.

@@ -9,7 +9,7 @@ use crate::finding::broken_rule::rule_of;
 use crate::finding::candidate::{Candidate, ProtectedBy, Protection, deciding};
 use crate::finding::cause::Cause;
 use crate::finding::proof::Proof;
-use crate::finding::rule::Rule;
+use crate::finding::rule::{Rule, Severity};
 use crate::finding::subject::Subject;
 use crate::finding::symptoms::{Reached, Symptoms};
 use crate::finding::value::Finding;
@@ -68,7 +68,11 @@ impl SeenAccess<'_> {
         let reached = cases.iter().map(|case| Reached::of(case.cell)).collect();
         let (cause, place) = common_cause(rule, protection, cases).unzip();
         Finding {
-            severity: rule.severity(is_exposed),
+            severity: match rule {
+                // Whoever should see rows sees none.
+                Rule::StatementRaises if cases.iter().any(keeps_from_own) => Severity::High,
+                rule => rule.severity(is_exposed),
+            },
             cause,
             place: place.flatten(),
             evidence: cases.first().and_then(|case| proof(case.cell)),
@@ -77,6 +81,12 @@ impl SeenAccess<'_> {
             ..Finding::new(rule, Subject::Relation(on.clone()), Symptoms::Access(reached))
         }
     }
+}
+
+/// Whether an error keeps somebody from reading what is theirs, or their tenant's.
+fn keeps_from_own(case: &Case<'_>) -> bool {
+    case.cell.command == Command::Read
+        && matches!(case.cell.class, RowClass::Own | RowClass::Tenant)
 }
 
 fn proof(cell: &Cell) -> Option<Proof> {
@@ -144,7 +154,6 @@ mod tests {
     use super::*;
     use crate::catalog::policy::PolicyCommand;
     use crate::finding::candidate::tests::{person, policy};
-    use crate::finding::rule::Severity;
     use crate::matrix::cell::Subject as Shown;
     use crate::matrix::verdict::{Evidence, Verdict};
 

@@ -132,17 +132,29 @@ impl Platform {
     /// Takes the right to make roles from all roles that are ours: who runs the files is one, and may
     /// become others.
     pub(crate) fn take_role_making(connection: &mut Connection) -> Result<()> {
+        const MOST_ATTEMPTS: u32 = 50;
         let take = format!(
             "do $leakproof$
             declare
                 role name;
             begin
-                for role in
-                    select r.rolname from pg_catalog.pg_roles r
-                    where r.rolcreaterole and not r.rolsuper
-                    and pg_catalog.shobj_description(r.oid, 'pg_authid') = {}
-                loop
-                    execute pg_catalog.format('alter role %I nocreaterole', role);
+                -- Another run on this server may be altering the same roles.
+                for attempt in 1 .. {MOST_ATTEMPTS} loop
+                    begin
+                        for role in
+                            select r.rolname from pg_catalog.pg_roles r
+                            where r.rolcreaterole and not r.rolsuper
+                            and pg_catalog.shobj_description(r.oid, 'pg_authid') = {}
+                        loop
+                            execute pg_catalog.format('alter role %I nocreaterole', role);
+                        end loop;
+                        exit;
+                    exception when internal_error then
+                        if attempt = {MOST_ATTEMPTS} then
+                            raise;
+                        end if;
+                        perform pg_catalog.pg_sleep(0.1);
+                    end;
                 end loop;
             end
             $leakproof$",
@@ -293,6 +305,9 @@ impl Platform {
     /// An expression that gives the asking user's id as text, as policies would write it.
     pub(crate) fn user_expression(&self) -> String {
         match &self.identity {
+            Some(identity) if identity.is_token() => "pg_catalog.json_extract_path_text(\
+                 nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::json, 'sub')"
+                .into(),
             Some(identity) => {
                 format!("pg_catalog.current_setting({}, true)", literal(&identity.user))
             }

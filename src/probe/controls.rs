@@ -53,7 +53,10 @@ impl Controls {
              create schema {schema_name};
              grant usage on schema {schema_name} to {roles};\n"
         );
-        for Control { name, .. } in CONTROLS {
+        // Without users nobody has a row that is theirs alone.
+        let has_users = !ground.tenancy.users.is_nowhere();
+        let controls = || CONTROLS.iter().filter(|control| has_users || control.name != MINE);
+        for Control { name, .. } in controls() {
             let table = qualified(&schema, name);
             let is_secured = if *name == OPEN { "disable" } else { "enable" };
             sql.push_str(&format!(
@@ -62,12 +65,15 @@ impl Controls {
                  alter table {table} {is_secured} row level security;\n"
             ));
         }
-        sql.push_str(&format!(
-            "create policy all_own on {} for all to {roles} using (user_id::text = (select {}));
-             select leakproof.set_replication_role('origin')",
-            qualified(&schema, MINE),
-            platform.user_expression(),
-        ));
+        if has_users {
+            sql.push_str(&format!(
+                "create policy all_own on {} for all to {roles}
+                    using (user_id::text = (select {}));\n",
+                qualified(&schema, MINE),
+                platform.user_expression(),
+            ));
+        }
+        sql.push_str("select leakproof.set_replication_role('origin')");
         const ATTEMPT: &str = "make the control relations";
         session.as_owner(&sql).map_err(failing(ATTEMPT))?;
         let made = format!(
@@ -80,7 +86,7 @@ impl Controls {
             let row = made.iter().find(|row| row[0].as_deref() == Some(control.name))?;
             Some((row[1].as_deref()?.parse().ok()?, control))
         };
-        let relations = CONTROLS.iter().filter_map(find).collect();
+        let relations = controls().filter_map(find).collect();
         Ok(Self { schema, relations })
     }
 
@@ -108,7 +114,7 @@ impl Controls {
     /// Compares their cells with what they must be.
     pub(crate) fn judge(&self, matrix: &Matrix, actors: &[Actor]) -> ControlSet {
         let mut judged = ControlSet::default();
-        for control in CONTROLS {
+        for (_, control) in &self.relations {
             let relation = QualifiedName::new(&self.schema, control.name);
             for actor in actors {
                 let cells: Vec<&Cell> = matrix.row(&relation, actor.name()).collect();
@@ -144,11 +150,14 @@ fn columns(catalog: &Catalog, tenancy: &Tenancy) -> Result<String> {
         let key = identifier(&root.column);
         Some(format!("{} not null references {table} ({key}) on delete cascade", column.type_name))
     };
-    let user = reference(&tenancy.users);
-    let user = user.ok_or_else(|| Error::new("the users table has no key for the controls"))?;
+    let user = match reference(&tenancy.users) {
+        Some(user) => format!("user_id {user}, "),
+        None if tenancy.users.is_nowhere() => String::new(),
+        None => return Err(Error::new("the users table has no key for the controls")),
+    };
     let tenant = tenancy.tenant.as_ref().and_then(reference);
     let tenant = tenant.map_or(String::new(), |tenant| format!("tenant_id {tenant}, "));
-    Ok(format!("id uuid primary key, {tenant}user_id {user}, note text"))
+    Ok(format!("id uuid primary key, {tenant}{user}note text"))
 }
 
 /// A name that no schema of the project has.

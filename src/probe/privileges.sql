@@ -1,17 +1,18 @@
--- What each role may do with each relation and column, as the server itself would answer.
+-- What each role may do with each relation and column, as the server itself would answer: nothing
+-- where it may not use the schema.
 select
     r.rolname as role,
     c.oid::bigint as relation,
-    has_table_privilege(r.oid, c.oid, 'SELECT') as "select",
-    has_table_privilege(r.oid, c.oid, 'INSERT') as "insert",
-    has_table_privilege(r.oid, c.oid, 'UPDATE') as "update",
-    has_table_privilege(r.oid, c.oid, 'DELETE') as "delete",
-    has_table_privilege(r.oid, c.oid, 'TRUNCATE') as "truncate",
+    s.is_usable and has_table_privilege(r.oid, c.oid, 'SELECT') as "select",
+    s.is_usable and has_table_privilege(r.oid, c.oid, 'INSERT') as "insert",
+    s.is_usable and has_table_privilege(r.oid, c.oid, 'UPDATE') as "update",
+    s.is_usable and has_table_privilege(r.oid, c.oid, 'DELETE') as "delete",
+    s.is_usable and has_table_privilege(r.oid, c.oid, 'TRUNCATE') as "truncate",
     coalesce((
         select json_object_agg(a.attname, json_build_object(
-            'select', has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'),
-            'insert', has_column_privilege(r.oid, c.oid, a.attnum, 'INSERT'),
-            'update', has_column_privilege(r.oid, c.oid, a.attnum, 'UPDATE'),
+            'select', s.is_usable and has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'),
+            'insert', s.is_usable and has_column_privilege(r.oid, c.oid, a.attnum, 'INSERT'),
+            'update', s.is_usable and has_column_privilege(r.oid, c.oid, a.attnum, 'UPDATE'),
             'settable', c.relkind <> 'v' or pg_column_is_updatable(c.oid, a.attnum, true)
         ))
         from pg_catalog.pg_attribute a
@@ -22,6 +23,9 @@ select
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 cross join pg_catalog.pg_roles r
+cross join lateral (
+    select has_schema_privilege(r.oid, n.oid, 'USAGE') as is_usable
+) as s
 where c.relkind in ('r', 'p', 'v', 'm', 'f')
     and n.nspname = any (string_to_array(current_setting('leakproof.schemas'), E'\n'))
     and r.rolname = any (string_to_array(current_setting('leakproof.roles'), E'\n'))

@@ -80,7 +80,8 @@ pub enum Grants {
 pub struct Identity {
     /// The role the application's connections have.
     pub role: String,
-    /// The setting that holds the user's id, such as `app.user_id`.
+    /// The setting that holds the user's id, such as `app.user_id`; or `request.jwt.claims`, in whose JSON
+    /// `sub` is that.
     pub user: String,
     /// The setting that holds the tenant's id, if the application sets one.
     pub tenant: Option<String>,
@@ -190,6 +191,11 @@ pub struct Waiver {
 }
 
 impl Identity {
+    /// Whether who is asking is said by the claims of a token, as PostgREST says it.
+    pub(crate) fn is_token(&self) -> bool {
+        self.user.eq_ignore_ascii_case("request.jwt.claims")
+    }
+
     /// The names of the settings that it reads.
     fn settings(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.user).chain(&self.tenant)
@@ -242,7 +248,12 @@ impl Config {
         }
         let tenancy = &self.tenancy;
         let has_members = tenancy.members.is_some() || !tenancy.claims.is_empty();
-        if tenancy.tenant.is_some() != has_members {
+        let has_setting = self.identity.as_ref().is_some_and(|identity| identity.tenant.is_some());
+        let is_whole = match tenancy.tenant {
+            Some(_) => has_members || has_setting,
+            None => !has_members,
+        };
+        if !is_whole {
             return wrong(
                 "`[tenancy]` needs `tenant` and `members` together".into(),
                 "name the tenant table and the table that makes a user a member, or the `claims` \

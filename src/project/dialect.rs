@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::sql::quote::literal;
 use crate::sql::statement::{Statement, line_of, places_of, split, words};
 
 /// The first words of statements that end a transaction and keep what it did.
@@ -89,6 +90,9 @@ pub(crate) fn leave_out(file: &str) -> Adapted {
     let mut ranges: Vec<(LeftOut, Range<usize>)> = Vec::new();
     let mut began_at = None;
     let mut new_values = Vec::new();
+    // What is set until a transaction ends that is left out.
+    let mut set_locally: Vec<String> = Vec::new();
+    let mut inserted: Vec<(usize, String)> = Vec::new();
     let (mut committed, mut usable) = (0, 0);
     for statement in split(&text) {
         let whole = statement.first_word..statement.start + statement.text.len();
@@ -98,6 +102,7 @@ pub(crate) fn leave_out(file: &str) -> Adapted {
             ("rollback" | "abort", next)
                 if next != "to" && word(2) != "to" && next != "prepared" =>
             {
+                set_locally.clear();
                 match std::mem::take(&mut began_at) {
                     Some(begin) => {
                         new_values.retain(|statement: &Statement<'_>| statement.start < begin);
@@ -108,10 +113,14 @@ pub(crate) fn leave_out(file: &str) -> Adapted {
             }
             ("begin" | "start", _) => {
                 began_at = Some(whole.start);
+                set_locally.clear();
                 ranges.push((LeftOut::Transaction, whole));
             }
             (first, next) if ENDS_TRANSACTION.contains(&first) && next != "prepared" => {
-                began_at = None;
+                let begin = began_at.take().filter(|_| !set_locally.is_empty());
+                inserted.extend(begin.map(|at| (at, saved(&set_locally))));
+                inserted.extend(begin.map(|_| (whole.start, restored(&set_locally))));
+                set_locally.clear();
                 committed = new_values.len();
                 ranges.push((LeftOut::Transaction, whole));
             }
@@ -123,7 +132,8 @@ pub(crate) fn leave_out(file: &str) -> Adapted {
                 ranges
                     .extend(place.map(|at| (LeftOut::Concurrently, at..at + "concurrently".len())));
             }
-            _ => {}
+            ("set", "local") if !word(2).is_empty() => set_locally.push(word(2).to_owned()),
+            _ => set_locally.extend(set_by_call(statement.text)),
         }
         if !is_control(word(0)) {
             usable = committed;
@@ -139,11 +149,55 @@ pub(crate) fn leave_out(file: &str) -> Adapted {
     for statement in new_values.iter().rev() {
         left_out.push((LeftOut::NewValue, line_of(&text, statement.first_word)));
         if let Some(at) = unconditional_value(statement.text) {
-            sql.insert_str(statement.start + at, " if not exists");
+            inserted.push((statement.start + at, " if not exists".into()));
         }
+    }
+    inserted.sort();
+    for (at, more) in inserted.iter().rev() {
+        sql.insert_str(*at, more);
     }
     let ahead = new_values.iter().map(|statement| statement.text.to_owned()).collect();
     Adapted { sql, ahead, left_out }
+}
+
+/// The settings that a statement sets by a call until the transaction ends, as far as it names them.
+fn set_by_call(statement: &str) -> Vec<String> {
+    const CALL: &str = "set_config";
+    let called = places_of(statement, CALL).into_iter().filter_map(|at| {
+        let arguments = statement[at + CALL.len()..].trim_start().strip_prefix('(')?;
+        let (name, rest) = arguments.trim_start().strip_prefix('\'')?.split_once('\'')?;
+        let end = rest.find(';').unwrap_or(rest.len());
+        let is_local = words(&rest[..end]).any(|word| word == "true");
+        (is_local && !name.is_empty()).then(|| name.to_ascii_lowercase())
+    });
+    called.collect()
+}
+
+/// Keeps what settings are, for [`restored`].
+fn saved(names: &[String]) -> String {
+    each_set(names, |name| (kept_as(name), literal(name)))
+}
+
+/// Sets settings to what they were.
+fn restored(names: &[String]) -> String {
+    each_set(names, |name| (literal(name), kept_as(name)))
+}
+
+fn each_set(names: &[String], sides: impl Fn(&str) -> (String, String)) -> String {
+    let set = names.iter().map(|name| {
+        let (to, from) = sides(name);
+        format!(
+            "pg_catalog.set_config({to}, \
+             coalesce(pg_catalog.current_setting({from}, true), ''), true)"
+        )
+    });
+    format!("select {} ", set.collect::<Vec<_>>().join(", "))
+}
+
+/// The name of a setting that keeps the value of another.
+fn kept_as(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    literal(&format!("leakproof.kept_{}", name.chars().map(plain).collect::<String>()))
 }
 
 /// Overwrites a part with blanks; lines stay lines.
@@ -258,6 +312,31 @@ mod tests {
             assert_eq!(told, applied, "{file}");
             let told: Vec<LeftOut> = left_out.into_iter().map(|(kind, _)| kind).collect();
             assert_eq!(told, kinds, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_until_a_commit_ends_where_it_was() {
+        for set in ["set local role app", "select set_config('role', 'app', true)"] {
+            let file = format!("begin;\n{set};\nend;\nselect 1;");
+            let sql = leave_out(&file).sql;
+            let lines: Vec<&str> = sql.lines().collect();
+            let call = |to: &str, from: &str| {
+                format!(
+                    "select pg_catalog.set_config({to}, \
+                     coalesce(pg_catalog.current_setting({from}, true), ''), true)"
+                )
+            };
+            let (kept, role) = ("'leakproof.kept_role'", "'role'");
+            assert!(lines[0].starts_with(&call(kept, role)), "{sql}");
+            assert!(lines[2].starts_with(&call(role, kept)), "{sql}");
+        }
+        for file in [
+            "begin;\nset role app;\nend;",
+            "set local role app; select set_config('a.b', 'c', true);",
+            "begin; select set_config('a.b', 'c', false); commit;",
+        ] {
+            assert!(!leave_out(file).sql.contains("leakproof.kept"), "{file}");
         }
     }
 

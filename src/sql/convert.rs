@@ -156,9 +156,30 @@ impl Converter {
             Some(BinOp::IsNot(_)) => self.is(&left, &right, true),
             Some(BinOp::IsDistinctFrom(_)) => self.distinct(&left, &right, false),
             Some(BinOp::IsNotDistinctFrom(_)) => self.distinct(&left, &right, true),
+            Some(_) if is_other_operator(&operator_text(binary)) => self.others(left, binary),
             Some(_) => self.compared(&left, operator_text(binary), &right),
             None => self.other(binary.syntax()),
         }
+    }
+
+    /// `a -> b ->> c`: PostgreSQL groups from the left what the parser may nest to the right.
+    fn others(&mut self, first: ast::Expr, binary: &ast::BinExpr) -> Expr {
+        let mut left = self.expr(&first);
+        let mut next = Some(binary.clone());
+        for depth in self.depth.. {
+            let Some(here) = next else { break };
+            self.is_too_deep |= depth >= DEEPEST;
+            let (right, inner) = match here.rhs() {
+                _ if self.is_too_deep => (None, None),
+                Some(ast::Expr::BinExpr(inner)) if is_other_operator(&operator_text(&inner)) => {
+                    (inner.lhs(), Some(inner))
+                }
+                right => (right, None),
+            };
+            left = Expr::binary(&operator_text(&here), left, self.optional(right));
+            next = inner;
+        }
+        left
     }
 
     /// `a and b and c`, which the parser nests to the left.
@@ -430,6 +451,13 @@ fn is_joined_by(binary: &ast::BinExpr, word: SyntaxKind) -> bool {
         Some(BinOp::And(token) | BinOp::Or(token)) => token.kind() == word,
         _ => false,
     }
+}
+
+/// Whether PostgreSQL's grammar has no place of its own for an operator: all of these bind alike.
+fn is_other_operator(operator: &str) -> bool {
+    const OWN: &[&str] = &["=", "<", ">", "<=", ">=", "<>", "+", "-", "*", "/", "%", "^"];
+    let is_symbol = |c: char| "+-*/<>=~!@#%^&|`?".contains(c);
+    !operator.is_empty() && operator.chars().all(is_symbol) && !OWN.contains(&operator)
 }
 
 /// What stands between the two sides, key words in lower case with one blank between them.

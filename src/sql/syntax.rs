@@ -194,6 +194,9 @@ mod tests {
             ),
             ("f(days => n, VARIADIC ARRAY[1])", "f!(days => n, [1])"),
             ("(n = (+ 2))", "=(n, +(2))"),
+            // As people write it.
+            ("auth.jwt()->'a'->>'b' = org::text", "=(->>(->(auth.jwt!(), 'a'), 'b'), org::text)"),
+            ("(auth.jwt()->'a'->>'b')::uuid", "->>(->(auth.jwt!(), 'a'), 'b')::uuid"),
         ]);
     }
 

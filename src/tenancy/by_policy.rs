@@ -9,7 +9,7 @@ use crate::catalog::routine::Routine;
 use crate::names::Oid;
 use crate::sql::expr::Expr;
 use crate::tenancy::asked::{Asked, Told, asked_of};
-use crate::tenancy::meaning::{Asker, Meaning};
+use crate::tenancy::meaning::{Asker, Meaning, is_of_user};
 use crate::tenancy::readings::{equal_to, readings_of_asker, readings_of_row};
 
 /// What the policies of all tables ask, by relation.
@@ -58,6 +58,21 @@ impl Questions {
             }
         }
         found
+    }
+
+    /// The columns of a relation that must hold what a client writes itself, and its place.
+    pub(crate) fn forgeable_columns(&self, relation: Oid) -> Vec<(String, Meaning)> {
+        let is_forgeable = |meaning: &Meaning| match meaning {
+            Meaning::Claim(place) => is_of_user(place),
+            Meaning::Setting(name, _) => name.starts_with("request."),
+            _ => false,
+        };
+        let own = self.own_columns(relation).into_iter();
+        let forgeable = own.flat_map(|(column, equal)| {
+            let forgeable = equal.into_iter().filter(|meaning| is_forgeable(meaning));
+            forgeable.map(move |meaning| (column.clone(), meaning.clone())).collect::<Vec<_>>()
+        });
+        forgeable.collect()
     }
 
     /// The columns of a relation that must be equal to a column of a row which is chosen by who is

@@ -141,6 +141,16 @@ impl<'c> Reader<'c> {
                 let list = Expr::Array(list.clone());
                 self.pair((of, "=", &list), *negated != holds, scope, holds)
             }
+            Expr::Is { of, what, .. } => {
+                let value = self.value(of, scope, holds);
+                let (operator, constant) = match what.as_str() {
+                    "true" | "false" => ("=", what.clone()),
+                    _ => ("is", String::new()),
+                };
+                let constant = Value::constant(Meaning::Text(constant));
+                self.note_told(&value, operator, &constant, Vec::new());
+                Value::made_of([&value])
+            }
             Expr::InSelect { of, select, negated } => {
                 self.in_select(of, select, *negated != holds, scope)
             }

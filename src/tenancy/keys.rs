@@ -15,6 +15,10 @@ pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x6c65_616b_7072_5f6f_8f6f_77
 /// # Errors
 /// A key type that no value can be made for.
 pub(crate) fn owner_key(catalog: &Catalog, root: &Root, what: &str, name: &str) -> Result<String> {
+    if root.is_nowhere() {
+        let id = Uuid::new_v5(&NAMESPACE, format!("{what}/{name}").as_bytes());
+        return Ok(id.to_string());
+    }
     let column = root.key(catalog);
     column.and_then(|column| key_value(column, &format!("{what}/{name}"))).ok_or_else(|| {
         Error::new(format!("cannot make a {what} for the world"))

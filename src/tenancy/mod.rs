@@ -27,7 +27,7 @@ use crate::project::config::{Identity, OwnerConfig, TenancyConfig};
 use crate::sql::quote::identifier;
 use crate::tenancy::asked::Told;
 use crate::tenancy::by_policy::Questions;
-use crate::tenancy::meaning::{Asker, is_of_user};
+use crate::tenancy::meaning::{Asker, Meaning};
 use crate::tenancy::path::{Path, end_of, shortest_path, shortest_path_around};
 use crate::tenancy::root::{Implied, Members, Root};
 use crate::tenancy::standing::{Standing, standing_of};
@@ -52,8 +52,8 @@ pub(crate) struct Tenancy {
     pub why: Option<String>,
     /// The places in a token where policies look for a tenant's key, such as `app_metadata`, `org_id`.
     pub claims: Vec<Vec<String>>,
-    /// Where policies look for a tenant's key that the user writes, such as `user_metadata`, `org_id`.
-    pub forgeable: Vec<Vec<String>>,
+    /// Where policies look for the key of a tenant, or else of a user, that a client writes itself.
+    pub forgeable: Vec<(Meaning, bool)>,
     /// By which claims and settings policies tell some who ask from others.
     pub told: Vec<Told>,
     /// The columns by whose values policies tell people apart, and how.
@@ -98,10 +98,11 @@ impl Tenancy {
         let stated = stated_references(config, catalog, &tenancy.users)?;
         tenancy.add_references(catalog, stated);
         let asker = match project.config().identity.as_ref() {
-            Some(Identity { user, tenant, .. }) => {
+            Some(identity) if !identity.is_token() => {
+                let Identity { user, tenant, .. } = identity;
                 Asker::Settings { user: user.clone(), tenant: tenant.clone() }
             }
-            None => Asker::Supabase,
+            _ => Asker::Supabase,
         };
         let questions = Questions::of(catalog, &asker);
         tenancy.told = questions.told_of_requests();
@@ -119,8 +120,6 @@ impl Tenancy {
             tenancy.claims = stated.chain(inferred).collect();
             tenancy.claims.sort();
             tenancy.claims.dedup();
-            let written = tenancy.claims.iter().filter(|claim| is_of_user(claim));
-            tenancy.forgeable = written.cloned().collect();
             let implied = infer::tenant_references(
                 catalog,
                 &tenancy.users,
@@ -142,6 +141,7 @@ impl Tenancy {
                 (relation.oid, ownership)
             })
             .collect();
+        tenancy.forgeable = tenancy.forgeable_keys(catalog, &questions);
         let is_stated = |relation: &Relation| owners.contains_key(&relation.oid);
         let open = catalog.relations().filter(|relation| {
             let Ownership { tenant, user } = tenancy.ownership(relation.oid);
@@ -177,6 +177,28 @@ impl Tenancy {
             self.why = Some("policies compare its key with a claim of the token".into());
         }
         Ok(())
+    }
+
+    /// What a client may write itself to be taken for somebody else, each with whether it is a tenant's key.
+    fn forgeable_keys(&self, catalog: &Catalog, questions: &Questions) -> Vec<(Meaning, bool)> {
+        let mut found: Vec<(Meaning, bool)> = Vec::new();
+        for relation in catalog.relations() {
+            let Ownership { tenant, user } = self.ownership(relation.oid);
+            let leads = |path: &Option<Path>, root: Option<&Root>, column: &String| {
+                let is_key = root
+                    .is_some_and(|root| root.relation == relation.oid && root.column == *column);
+                is_key || path.as_ref().is_some_and(|path| path.first_columns().contains(column))
+            };
+            for (column, written) in questions.forgeable_columns(relation.oid) {
+                let is_tenants = leads(tenant, self.tenant.as_ref(), &column);
+                let is_owners = is_tenants || leads(user, Some(&self.users), &column);
+                let one = (written, is_tenants);
+                if is_owners && !found.contains(&one) {
+                    found.push(one);
+                }
+            }
+        }
+        found
     }
 
     fn add_references(&mut self, catalog: &mut Catalog, references: Vec<Implied>) {

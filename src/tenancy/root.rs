@@ -7,6 +7,9 @@ use crate::catalog::relation::{Column, ForeignKey};
 use crate::names::Oid;
 use crate::project::config::MembersConfig;
 
+/// No relation has it.
+const NOWHERE: Oid = 0;
+
 /// A table whose rows are owners, and its single key column.
 #[derive(Debug, Clone)]
 pub(crate) struct Root {
@@ -15,6 +18,16 @@ pub(crate) struct Root {
 }
 
 impl Root {
+    /// Owners that no table of the database holds.
+    pub(super) fn nowhere() -> Self {
+        Self { relation: NOWHERE, column: "id".into() }
+    }
+
+    /// Whether no table of the database holds them.
+    pub(crate) fn is_nowhere(&self) -> bool {
+        self.relation == NOWHERE
+    }
+
     /// Its key, as the catalog describes it.
     pub(crate) fn key<'a>(&self, catalog: &'a Catalog) -> Option<&'a Column> {
         catalog.relation(self.relation)?.column(&self.column)

@@ -23,6 +23,10 @@ pub(crate) struct Standing {
     pub ordinary: Option<String>,
     /// What policies tell apart from that.
     pub special: Vec<String>,
+    /// Whether something else says what ordinary people have: the config, or what was inferred of members.
+    pub is_said: bool,
+    /// Whether the row is of a tenant, too, so that a tenant gives what it says.
+    pub is_of_tenant: bool,
 }
 
 /// Values of who is not a member yet.
@@ -44,14 +48,14 @@ pub(crate) fn standing_of(
         let relation = catalog.relation(oid)?;
         let column = relation.column(&name)?;
         let is_users = oid == users.relation && !owns_schema(&relation.schema);
-        let is_said = members.is_some_and(|members| {
-            let said = members.config.values.contains_key(&name);
-            members.relation == oid && (said || members.highest.contains_key(&name))
-        });
-        if !(is_of_project(relation, users) || is_users) || is_said || names_row(relation, &name) {
+        let members = members.filter(|members| members.relation == oid);
+        let said = members.and_then(|members| members.config.values.get(&name));
+        let highest = members.and_then(|members| members.highest.get(&name));
+        let is_said = said.is_some() || highest.is_some();
+        if !(is_of_project(relation, users) || is_users) || names_row(relation, &name) {
             return None;
         }
-        let ordinary = ordinary(relation, column, &constants);
+        let ordinary = said.cloned().or_else(|| ordinary(relation, column, &constants));
         let known = labels(relation, column);
         let is_possible = |value: &String| known.is_empty() || known.contains(value);
         let mut special: Vec<String> = constants.into_iter().filter(is_possible).collect();
@@ -59,9 +63,11 @@ pub(crate) fn standing_of(
             let is_ordinarily = ordinary.as_deref() == Some("true");
             special = vec![(!is_ordinarily).to_string()];
         }
-        special.retain(|value| !value.is_empty() && Some(value) != ordinary.as_ref());
+        let is_had = |value: &String| Some(value) == ordinary.as_ref() || Some(value) == highest;
+        special.retain(|value| !value.is_empty() && !is_had(value));
         special.truncate(MOST_SPECIAL);
-        Some(Standing { relation: oid, column: name, ordinary, special })
+        let is_of_tenant = members.is_some();
+        Some(Standing { relation: oid, column: name, ordinary, special, is_said, is_of_tenant })
     });
     standing.collect()
 }
@@ -88,6 +94,11 @@ fn ordinary(relation: &Relation, column: &Column, told: &BTreeSet<String>) -> Op
     if let Some(default) = default.filter(|value| !is_not_yet(value)) {
         return Some(default);
     }
+    // What nobody has set is NULL.
+    let is_word = column.category == 'S' || column.labels.is_some();
+    if !column.not_null && !column.has_default && !is_word {
+        return None;
+    }
     if column.category == 'B' {
         return Some("false".into());
     }
@@ -109,6 +120,12 @@ fn ordinary(relation: &Relation, column: &Column, told: &BTreeSet<String>) -> Op
         }
         _ => None,
     }
+}
+
+/// What ordinary people have in a column whose values are listed; none where they are not.
+pub(crate) fn ordinary_of(relation: &Relation, column: &Column) -> Option<String> {
+    let is_listed = !labels(relation, column).is_empty() || column.category == 'B';
+    is_listed.then(|| ordinary(relation, column, &BTreeSet::new())).flatten()
 }
 
 /// The constant that a default is.
@@ -158,7 +175,12 @@ mod tests {
                 "active",
                 Some("active"),
             ),
-            (role(json!({ "category": "B", "base_type": "bool" })), "true", Some("false")),
+            (role(json!({ "category": "B", "base_type": "bool" })), "true", None),
+            (
+                role(json!({ "category": "B", "base_type": "bool", "not_null": true })),
+                "true",
+                Some("false"),
+            ),
         ] {
             let told = BTreeSet::from([told.to_owned()]);
             let found = ordinary(&table, &table.columns[0], &told);

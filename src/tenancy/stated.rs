@@ -15,8 +15,14 @@ pub(super) fn find_users(project: &Project, catalog: &Catalog) -> Result<Root> {
     match (&project.config().tenancy.users, project.config().project.platform) {
         (Some(name), _) => root(catalog, "users", name),
         (None, PlatformKind::Supabase) => root(catalog, "users", "auth.users"),
-        (None, PlatformKind::Plain) => Err(Error::new("the tenancy names no table of users")
-            .help("set `users = \"schema.table\"` under `[tenancy]`")),
+        // Those of a service that has its own, or there are tenants only.
+        (None, PlatformKind::Plain) if project.config().tenancy.tenant.is_some() => {
+            Ok(Root::nowhere())
+        }
+        (None, PlatformKind::Plain) => Err(Error::new("the tenancy names no table of users").help(
+            "set `users = \"schema.table\"` under `[tenancy]`, or `tenant` where a setting says \
+                 which tenant asks",
+        )),
     }
 }
 

@@ -36,3 +36,4 @@ mod topic_sessions;
 mod turns;
 mod url_server;
 mod wrong_inputs;
+mod yardstick;

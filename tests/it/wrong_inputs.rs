@@ -106,7 +106,7 @@ macro_rules! found {
 }
 
 found! {
-    policy_that_raises: "statement-raises (low)"
+    policy_that_raises: "statement-raises"
     waiver_expired: "waiver-expired"
     waiver_unused: "waiver-unused"
 }

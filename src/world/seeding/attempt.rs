@@ -104,3 +104,16 @@ pub(crate) fn castable(
     };
     Ok(rows.into_iter().flatten().map(|text| text.map_or(Vec::new(), places)).collect())
 }
+
+/// What is in the way whatever values are tried, such as a function that is not there: what was said last,
+/// if it is that.
+pub(crate) fn no_value_mends(said: &[Option<Box<Refusal>>]) -> Option<String> {
+    let last = said.last().and_then(Option::as_ref);
+    last.filter(|refusal| refusal.is_of_code()).map(|refusal| refusal.reason_with_place())
+}
+
+/// Why no row is there: what was said last.
+pub(crate) fn what_refused(said: &[Option<Box<Refusal>>]) -> String {
+    let last = said.iter().flatten().next_back();
+    last.map_or("a trigger swallowed the row".into(), |refusal| refusal.reason_with_place())
+}

@@ -13,6 +13,7 @@ declare
     of_column text;
     of_constraint text;
     of_datatype text;
+    inside text;
 begin
     for attempt in select e.value from pg_catalog.json_array_elements(attempts::json) e loop
         begin
@@ -42,12 +43,14 @@ begin
                 of_table = table_name,
                 of_column = column_name,
                 of_constraint = constraint_name,
-                of_datatype = pg_datatype_name;
+                of_datatype = pg_datatype_name,
+                inside = pg_exception_context;
             return next pg_catalog.json_build_object('refused', pg_catalog.json_build_object(
                 'sqlstate', state, 'message', said, 'detail', nullif(more, ''),
                 'hint', nullif(advice, ''), 'schema', nullif(of_schema, ''),
                 'table', nullif(of_table, ''), 'column', nullif(of_column, ''),
-                'constraint', nullif(of_constraint, ''), 'datatype', nullif(of_datatype, '')
+                'constraint', nullif(of_constraint, ''), 'datatype', nullif(of_datatype, ''),
+                'context', nullif(inside, '')
             ))::text;
         end;
     end loop;

@@ -227,13 +227,15 @@ impl World {
         let condition = condition(columns, values);
         let table = relation.sql_name();
         let owner_columns = self.tenancy.owner_columns(relation.oid);
+        // What a trigger has made of somebody is what somebody is.
+        let is_said_by_it = |name: &String| self.is_ordinary(relation, branch, name);
         let set = |is_set: &dyn Fn(&String) -> bool| {
             let each = relation
                 .columns
                 .iter()
                 .filter(|column| !columns.contains(&column.name) && column.identity.is_empty())
                 .filter_map(|column| Some((&column.name, values.get(&column.name)?)))
-                .filter(|(name, value)| value.is_some() && is_set(name))
+                .filter(|(name, value)| value.is_some() && is_set(name) && !is_said_by_it(name))
                 .map(|(name, value)| {
                     format!("{} = {}", identifier(name), value_sql(value.as_deref()))
                 });

@@ -11,6 +11,7 @@ pub(crate) mod deferred_keys;
 pub(crate) mod ending;
 pub(crate) mod repair;
 pub(crate) mod seed;
+pub(crate) mod sign_up;
 pub(crate) mod solve;
 pub(crate) mod stub;
 pub(crate) mod values;

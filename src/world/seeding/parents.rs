@@ -55,8 +55,10 @@ impl World {
             }
         }
         let target = self.catalog.relation(foreign_key.target);
-        let target = target.map_or("another table".into(), Relation::title);
-        Err(format!("it refers to {target}, which has no row for {}", branch.label()))
+        let title = target.map_or("another table".into(), Relation::title);
+        let why = self.unseeded.get(&foreign_key.target);
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
+        Err(format!("it refers to {title}, which has no row for {}{why}", branch.label()))
     }
 
     /// The row of a table that a row of `branch` may refer to, as far as what it has already says.

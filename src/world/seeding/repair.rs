@@ -10,6 +10,7 @@ use crate::session::open::Session;
 use crate::sql::quote::identifier;
 use crate::sql::statement::has_name;
 use crate::tenancy::root::Root;
+use crate::world::seeding::attempt::{no_value_mends, what_refused};
 use crate::world::seeding::pool::draft::{For, number};
 use crate::world::seeding::pool::{is_broad, pool};
 use crate::world::seeding::seed::Variant;
@@ -87,14 +88,10 @@ impl World {
                 Ok(_) => return Ok(Ok(())),
                 Err(said) => said,
             };
-        let first = said.first().cloned().flatten();
-        let mut reason = match (&first, said.last().cloned().flatten()) {
-            // What is said in the name of its user is nearer to the point.
-            (_, Some(last)) => last.reason_with_constraint(),
-            (Some(first), None) => first.reason_with_constraint(),
-            (None, None) => "a trigger swallowed the row".into(),
-        };
-        let fixed_columns = fixed.keys().cloned().collect();
+        // What is said in the name of its user is nearer to the point.
+        let mut reason = what_refused(&said);
+        let mut in_the_way = no_value_mends(&said);
+        let fixed_columns = fixed.keys().chain(self.standing_columns(relation)).cloned().collect();
         let mut search = Search { fixed: fixed_columns, ..Search::default() };
         for _ in 0..MOST_ROUNDS {
             let mut is_new = false;
@@ -102,7 +99,7 @@ impl World {
                 if self.note(relation, refusal, &mut search) {
                     is_new = true;
                     // Where no way around this one is found, it is what is in the way.
-                    reason = refusal.reason_with_constraint();
+                    reason = refusal.reason_with_place();
                 }
             }
             let is_unique = !search.unlike.is_empty();
@@ -139,7 +136,10 @@ impl World {
                     }
                     return Ok(Ok(()));
                 }
-                Err(refusals) => said = refusals,
+                Err(refusals) => {
+                    said = refusals;
+                    in_the_way = no_value_mends(&said).or(in_the_way);
+                }
             }
         }
         if self.find_made(session, relation, branch, &planned, &said)? {
@@ -162,7 +162,7 @@ impl World {
             }
             self.is_deferred = false;
         }
-        Ok(Err(reason))
+        Ok(Err(in_the_way.unwrap_or(reason)))
     }
 
     pub(in crate::world) fn planned(

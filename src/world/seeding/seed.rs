@@ -8,6 +8,7 @@ use crate::tenancy::root::Root;
 use crate::tenancy::standing::Standing;
 use crate::world::seeding::pool::draft::For;
 use crate::world::seeding::pool::pool;
+use crate::world::seeding::sign_up;
 use crate::world::seeding::values;
 use crate::world::value::{Branch, Values, World};
 
@@ -107,6 +108,17 @@ impl World {
         for (column, value) in self.fixed_columns(relation, branch) {
             values.insert(column, Some(value));
         }
+        if let Variant::VariedProbe(at) = variant {
+            // Whoever adds a member says what it is, too.
+            let told = relation.columns.iter().filter(|column| values.contains_key(&column.name));
+            let told = told.filter_map(|column| {
+                let telling = values::telling_values(&self.catalog, relation, column);
+                let value = telling.get(at % telling.len().max(1))?;
+                Some((column.name.clone(), Some(value.clone())))
+            });
+            let told: Values = told.collect();
+            values.extend(told);
+        }
         if !variant.is_probe() {
             values.extend(self.standings(relation, branch));
         }
@@ -199,6 +211,10 @@ impl World {
         if let (true, Some(name)) = (self.is_platform_table(relation), &branch.user) {
             let columns = self.platform.user_columns(name);
             fixed.extend(columns.into_iter().map(|(column, value)| (column.into(), value)));
+            if relation.oid == self.tenancy.users.relation {
+                let metadata = sign_up::metadata(&self.catalog, relation, name);
+                fixed.extend(metadata.map(|said| ("raw_user_meta_data".to_owned(), said)));
+            }
         }
         fixed
     }
@@ -207,13 +223,38 @@ impl World {
     fn standings(&self, relation: &Relation, branch: &Branch) -> Values {
         let actor = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
         let of_it = self.tenancy.standing.iter().filter(|one| one.relation == relation.oid);
-        let said = of_it.filter_map(|Standing { column, ordinary, .. }| {
+        let said = of_it.filter_map(|Standing { column, ordinary, is_said, .. }| {
             let own = actor.and_then(|actor| actor.standing(relation.oid, column));
+            if own.is_none() && *is_said {
+                return None;
+            }
             let value = own.map(str::to_owned).or_else(|| ordinary.clone());
             let is_free = relation.column(column).is_some_and(|c| !c.has_default && !c.not_null);
             (value.is_some() || is_free).then(|| (column.clone(), value))
         });
         said.collect()
+    }
+
+    /// The columns that say what people are.
+    pub(in crate::world) fn standing_columns<'w>(
+        &'w self,
+        relation: &Relation,
+    ) -> impl Iterator<Item = &'w String> {
+        let oid = relation.oid;
+        let of_it = self.tenancy.standing.iter().filter(move |standing| standing.relation == oid);
+        of_it.map(|standing| &standing.column)
+    }
+
+    /// Whether a column of the row says that its user is as others are.
+    pub(in crate::world) fn is_ordinary(
+        &self,
+        relation: &Relation,
+        branch: &Branch,
+        column: &str,
+    ) -> bool {
+        let actor = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        let own = actor.and_then(|actor| actor.standing(relation.oid, column));
+        own.is_none() && self.standing(relation, column).is_some_and(|standing| !standing.is_said)
     }
 
     /// What a column says that people are, where policies tell them apart by it.

@@ -1,0 +1,81 @@
+//! What somebody says at sign-up: the metadata that triggers on the users ask for.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::catalog::Catalog;
+use crate::catalog::relation::{Column, Relation};
+use crate::tenancy::standing::ordinary_of;
+use crate::world::seeding::values::column_value;
+
+/// The column that holds it, on Supabase.
+const METADATA: &str = "raw_user_meta_data";
+
+/// The metadata with which a user signs up, as JSON; none where no trigger asks for any.
+pub(crate) fn metadata(catalog: &Catalog, users: &Relation, name: &str) -> Option<String> {
+    let keys = keys_asked(users.trigger_source.as_deref()?);
+    let values: Map<String, Value> = keys
+        .into_iter()
+        .filter_map(|(key, column)| Some((key, Value::String(value(catalog, column, name)?))))
+        .collect();
+    (!values.is_empty()).then(|| Value::Object(values).to_string())
+}
+
+/// The keys that a text takes from the metadata, each with the column that a table may have for it.
+fn keys_asked(source: &str) -> BTreeMap<String, String> {
+    let parts = source.split(METADATA).skip(1);
+    let keys = parts.filter_map(|rest| {
+        let rest = rest.trim_start().strip_prefix("->")?.trim_start_matches('>').trim_start();
+        let (key, _) = rest.strip_prefix('\'')?.split_once('\'')?;
+        Some((key.to_owned(), snake_case(key)))
+    });
+    keys.collect()
+}
+
+/// `fullName` as `full_name`.
+fn snake_case(key: &str) -> String {
+    let mut name = String::new();
+    for letter in key.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+/// What a column of that name takes from an ordinary person; a name where there is no such column. What is
+/// the key of another row is left out.
+fn value(catalog: &Catalog, column: String, name: &str) -> Option<String> {
+    let found = catalog.relations().filter(|relation| relation.is_table()).find_map(|relation| {
+        let holds = relation.column(&column)?;
+        (relation.schema != "auth").then_some((relation, holds))
+    });
+    let Some((relation, holds)) = found else { return Some(name.to_owned()) };
+    let is_reference = |column: &Column| {
+        relation.foreign_keys.iter().any(|key| key.columns.contains(&column.name))
+    };
+    if is_reference(holds) {
+        return None;
+    }
+    ordinary_of(relation, holds).or_else(|| match holds.category {
+        'S' => Some(name.to_owned()),
+        _ => column_value(holds, name, &format!("sign-up {name}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_wherever_they_are_taken() {
+        let source = "insert into p values (new.raw_user_meta_data->>'role',
+            coalesce(new.raw_user_meta_data ->> 'fullName', ''), new.raw_user_meta_data -> 'plan',
+            new.raw_user_meta_data)";
+        let keys: Vec<(String, String)> = keys_asked(source).into_iter().collect();
+        let expected = [("fullName", "full_name"), ("plan", "plan"), ("role", "role")];
+        assert_eq!(keys, expected.map(|(key, column)| (key.to_owned(), column.to_owned())));
+    }
+}

@@ -1,0 +1,195 @@
+//! Who is who: membership in one's own row, people whom policies tell apart, and rows as a sign-up makes
+//! them. Each open form has its finding, each tight one none.
+
+use leakproof::finding::{Rule, Severity};
+use leakproof::report::{Outcome, Report, to_text};
+
+use crate::support::{Copy, check_project, check_with};
+
+fn supabase(sql: &str) -> Copy {
+    let copy = Copy::empty();
+    copy.write("supabase/migrations/20240101000000_all.sql", sql);
+    copy
+}
+
+/// The rules of high findings, each with what it is on.
+fn high(report: &Report) -> Vec<(Rule, String)> {
+    let high = report.findings.iter().filter(|finding| finding.severity == Severity::High);
+    high.map(|finding| (finding.rule, finding.on())).collect()
+}
+
+/// What is marked of an actor's cells of a relation, in the text form.
+fn row(report: &str, relation: &str, actor: &str) -> String {
+    let block = report.split(&format!("\n{relation} (")).nth(1).unwrap_or_default();
+    let line = block.lines().find(|line| line.trim_start().starts_with(&format!("{actor} ")));
+    line.unwrap_or_default().split_whitespace().skip(1).take(1).collect()
+}
+
+const PROFILES: &str = "
+create table public.tenants (id uuid primary key default gen_random_uuid(), name text not null);
+create table public.profiles (
+    id uuid primary key references auth.users (id) on delete cascade,
+    email text, tenant_id uuid references public.tenants (id)
+);
+create table public.products (
+    id uuid primary key default gen_random_uuid(),
+    tenant_id uuid not null references public.tenants (id), name text
+);
+alter table public.tenants enable row level security;
+alter table public.profiles enable row level security;
+alter table public.products enable row level security;
+create policy own on public.profiles for select to authenticated using (id = auth.uid());
+create policy own on public.products to authenticated
+    using (tenant_id = (select p.tenant_id from public.profiles p where p.id = auth.uid()));
+";
+
+const SIGN_UP: &str = "
+create function public.handle_new_user() returns trigger language plpgsql security definer
+set search_path = '' as $$
+begin
+    insert into public.profiles (id, email) values (new.id, new.email);
+    return new;
+end $$;
+create trigger sign_up after insert on auth.users
+    for each row execute function public.handle_new_user();
+";
+
+#[test]
+fn membership_may_stand_in_the_row_of_the_user() {
+    for more in ["", SIGN_UP] {
+        let copy = supabase(&format!("{PROFILES}{more}"));
+        let report = check_project(&copy.path());
+        assert_eq!(high(&report), [], "{}", to_text(&report));
+        let text = to_text(&report);
+        assert_eq!(row(&text, "public.products", "alice"), "T.", "{text}");
+        assert_eq!(row(&text, "public.products", "outsider"), "_.", "{text}");
+        assert_eq!(row(&text, "public.products", "removed"), "_.", "{text}");
+        copy.write(
+            "supabase/migrations/20240102000000_open.sql",
+            "create policy open on public.products for select to authenticated using (true);",
+        );
+        let report = check_project(&copy.path());
+        let expected = (Rule::CrossTenantRead, "public.products".to_owned());
+        assert!(high(&report).contains(&expected), "{}", to_text(&report));
+    }
+}
+
+/// What a trigger asks for at sign-up is said; what is in the way of a row is told with its function.
+#[test]
+fn users_sign_up_with_what_triggers_ask_for() {
+    let copy = supabase(
+        "create table public.profiles (
+            id uuid primary key references auth.users (id), full_name text not null,
+            role text not null check (role in ('member', 'admin'))
+        );
+        create function public.handle_new_user() returns trigger language plpgsql security definer
+        set search_path = '' as $$
+        begin
+            insert into public.profiles (id, full_name, role) values (
+                new.id, new.raw_user_meta_data ->> 'fullName', new.raw_user_meta_data->>'role'
+            );
+            return new;
+        end $$;
+        create trigger sign_up after insert on auth.users
+            for each row execute function public.handle_new_user();
+        alter table public.profiles enable row level security;
+        create policy own on public.profiles for select to authenticated using (id = auth.uid());",
+    );
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(high(&report), [], "{text}");
+    assert_eq!(row(&text, "public.profiles", "alice"), "O.", "{text}");
+    let copy = supabase(
+        "create table public.orgs (
+            id uuid primary key default gen_random_uuid(),
+            kind text not null default 'team' check (kind in ('personal', 'team')),
+            user_id uuid not null references auth.users (id)
+        );
+        create function public.boom() returns trigger language plpgsql as
+            $$ begin perform no_such_function(new.id); return null; end $$;
+        create trigger boom after insert on public.orgs for each row execute function public.boom();
+        alter table public.orgs enable row level security;
+        create policy own on public.orgs to authenticated using (user_id = auth.uid());",
+    );
+    let report = check_project(&copy.path());
+    let told =
+        "function no_such_function(uuid) does not exist (SQLSTATE 42883), in PL/pgSQL function";
+    assert!(report.notes.iter().any(|note| note.contains(told)), "{:?}", report.notes);
+}
+
+/// Where a role is more than others are, somebody has it, and what that opens is no finding.
+#[test]
+fn who_is_more_than_others_is_in_the_matrix() {
+    let copy = supabase(
+        "create table public.notes (
+            id uuid primary key default gen_random_uuid(),
+            user_id uuid not null references auth.users (id), body text
+        );
+        alter table public.notes enable row level security;
+        create policy own on public.notes to authenticated
+            using (user_id = auth.uid() or auth.jwt() -> 'app_metadata' ->> 'role' = 'support');",
+    );
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(high(&report), [], "{text}");
+    assert_eq!(row(&text, "public.notes", "alice"), "O.", "{text}");
+    assert_eq!(row(&text, "public.notes", "alice:support"), "OX", "{text}");
+}
+
+const LETTERS: &str = "
+create table public.firms (id uuid primary key default gen_random_uuid(), name text not null);
+create table public.letters (
+    id uuid primary key default gen_random_uuid(),
+    firm_id uuid not null references public.firms (id), body text
+);
+alter table public.letters enable row level security;
+grant select, insert, update, delete on public.letters to web_user;
+";
+
+/// A plain project without any users, and one that PostgREST asks with claims.
+#[test]
+fn tenants_may_be_of_a_setting_or_of_a_token() {
+    for (config, tenant) in [
+        (
+            "user = \"app.user_id\"\ntenant = \"app.tenant_id\"\n[tenancy]\ntenant = \"public.firms\"",
+            "nullif(current_setting('app.tenant_id', true), '')::uuid",
+        ),
+        (
+            "user = \"request.jwt.claims\"\n[tenancy]\ntenant = \"public.firms\"\nclaims = [\"firm\"]",
+            "(nullif(current_setting('request.jwt.claims', true), '')::json ->> 'firm')::uuid",
+        ),
+    ] {
+        for (policy, expected) in [
+            ("", vec![]),
+            (
+                "create policy open on public.letters for select using (true);",
+                vec![(Rule::CrossTenantRead, "public.letters".to_owned())],
+            ),
+        ] {
+            let copy = Copy::empty();
+            let head = "[project]\nplatform = \"plain\"\n[identity]\nrole = \"web_user\"\n";
+            copy.write("leakproof.toml", &format!("{head}{config}\n"));
+            let own = format!("create policy own on public.letters using (firm_id = {tenant});");
+            copy.write("migrations/V1__letters.sql", &format!("{LETTERS}{own}{policy}"));
+            let report = check_project(&copy.path());
+            let text = to_text(&report);
+            assert_eq!(high(&report), expected, "{text}");
+            assert!(row(&text, "public.letters", "alice").starts_with('T'), "{text}");
+        }
+    }
+}
+
+/// What is low is told of in the verdict, and fails a check only where that is asked for.
+#[test]
+fn low_findings_do_not_fail_by_themselves() {
+    let copy = supabase(PROFILES);
+    check_with(&copy.path(), |options| options.accept = true);
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(report.outcome(), Outcome::Passed, "{text}");
+    assert!(text.contains("verdict: ok with 1 low finding, access is as accepted"), "{text}");
+    let report = check_with(&copy.path(), |options| options.fail_on = Some(Severity::Low));
+    assert_eq!(report.outcome(), Outcome::Failed);
+    copy.write("leakproof.toml", "[check]\nfail_on = \"low\"\n");
+    assert_eq!(check_project(&copy.path()).outcome(), Outcome::Failed);
+}
