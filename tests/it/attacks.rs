@@ -357,7 +357,8 @@ const CARRIERS: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\n";
+/// `anon` gets nothing: any role may change its own password, which is never committed where people ask.
+const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\ngrants = \"2026\"\n";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
