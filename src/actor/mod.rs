@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::actor::told::{Extra, OthersKeys, Sort, merge};
+use crate::actor::told::{Extra, OthersKeys, Sort, merge, object};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::matrix::person::{Person, SERVICE_ROLE};
@@ -271,9 +271,7 @@ fn cast_extra(
     let built_in = BUILT_IN.iter().find(|one| one.name == extra.like);
     let Some(built_in) = built_in else { return Ok(None) };
     let name = if is_like_another { extra.like } else { extra.name.as_str() };
-    let member_of = built_in.member_of;
-    let kind = if built_in.kind == Kind::Visitor { Kind::Visitor } else { Kind::Person };
-    let person = BuiltIn { name, member_of, left: None, kind };
+    let person = BuiltIn { name, ..*built_in };
     let config = ActorConfig { claims: extra.claims.clone(), ..ActorConfig::default() };
     let Some(actor) = cast(&person, &config, platform, catalog, tenancy)? else { return Ok(None) };
     let impersonation = actor.impersonation.with_settings(&extra.settings);
@@ -290,7 +288,7 @@ fn cast_extra(
 /// Who runs tenant A, where it was inferred that somebody does.
 pub(crate) const ADMIN: &str = "admin";
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Visitor,
     Person,
@@ -348,9 +346,7 @@ fn cast(
     // The key of a tenant of the world is not known to who writes a config.
     let mut claims = Value::Object(config.claims.clone());
     for claim in tenancy.claims.iter().filter(|_| claimed_tenant.is_some()) {
-        let value =
-            claim.iter().rev().fold(json!(claimed_tenant), |value, key| json!({ key: value }));
-        merge(&mut claims, &value);
+        merge(&mut claims, &Value::Object(object(claim, json!(claimed_tenant))));
     }
     let claims = claims.as_object().cloned().unwrap_or_default();
     let token = Token { name: person.name, role, user: user.as_deref(), claimed_tenant };

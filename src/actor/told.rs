@@ -232,7 +232,7 @@ fn named(value: &str, what: &str) -> String {
 }
 
 /// `{"a": {"b": value}}` of the place `a`, `b`.
-fn object(place: &[String], value: Value) -> Map<String, Value> {
+pub(super) fn object(place: &[String], value: Value) -> Map<String, Value> {
     let object = place.iter().rev().fold(value, |value, key| json!({ key: value }));
     object.as_object().cloned().unwrap_or_default()
 }

@@ -77,13 +77,12 @@ pub(crate) fn note_on_calls_ahead(project: &Project) -> Option<String> {
 
 /// Which relations may be open only because nothing says that new tables are not.
 pub(crate) fn note_on_grants(matrix: &Matrix) -> Option<String> {
-    // No file grants TRUNCATE to a visitor: who has it got all by default.
-    let is_granted = |cell: &&Cell| {
+    // The API never truncates, so that files hardly ever grant it: whoever may got all by default.
+    let is_granted = |cell: &Cell| {
         let is_denied = matches!(cell.verdict, Verdict::NoGrant | Verdict::Untested { .. });
         cell.command == Command::Truncate && !is_denied && cell.actor != SERVICE_ROLE
     };
-    let is_guessed =
-        |subject: &&Subject| matrix.of(&subject.relation).iter().any(|c| is_granted(&c));
+    let is_guessed = |subject: &&Subject| matrix.of(&subject.relation).iter().any(is_granted);
     let guessed: Vec<String> =
         matrix.subjects().iter().filter(is_guessed).map(|s| s.relation.to_string()).collect();
     (!guessed.is_empty()).then(|| {

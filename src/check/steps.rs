@@ -16,6 +16,7 @@ use crate::check::round_trip::Passed;
 use crate::check::suspect::suspecting;
 use crate::error::Result;
 use crate::finding::access::SeenAccess;
+use crate::finding::subject::Subject;
 use crate::finding::value::Finding;
 use crate::finding::waiver::apply_waivers;
 use crate::finding::{judge_access, preservation, rehearsal, round_trip, unknown, widening};
@@ -231,10 +232,11 @@ impl<'a> Run<'a> {
         });
         // Whose rows are unknown may be whose somebody is: that is the finding.
         let unknown = isolation.unknown();
-        let is_unknown = |finding: &Finding| {
-            let on = finding.subject.to_string();
-            finding.rule.is_about_nobodys_rows()
-                && unknown.iter().any(|one| one.relation.to_string() == on)
+        let is_unknown = |finding: &Finding| match &finding.subject {
+            Subject::Relation(on) if finding.rule.is_about_nobodys_rows() => {
+                unknown.iter().any(|one| one.relation == *on)
+            }
+            _ => false,
         };
         self.findings.extend(found.into_iter().filter(|finding| !is_unknown(finding)));
         self.findings.extend(unknown::judge(&unknown));

@@ -9,6 +9,7 @@ use crate::names::Oid;
 use crate::platform::schemas::owns_schema;
 use crate::project::config::MembersConfig;
 use crate::tenancy::by_policy::{Questions, may_hold, policies_read, referred};
+use crate::tenancy::keys::listed_values;
 use crate::tenancy::path::shortest_path;
 use crate::tenancy::root::{Implied, Root};
 
@@ -370,12 +371,7 @@ impl Candidate<'_> {
 fn standing(members: &Relation) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let (mut ordinary, mut highest) = (BTreeMap::new(), BTreeMap::new());
     for column in &members.columns {
-        let of_checks =
-            members.checks.iter().filter(|check| check.columns == [column.name.clone()]);
-        let labels = match &column.labels {
-            Some(labels) => labels.clone(),
-            None => of_checks.flat_map(|c| crate::tenancy::keys::strings(&c.definition)).collect(),
-        };
+        let labels = listed_values(members, column);
         let find = |wanted: &[&str]| {
             let mut wanted = wanted.iter();
             wanted.find_map(|word| labels.iter().find(|label| label.eq_ignore_ascii_case(word)))

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
-use crate::catalog::relation::Column;
+use crate::catalog::relation::{Column, Relation};
 use crate::error::{Error, Result};
 use crate::tenancy::root::Root;
 
@@ -51,6 +51,15 @@ pub(crate) fn key_value(column: &Column, seed: &str) -> Option<String> {
 /// The mark of an owner, recognised wherever it surfaces.
 pub(crate) fn token(owner: &str) -> String {
     format!("~{owner}~")
+}
+
+/// All values that a column may have, where its type or a check lists them.
+pub(crate) fn listed_values(relation: &Relation, column: &Column) -> Vec<String> {
+    let of_checks = relation.checks.iter().filter(|check| check.columns == [column.name.clone()]);
+    match &column.labels {
+        Some(labels) => labels.clone(),
+        None => of_checks.flat_map(|check| strings(&check.definition)).collect(),
+    }
 }
 
 /// The string literals of a definition.

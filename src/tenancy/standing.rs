@@ -10,8 +10,8 @@ use crate::platform::schemas::owns_schema;
 use crate::sql::expr::{Expr, Literal};
 use crate::sql::syntax::read_expr;
 use crate::tenancy::by_policy::Questions;
-use crate::tenancy::infer::{HIGHEST, ORDINARY, is_of_project};
-use crate::tenancy::keys::strings;
+use crate::tenancy::infer::{HIGHEST, ORDINARY, is_key, is_of_project};
+use crate::tenancy::keys::listed_values;
 use crate::tenancy::root::{Members, Root};
 
 /// A column of a row that says what somebody is, such as a role: policies choose it by who is asking.
@@ -56,7 +56,7 @@ pub(crate) fn standing_of(
             return None;
         }
         let ordinary = said.cloned().or_else(|| ordinary(relation, column, &constants));
-        let known = labels(relation, column);
+        let known = listed_values(relation, column);
         let is_possible = |value: &String| known.is_empty() || known.contains(value);
         let mut special: Vec<String> = constants.into_iter().filter(is_possible).collect();
         if column.category == 'B' {
@@ -74,17 +74,8 @@ pub(crate) fn standing_of(
 
 /// Whether a column names a row: this one, or another.
 fn names_row(relation: &Relation, column: &str) -> bool {
-    let names = |columns: &[String]| columns == [column.to_owned()];
-    relation.key().is_some_and(names) || relation.foreign_keys.iter().any(|f| names(&f.columns))
-}
-
-/// All values that a column may have, where its type or a check lists them.
-fn labels(relation: &Relation, column: &Column) -> Vec<String> {
-    let of_checks = relation.checks.iter().filter(|check| check.columns == [column.name.clone()]);
-    match &column.labels {
-        Some(labels) => labels.clone(),
-        None => of_checks.flat_map(|check| strings(&check.definition)).collect(),
-    }
+    is_key(relation, column)
+        || relation.foreign_keys.iter().any(|key| key.columns == [column.to_owned()])
 }
 
 /// What ordinary people have: the default, else what is named so, else what no policy asks for.
@@ -102,7 +93,7 @@ fn ordinary(relation: &Relation, column: &Column, told: &BTreeSet<String>) -> Op
     if column.category == 'B' {
         return Some("false".into());
     }
-    let known = labels(relation, column);
+    let known = listed_values(relation, column);
     if column.has_default && known.is_empty() {
         return None;
     }
@@ -124,7 +115,7 @@ fn ordinary(relation: &Relation, column: &Column, told: &BTreeSet<String>) -> Op
 
 /// What ordinary people have in a column whose values are listed; none where they are not.
 pub(crate) fn ordinary_of(relation: &Relation, column: &Column) -> Option<String> {
-    let is_listed = !labels(relation, column).is_empty() || column.category == 'B';
+    let is_listed = !listed_values(relation, column).is_empty() || column.category == 'B';
     is_listed.then(|| ordinary(relation, column, &BTreeSet::new())).flatten()
 }
 

@@ -110,6 +110,11 @@ impl World {
         column.is_some_and(|column| relation.keys.iter().any(|key| *key == [column.clone()]))
     }
 
+    /// The user of a branch.
+    pub(in crate::world) fn user_of(&self, branch: &Branch) -> Option<&Actor> {
+        self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref())
+    }
+
     pub(in crate::world) fn users(&self) -> Vec<Branch> {
         let people = self.actors.iter().filter(|actor| actor.has_own_rows());
         people.map(|actor| Branch { tenant: None, user: Some(actor.name().into()) }).collect()

@@ -58,7 +58,7 @@ impl World {
         branch: &Branch,
     ) -> Result<bool> {
         let tenant = branch.tenant.as_deref().map(|name| self.tenant_key(name)).transpose()?;
-        let user = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        let user = self.user_of(branch);
         let owner = [tenant, user.and_then(|actor| actor.user()).map(str::to_owned)];
         let query = self.tenancy.owners_query(&self.catalog, relation, &[]);
         let query = query.replacen("select ", &format!("select {PLACE}, "), 1);

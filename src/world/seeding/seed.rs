@@ -201,7 +201,7 @@ impl World {
     /// What the config or the platform says about columns of memberships and users.
     fn fixed_columns(&self, relation: &Relation, branch: &Branch) -> Vec<(String, String)> {
         let mut fixed = Vec::new();
-        let actor = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        let actor = self.user_of(branch);
         if let Some(members) = self.tenancy.members.as_ref().filter(|m| m.relation == relation.oid)
         {
             let mut columns = members.config.values.clone();
@@ -221,7 +221,7 @@ impl World {
 
     /// What a row says that its user is; what the default or NULL says is left to these.
     fn standings(&self, relation: &Relation, branch: &Branch) -> Values {
-        let actor = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        let actor = self.user_of(branch);
         let of_it = self.tenancy.standing.iter().filter(|one| one.relation == relation.oid);
         let said = of_it.filter_map(|Standing { column, ordinary, is_said, .. }| {
             let own = actor.and_then(|actor| actor.standing(relation.oid, column));
@@ -252,7 +252,7 @@ impl World {
         branch: &Branch,
         column: &str,
     ) -> bool {
-        let actor = self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref());
+        let actor = self.user_of(branch);
         let own = actor.and_then(|actor| actor.standing(relation.oid, column));
         own.is_none() && self.standing(relation, column).is_some_and(|standing| !standing.is_said)
     }
