@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::actor::{Actor, TENANTS};
+use crate::actor::told::not_asked;
+use crate::actor::{Actor, TENANTS, has_token};
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
@@ -29,6 +30,7 @@ use crate::session::uncommitted::Uncommitted;
 use crate::sql::expr::{Expr, Part};
 use crate::sql::quote::{identifier, literal};
 use crate::sql::statement::{self, Statement};
+use crate::words::first_names;
 use crate::world::ground::Ground;
 use crate::world::value::World;
 
@@ -241,6 +243,19 @@ impl Isolation {
                 "not checked: whom the policies of {} let in by `{ASKED}`, which is `{login}` for \
                  everybody here",
                 asking.join(", ")
+            )
+        })
+    }
+
+    /// Whom policies tell apart, and nobody asks as.
+    pub(crate) fn note_on_people(&self) -> Option<String> {
+        let World { tenancy, platform, .. } = &self.world;
+        let not_asked = not_asked(tenancy, has_token(platform));
+        (!not_asked.is_empty()).then(|| {
+            format!(
+                "not checked: whom policies let in by {}; `[actors.<name>]` with `claims` or \
+                 `membership` asks as them",
+                first_names(&not_asked)
             )
         })
     }

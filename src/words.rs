@@ -6,6 +6,15 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
+/// Some names, and how many more there are.
+pub(crate) fn first_names(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
+}
+
 /// A text without what a terminal, or who reads a log, takes for a command.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());

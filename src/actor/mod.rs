@@ -229,7 +229,7 @@ pub(crate) fn people(
 }
 
 /// Whether people are told apart by the claims of a token.
-fn has_token(platform: &Platform) -> bool {
+pub(crate) fn has_token(platform: &Platform) -> bool {
     platform.identity().is_none_or(Identity::is_token)
 }
 

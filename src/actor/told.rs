@@ -18,6 +18,9 @@ const MOST: usize = 6;
 const FIXED: [&str; 9] =
     ["role", "sub", "aud", "iss", "exp", "iat", "session_id", "is_anonymous", "amr"];
 
+/// The operators of comparisons that somebody is made for, or that ordinary people meet.
+const COMPARED: [&str; 11] = ["=", "is", "~~", "~~*", "~", "~*", "<>", "!~~", "!~~*", "!~", "!~*"];
+
 /// What somebody has beyond another.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Extra {
@@ -58,7 +61,21 @@ pub(crate) fn extras(tenancy: &Tenancy, has_token: bool, keys: &OthersKeys) -> V
     all.extend(has_token.then(|| guest(&tenancy.told)).flatten());
     all.extend(has_token.then(|| forgers(tenancy, keys)).into_iter().flatten());
     all.extend(special(&tenancy.told, has_token).into_iter().take(MOST));
-    let standing = tenancy.standing.iter().flat_map(|standing| {
+    all.extend(of_standing(tenancy).take(MOST));
+    let mut known: Vec<String> = Vec::new();
+    for extra in &mut all {
+        let again = known.iter().filter(|name| **name == extra.name).count();
+        known.push(extra.name.clone());
+        if again > 0 {
+            extra.name = format!("{}:{}", extra.name, again + 1);
+        }
+    }
+    all
+}
+
+/// Who is more by what a row says.
+fn of_standing(tenancy: &Tenancy) -> impl Iterator<Item = Extra> {
+    tenancy.standing.iter().flat_map(|standing| {
         standing.special.iter().map(|value| Extra {
             name: named(value, &standing.column),
             like: "alice",
@@ -70,16 +87,28 @@ pub(crate) fn extras(tenancy: &Tenancy, has_token: bool, keys: &OthersKeys) -> V
             )]),
             ..Extra::default()
         })
+    })
+}
+
+/// As whom nobody asks although policies tell them apart: people beyond those that are asked, and comparisons
+/// that nobody is made for.
+pub(crate) fn not_asked(tenancy: &Tenancy, has_token: bool) -> Vec<String> {
+    let beyond = special(&tenancy.told, has_token).into_iter().skip(MOST);
+    let beyond = beyond.chain(of_standing(tenancy).skip(MOST)).map(|extra| extra.name);
+    let unmet = tenancy.told.iter().filter(|told| !COMPARED.contains(&told.operator.as_str()));
+    let unmet = unmet.filter_map(|Told { what, operator, constant }| {
+        let (name, place) = match what {
+            Meaning::Claim(place) if has_token => ("", place),
+            Meaning::Setting(name, place) if name.contains('.') => (name.as_str(), place),
+            _ => return None,
+        };
+        let named = (!name.is_empty()).then_some(name).into_iter();
+        let path: Vec<&str> = named.chain(place.iter().map(String::as_str)).collect();
+        Some(format!("`{} {operator} {constant}`", path.join(".")))
     });
-    all.extend(standing.take(MOST));
-    let mut known: Vec<String> = Vec::new();
-    for extra in &mut all {
-        let again = known.iter().filter(|name| **name == extra.name).count();
-        known.push(extra.name.clone());
-        if again > 0 {
-            extra.name = format!("{}:{}", extra.name, again + 1);
-        }
-    }
+    let mut all: Vec<String> = beyond.chain(unmet).collect();
+    all.sort();
+    all.dedup();
     all
 }
 

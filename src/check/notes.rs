@@ -12,7 +12,7 @@ use crate::matrix::verdict::Verdict;
 use crate::migrate::applied::{Applied, Deviations};
 use crate::project::Project;
 use crate::server::instance::Server;
-use crate::words::counted;
+use crate::words::{counted, first_names};
 
 /// Files that came late, with a version before the accepted one, are not new by their number.
 pub(crate) fn note_on_late_files(project: &Project, accepted: AcceptedAt) -> Option<String> {
@@ -93,15 +93,6 @@ pub(crate) fn note_on_grants(matrix: &Matrix) -> Option<String> {
             first_names(&guessed)
         )
     })
-}
-
-/// Some names, and how many more there are.
-fn first_names(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0) => names.join(", "),
-        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
-    }
 }
 
 /// A member who is allowed nothing makes every denial empty: the policies may look at a claim that

@@ -14,6 +14,7 @@ use crate::matrix::command::Command;
 use crate::matrix::mark::{MarkKey, Marks, Reach, key, mark, mark_sentence};
 use crate::matrix::parse::parse_marks;
 use crate::matrix::person::reference_of;
+use crate::matrix::verdict::Verdict;
 
 /// What kind of change a cell went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -115,9 +116,11 @@ fn compare(accepted: &Marks, now: &Matrix) -> Vec<Change> {
         if reference.is_some_and(|reference| !reaches_more(now, cell, reference)) {
             continue;
         }
-        // Nor is a class of rows news that was not tried apart, as long as nothing of it is reached.
+        // Nor is a class of rows news that was not tried apart, as long as it is tried and denied.
         let is_known = shown.contains(&(&key.relation, &key.actor));
-        if was.is_none() && is_known && !cell.verdict.is_allowed() {
+        let is_denied =
+            matches!(cell.verdict, Verdict::Hidden | Verdict::NoGrant | Verdict::Refused);
+        if was.is_none() && is_known && is_denied {
             continue;
         }
         if let Some(kind) = kind_of(was, mark) {

@@ -32,9 +32,6 @@ pub(crate) struct Standing {
 /// Values of who is not a member yet.
 const NOT_YET: [&str; 6] = ["invited", "pending", "requested", "unconfirmed", "waiting", "applied"];
 
-/// How many values of one column are told apart.
-const MOST_SPECIAL: usize = 4;
-
 /// The columns by which policies tell people apart, with what ordinary people have there. Those of the members
 /// of which the config or the inference says something are left to that.
 pub(crate) fn standing_of(
@@ -65,7 +62,6 @@ pub(crate) fn standing_of(
         }
         let is_had = |value: &String| Some(value) == ordinary.as_ref() || Some(value) == highest;
         special.retain(|value| !value.is_empty() && !is_had(value));
-        special.truncate(MOST_SPECIAL);
         let is_of_tenant = members.is_some();
         Some(Standing { relation: oid, column: name, ordinary, special, is_said, is_of_tenant })
     });

@@ -136,6 +136,35 @@ fn who_is_more_than_others_is_in_the_matrix() {
     assert_eq!(row(&text, "public.notes", "alice:support"), "OX", "{text}");
 }
 
+/// As whom nobody asks is said: what a list in a token opens, and people beyond those who are asked.
+#[test]
+fn whom_nobody_asks_as_is_not_checked() {
+    let notes = "create table public.notes (
+            id uuid primary key default gen_random_uuid(),
+            user_id uuid not null references auth.users (id), body text
+        );
+        alter table public.notes enable row level security;
+        create policy own on public.notes to authenticated using (user_id = auth.uid());";
+    let role = "auth.jwt() -> 'app_metadata' ->> 'role' in ('a', 'b', 'c', 'd', 'e', 'f', 'g')";
+    for (condition, told) in [
+        ("false", None),
+        (
+            "auth.jwt() -> 'user_metadata' -> 'roles' ? 'admin'",
+            Some("`user_metadata.roles ? admin`"),
+        ),
+        (role, Some("alice:g")),
+    ] {
+        let more = format!(
+            "create policy more on public.notes for select to authenticated using ({condition});"
+        );
+        let report = check_project(&supabase(&format!("{notes}{more}")).path());
+        let start = "not checked: whom policies let in by ";
+        let said = report.notes.iter().find_map(|note| note.strip_prefix(start));
+        let said = said.map(|rest| rest.split(';').next().unwrap_or_default());
+        assert_eq!(said, told, "{:?}", report.notes);
+    }
+}
+
 const LETTERS: &str = "
 create table public.firms (id uuid primary key default gen_random_uuid(), name text not null);
 create table public.letters (
