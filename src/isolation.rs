@@ -1,6 +1,6 @@
 //! The open world: one connection, one transaction that never commits, everybody in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::actor::told::not_asked;
@@ -9,17 +9,20 @@ use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
 use crate::finding::unknown::Unknown;
+use crate::finding::untested::Untried;
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::person::Person;
 use crate::matrix::verdict::Verdict;
-use crate::migrate::places::Places;
-use crate::names::{Oid, QualifiedName};
+use crate::migrate::places::{ObjectKind, Places};
+use crate::names::{Oid, Place, QualifiedName};
 use crate::platform::Platform;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
 use crate::probe::probe_relations;
+use crate::probe::roles::{roles_of, within_reach};
+use crate::probe::ways::untried_ways;
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, unguardable};
@@ -290,6 +293,23 @@ impl Isolation {
         unknown.collect()
     }
 
+    /// The ways that policies leave open and nobody goes, with where the policies stand.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) fn untried(&mut self, places: &Places) -> Result<Vec<(Untried, Option<Place>)>> {
+        let people = self.people()?;
+        self.probe()?;
+        let Self { session, world, wanted, controls, probed, .. } = self;
+        let Some(Probed { matrix, .. }) = probed else { return Ok(Vec::new()) };
+        let catalog = Arc::clone(&world.catalog);
+        let probed = wanted.iter().filter(|oid| !controls.has(**oid));
+        let relations: Vec<&Relation> = probed.filter_map(|oid| catalog.relation(*oid)).collect();
+        let untried = untried_ways(session, world, &relations, matrix, &people)?;
+        let place = |policy: Oid| places.of(ObjectKind::Policy, policy).cloned();
+        Ok(untried.into_iter().map(|(policy, one)| (one, place(policy))).collect())
+    }
+
     /// Everybody who can ask, with the roles whose policies apply to them.
     ///
     /// # Errors
@@ -389,49 +409,6 @@ impl Isolation {
         }
         Ok(())
     }
-}
-
-/// Each role with those whose privileges it has, itself among them: whose policies apply to it.
-fn roles_of(session: &mut Session, roles: &[&str]) -> Result<BTreeMap<String, Vec<String>>> {
-    let list: Vec<String> = roles.iter().map(|role| literal(role)).collect();
-    let sql = format!(
-        "select r.rolname, m.rolname from pg_catalog.pg_roles r
-         join pg_catalog.pg_roles m on pg_catalog.pg_has_role(r.oid, m.oid, 'usage')
-         where r.rolname in ({})
-         order by 1, 2",
-        list.join(", ")
-    );
-    let rows = session.rows(&sql).map_err(failing("read whose policies apply to whom"))?;
-    let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in rows {
-        let [Some(role), Some(other)] = row.as_slice() else { continue };
-        roles.entry(role.clone()).or_default().push(other.clone());
-    }
-    Ok(roles)
-}
-
-/// The relations, in whatever schema, that one of the roles may reach: it may use the schema and has
-/// some privilege. Who bypasses row security is not asked.
-fn within_reach(session: &mut Session, roles: &[&str]) -> Result<BTreeSet<Oid>> {
-    let roles: Vec<String> = roles.iter().map(|role| literal(role)).collect();
-    let sql = format!(
-        "select c.oid from pg_catalog.pg_class c
-         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-         where c.relkind in ('r', 'p', 'v', 'm', 'f')
-            and n.nspname not in ('pg_catalog', 'information_schema')
-            and exists (
-                select from pg_catalog.pg_roles r
-                where r.rolname in ({}) and not r.rolsuper and not r.rolbypassrls
-                    and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
-                    and (
-                        pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
-                        or pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select, insert, update')
-                    )
-            )",
-        roles.join(", ")
-    );
-    let rows = session.rows(&sql).map_err(failing("look for what is within reach"))?;
-    Ok(rows.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect())
 }
 
 fn missing_schemas(session: &mut Session, schemas: &[String]) -> Result<Vec<String>> {

@@ -15,6 +15,11 @@ pub(crate) fn first_names(names: &[String]) -> String {
     }
 }
 
+/// A text with one blank wherever it has several, or an end of line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A text without what a terminal, or who reads a log, takes for a command.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());

@@ -175,7 +175,8 @@ pub(crate) fn caller(platform: &Platform, caller: &Caller) -> Result<Impersonati
     token.impersonation(platform, &Map::new())
 }
 
-/// Everybody who asks: the built-in people and those of the config, in the order of reports.
+/// Everybody who asks: the built-in people and those of the config, in the order of reports. `roles` are
+/// those that a token may say beside the platform's own.
 ///
 /// # Errors
 /// An actor of the config with a role that does not exist is found later, when first needed.
@@ -184,6 +185,7 @@ pub(crate) fn people(
     platform: &Platform,
     catalog: &Catalog,
     tenancy: &Tenancy,
+    roles: &[String],
 ) -> Result<Vec<Actor>> {
     let configured = &project.config().actors;
     let none = ActorConfig::default();
@@ -218,7 +220,9 @@ pub(crate) fn people(
         of_first: keys_of(catalog, tenancy, TENANTS[0], "alice")?,
         of_second: keys_of(catalog, tenancy, TENANTS[1], "bob")?,
     };
-    for extra in told::extras(tenancy, has_token(platform), &keys) {
+    let is_new = |role: &&String| !configured.values().any(|one| one.role.as_ref() == Some(*role));
+    let roles: Vec<String> = roles.iter().filter(is_new).cloned().collect();
+    for extra in told::extras(tenancy, has_token(platform), &keys, &roles) {
         if !configured.contains_key(&extra.name) && !is_configured(configured, tenancy, &extra) {
             people.extend(cast_extra(&extra, platform, catalog, tenancy)?);
         }
@@ -272,7 +276,8 @@ fn cast_extra(
     let Some(built_in) = built_in else { return Ok(None) };
     let name = if is_like_another { extra.like } else { extra.name.as_str() };
     let person = BuiltIn { name, ..*built_in };
-    let config = ActorConfig { claims: extra.claims.clone(), ..ActorConfig::default() };
+    let (claims, role) = (extra.claims.clone(), extra.role.clone());
+    let config = ActorConfig { claims, role, ..ActorConfig::default() };
     let Some(actor) = cast(&person, &config, platform, catalog, tenancy)? else { return Ok(None) };
     let impersonation = actor.impersonation.with_settings(&extra.settings);
     Ok(Some(Actor {

@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::names::Oid;
 use crate::tenancy::Tenancy;
 use crate::tenancy::asked::Told;
+use crate::tenancy::bearer::Bearer;
 use crate::tenancy::meaning::{Meaning, is_of_user};
 use crate::world::seeding::pattern::{like_text, matching_text};
+use crate::world::seeding::pool::document::nested;
 
 /// How many people there are at most of each sort.
 const MOST: usize = 6;
@@ -28,6 +30,8 @@ pub(crate) struct Extra {
     /// Whose rows and claims are the same otherwise.
     pub like: &'static str,
     pub claims: Map<String, Value>,
+    /// The database role, where it is another one.
+    pub role: Option<String>,
     /// Settings of the request, by name.
     pub settings: Vec<(String, String)>,
     /// What rows say, by relation and column; who has such rows is somebody else.
@@ -56,12 +60,19 @@ pub(crate) enum Sort {
 }
 
 /// Everybody whom policies tell apart, in the order of reports.
-pub(crate) fn extras(tenancy: &Tenancy, has_token: bool, keys: &OthersKeys) -> Vec<Extra> {
+pub(crate) fn extras(
+    tenancy: &Tenancy,
+    has_token: bool,
+    keys: &OthersKeys,
+    roles: &[String],
+) -> Vec<Extra> {
     let mut all = Vec::new();
     all.extend(has_token.then(|| guest(&tenancy.told)).flatten());
     all.extend(has_token.then(|| forgers(tenancy, keys)).into_iter().flatten());
     all.extend(special(&tenancy.told, has_token).into_iter().take(MOST));
     all.extend(of_standing(tenancy).take(MOST));
+    all.extend(bearing(tenancy).into_iter().take(MOST));
+    all.extend(roles.iter().take(MOST).map(|role| of_role(role)));
     let mut known: Vec<String> = Vec::new();
     for extra in &mut all {
         let again = known.iter().filter(|name| **name == extra.name).count();
@@ -88,6 +99,33 @@ fn of_standing(tenancy: &Tenancy) -> impl Iterator<Item = Extra> {
             ..Extra::default()
         })
     })
+}
+
+/// Whose token says another role.
+fn of_role(role: &str) -> Extra {
+    let name = format!("alice:{}", plain(role));
+    Extra { name, like: "alice", role: Some(role.to_owned()), ..Extra::default() }
+}
+
+/// A visitor and a member who know the value that opens a row.
+fn bearing(tenancy: &Tenancy) -> Vec<Extra> {
+    let mut all: Vec<Extra> = Vec::new();
+    for bearer in &tenancy.bearers {
+        let Bearer { column, setting, place, of_visitor, .. } = bearer;
+        for (like, whose) in [("anon", *of_visitor), ("alice", "alice")] {
+            let Some(value) = bearer.value(whose) else { continue };
+            let value = match place.as_slice() {
+                [] => value,
+                place => Value::Object(object(place, json!(value))).to_string(),
+            };
+            let settings = vec![(setting.clone(), value)];
+            if !all.iter().any(|known| known.settings == settings) {
+                let name = format!("{like}:{}", plain(&column.name));
+                all.push(Extra { name, like, settings, ..Extra::default() });
+            }
+        }
+    }
+    all
 }
 
 /// As whom nobody asks although policies tell them apart: people beyond those that are asked, and comparisons
@@ -252,18 +290,20 @@ fn met(told: &Told, ordinary: &str) -> Option<String> {
 
 /// `alice:admin`, without blanks; of a flag, what it is named.
 fn named(value: &str, what: &str) -> String {
-    const LONGEST: usize = 24;
     let value = if ["true", "false", "another"].contains(&value) { what } else { value };
+    format!("alice:{}", plain(value))
+}
+
+/// A text that can be in the name of somebody.
+fn plain(text: &str) -> String {
+    const LONGEST: usize = 24;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.@".contains(c);
-    let name: String =
-        value.chars().map(|c| if is_plain(c) { c } else { '_' }).take(LONGEST).collect();
-    format!("alice:{name}")
+    text.chars().map(|c| if is_plain(c) { c } else { '_' }).take(LONGEST).collect()
 }
 
 /// `{"a": {"b": value}}` of the place `a`, `b`.
 pub(super) fn object(place: &[String], value: Value) -> Map<String, Value> {
-    let object = place.iter().rev().fold(value, |value, key| json!({ key: value }));
-    object.as_object().cloned().unwrap_or_default()
+    nested(place, value).as_object().cloned().unwrap_or_default()
 }
 
 /// Lays `more` over `claims`, object by object.

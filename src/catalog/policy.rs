@@ -1,13 +1,16 @@
 //! Policies and the conditions of views, each as the server writes it and as a tree. Values only:
 //! `policies.sql` and `views.sql` read them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::names::{Oid, QualifiedName};
-use crate::sql::expr::{Expr, Name, Select, Unread};
+use crate::sql::expr::{Expr, Name, Part, Select, Unread};
 use crate::sql::scope::{Named, conditions_about, named_in_policy};
 use crate::sql::statement::has_name;
 use crate::sql::syntax::{read_expr, read_select};
+use crate::sql::ways::ways;
 
 /// A policy of a table.
 #[derive(Debug, Deserialize)]
@@ -73,6 +76,49 @@ impl Condition {
     pub(crate) fn names(&self, name: &str) -> bool {
         has_name(&self.text, name)
     }
+}
+
+/// One way in which a condition can be true: all of its parts have to hold.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub parts: Vec<Condition>,
+}
+
+impl Way {
+    /// As one condition.
+    pub(crate) fn text(&self) -> String {
+        let parts: Vec<String> = self.parts.iter().map(|part| format!("({})", part.text)).collect();
+        parts.join(" and ")
+    }
+}
+
+impl Condition {
+    /// The ways in which it can be true; itself where it could not be read.
+    pub(crate) fn ways(&self) -> Vec<Way> {
+        let ways = ways(&self.text).unwrap_or_else(|_| vec![vec![self.text.clone()]]);
+        let way = |parts: Vec<String>| Way { parts: parts.into_iter().map(Self::from).collect() };
+        ways.into_iter().map(way).collect()
+    }
+
+    /// The columns of the row that decide it alone: it reads nothing else and does not ask who is asking.
+    pub(crate) fn own_columns(&self, table: &str) -> Option<BTreeSet<String>> {
+        let tree = self.tree.as_ref().ok()?;
+        let mut is_own = true;
+        tree.walk(&mut |part| match part {
+            Part::Select(_) => is_own = false,
+            Part::Expr(Expr::Call(call)) => is_own &= !asks_who(&call.name),
+            Part::Expr(_) => {}
+        });
+        let named = named_in_policy(tree, table);
+        (is_own && !named.is_whole && !named.columns.is_empty()).then_some(named.columns)
+    }
+}
+
+/// Whether a function of the server's or of the platform's says who is asking.
+fn asks_who(name: &Name) -> bool {
+    const ASKING: [&str; 5] =
+        ["current_role", "current_setting", "current_user", "session_user", "user"];
+    name.qualifier() == Some("auth") || ASKING.contains(&name.last())
 }
 
 impl Policy {

@@ -108,6 +108,14 @@ pub(crate) struct Column {
     pub element_labels: Option<Vec<String>>,
 }
 
+impl Column {
+    /// Whether its default is another value for each row.
+    pub(crate) fn draws_its_default(&self) -> bool {
+        const DRAWN: [&str; 4] = ["random", "uuid", "nextval", "clock_timestamp"];
+        self.default.as_ref().is_some_and(|default| DRAWN.iter().any(|name| default.contains(name)))
+    }
+}
+
 /// A reference from columns of one relation to columns of another.
 #[derive(Debug, Clone)]
 pub(crate) struct ForeignKey {
@@ -137,6 +145,12 @@ pub(crate) struct UniqueConstraint {
 }
 
 impl Relation {
+    /// Whether a check or the bounds of its partitions look at a column.
+    pub(crate) fn is_checked(&self, column: &String) -> bool {
+        self.checks.iter().any(|check| check.columns.contains(column))
+            || self.bounds.as_ref().is_some_and(|bounds| has_name(bounds, column))
+    }
+
     /// Its name, as reports show it.
     pub(crate) fn title(&self) -> String {
         self.qualified_name().to_string()

@@ -19,7 +19,9 @@ use crate::finding::access::SeenAccess;
 use crate::finding::subject::Subject;
 use crate::finding::value::Finding;
 use crate::finding::waiver::apply_waivers;
-use crate::finding::{judge_access, preservation, rehearsal, round_trip, unknown, widening};
+use crate::finding::{
+    judge_access, preservation, rehearsal, round_trip, unknown, untested, widening,
+};
 use crate::matrix::compare::{self, AcceptedAt};
 use crate::platform::Platform;
 use crate::project::Project;
@@ -241,6 +243,10 @@ impl<'a> Run<'a> {
         };
         self.findings.extend(found.into_iter().filter(|finding| !is_unknown(finding)));
         self.findings.extend(unknown::judge(&unknown));
+        let mut untried = isolation.untried(self.scratch.places())?;
+        // Nobody meets what asks whose a row is where that is not known.
+        untried.retain(|(one, _)| !unknown.iter().any(|known| known.relation == one.relation));
+        self.findings.extend(untested::judge(untried));
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod value;
 pub(crate) mod access;
 mod broken_rule;
 pub(crate) mod unknown;
+pub(crate) mod untested;
 pub(crate) mod preservation;
 pub(crate) mod widening;
 pub(crate) mod rehearsal;

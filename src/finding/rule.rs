@@ -267,6 +267,16 @@ rules! {
                `{ user = \"keeper\" }`, or `\"shared\"` where they are meant for everybody",
         ..ACCESS
     },
+    Untested: Page {
+        name: "untested",
+        meaning: "A policy lets rows through on a condition that nobody of the world and no row of it met, so \
+                  that what it lets through was not tried.",
+        exploit: "Whoever meets the condition reaches whatever the policy lets through: a policy for \
+                  administrators, or for a date to come, may open the rows of every tenant.",
+        help: "add somebody who meets it as `[actors.<name>]` with `claims` or `membership`, or a row that does \
+               in `seed.sql` after `-- leakproof: rows of the world`; or waive it with the reason",
+        ..ACCESS
+    },
     WaiverExpired: Page {
         name: "waiver-expired",
         meaning: "A waiver's `expires` date is past.",

@@ -8,6 +8,7 @@ use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::verdict::Verdict;
 use crate::migrate::applied::MigrationName;
+use crate::names::QualifiedName;
 use crate::preserve::loss::Loss;
 
 /// In which run something was seen.
@@ -81,6 +82,15 @@ pub enum Symptoms {
     Unknown {
         /// The policies that relate them to who is asking.
         policies: Vec<String>,
+    },
+    /// Nobody went a way that a policy leaves open.
+    Untried {
+        /// The policy.
+        policy: String,
+        /// What no row met, whoever asked.
+        condition: String,
+        /// Further relations with a policy that asks for it.
+        more: Vec<QualifiedName>,
     },
     /// What one sentence tells in full.
     Stated(String),

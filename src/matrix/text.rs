@@ -10,6 +10,7 @@ use crate::matrix::command::Command;
 use crate::matrix::mark::{NO_ROW, mark};
 use crate::matrix::verdict::Verdict;
 use crate::names::QualifiedName;
+use crate::words::one_line;
 
 /// Two lines of headings, one word a column.
 const HEADINGS: [[&str; 12]; 2] = [
@@ -19,6 +20,7 @@ const HEADINGS: [[&str; 12]; 2] = [
         "",
     ],
 ];
+/// More where a name is longer.
 const NAME_WIDTH: usize = 15;
 const CELL_WIDTH: usize = 7;
 
@@ -47,7 +49,7 @@ impl fmt::Display for Matrix {
             }
             for headings in HEADINGS {
                 let words = headings.map(|word| format!("{word:<CELL_WIDTH$}")).concat();
-                writeln!(f, "  {:NAME_WIDTH$} {}", "", words.trim_end())?;
+                writeln!(f, "  {:1$} {2}", "", self.name_width(), words.trim_end())?;
             }
             for actor in self.actors() {
                 self.write_row(f, &subject.relation, actor, &classes)?;
@@ -70,6 +72,10 @@ impl Matrix {
         classes
     }
 
+    fn name_width(&self) -> usize {
+        self.actors().iter().map(|name| name.len()).max().unwrap_or(0).max(NAME_WIDTH)
+    }
+
     fn write_row(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -77,7 +83,7 @@ impl Matrix {
         actor: &str,
         classes: &[RowClass],
     ) -> fmt::Result {
-        let mut line = format!("  {actor:<NAME_WIDTH$} ");
+        let mut line = format!("  {actor:<0$} ", self.name_width());
         let cells: Vec<_> = self.row(relation, actor).collect();
         for command in Command::ALL {
             let whole = [RowClass::Whole];
@@ -112,8 +118,4 @@ impl Matrix {
         }
         Ok(())
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

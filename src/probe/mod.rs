@@ -9,10 +9,12 @@ pub(crate) mod prober;
 pub(crate) mod reach;
 pub(crate) mod read;
 pub(crate) mod refused;
+pub(crate) mod roles;
 pub(crate) mod transfer;
 pub(crate) mod target;
 pub(crate) mod trial;
 pub(crate) mod actor_queue;
+pub(crate) mod ways;
 pub(crate) mod write;
 
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@ use crate::finding::symptoms::{Reached, Run, Symptoms};
 use crate::finding::value::Finding;
 use crate::matrix::class::class_name;
 use crate::report::rows::{shortened, side_by_side};
-use crate::words::counted;
+use crate::words::{counted, one_line};
 
 /// How many lines are shown of what was compared line by line.
 const SHOWN_LINES: usize = 20;
@@ -61,6 +61,17 @@ fn sentence(symptoms: &Symptoms) -> String {
              foreign key could be read as their owner",
             relating(policies)
         ),
+        Symptoms::Untried { policy, condition, more } => {
+            let more = match more.len() {
+                0 => String::new(),
+                count => format!(" (and of {})", counted(count, "more relation")),
+            };
+            format!(
+                "not tried: what the policy `{policy}`{more} lets through where `{}`, which no row met, \
+                 whoever asked",
+                shortened(&one_line(condition))
+            )
+        }
         Symptoms::Stated(sentence) => sentence.clone(),
     }
 }

@@ -12,4 +12,5 @@ mod select;
 mod sketch;
 pub(crate) mod statement;
 pub(crate) mod syntax;
+pub(crate) mod ways;
 pub(crate) mod zones;

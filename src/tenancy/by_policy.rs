@@ -131,6 +131,27 @@ impl Questions {
         standing
     }
 
+    /// The columns, also of rows that are read, that must be equal to a place in a setting.
+    pub(crate) fn compared_with_settings(&self) -> Vec<(Oid, String, String, Vec<String>)> {
+        let mut found = Vec::new();
+        for (own, asked) in &self.0 {
+            for (left, right) in &asked.equal {
+                for (column, setting) in [(left, right), (right, left)] {
+                    let Meaning::Setting(name, place) = setting else { continue };
+                    let (relation, column) = match column {
+                        Meaning::Own(column) => (*own, column),
+                        Meaning::Read { relation, column, .. } => (*relation, column),
+                        _ => continue,
+                    };
+                    if name.contains('.') {
+                        found.push((relation, column.clone(), name.clone(), place.clone()));
+                    }
+                }
+            }
+        }
+        found
+    }
+
     fn columns_equal_to(&self, relation: Oid, is_it: impl Fn(&Meaning) -> bool) -> Vec<String> {
         let own = self.own_columns(relation).into_iter();
         let equal = own.filter(|(_, equal)| equal.iter().any(|meaning| is_it(meaning)));

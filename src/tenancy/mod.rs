@@ -2,6 +2,7 @@
 //! a row belongs to a tenant and to a user. Pure; what the config does not say is inferred.
 
 pub(crate) mod asked;
+pub(crate) mod bearer;
 pub(crate) mod by_policy;
 mod evaluate;
 pub(crate) mod infer;
@@ -26,6 +27,7 @@ use crate::project::Project;
 use crate::project::config::{Identity, OwnerConfig, TenancyConfig};
 use crate::sql::quote::identifier;
 use crate::tenancy::asked::Told;
+use crate::tenancy::bearer::{Bearer, OwnerColumns, bearers};
 use crate::tenancy::by_policy::Questions;
 use crate::tenancy::meaning::{Asker, Meaning};
 use crate::tenancy::path::{Path, end_of, shortest_path, shortest_path_around};
@@ -56,6 +58,8 @@ pub(crate) struct Tenancy {
     pub forgeable: Vec<(Meaning, bool)>,
     /// By which claims and settings policies tell some who ask from others.
     pub told: Vec<Told>,
+    /// The columns whose values open rows to whoever knows these.
+    pub bearers: Vec<Bearer>,
     /// The columns by whose values policies tell people apart, and how.
     pub standing: Vec<Standing>,
     /// The relations of which nothing has settled whose their rows are, while policies relate these to
@@ -92,6 +96,7 @@ impl Tenancy {
             claims: Vec::new(),
             forgeable: Vec::new(),
             told: Vec::new(),
+            bearers: Vec::new(),
             standing: Vec::new(),
             unknown: BTreeMap::new(),
         };
@@ -142,6 +147,10 @@ impl Tenancy {
             })
             .collect();
         tenancy.forgeable = tenancy.forgeable_keys(catalog, &questions);
+        tenancy.bearers = bearers(catalog, &questions, |relation| OwnerColumns {
+            columns: tenancy.owner_columns(relation),
+            is_of_users: tenancy.ownership(relation).user.is_some(),
+        });
         let is_stated = |relation: &Relation| owners.contains_key(&relation.oid);
         let open = catalog.relations().filter(|relation| {
             let Ownership { tenant, user } = tenancy.ownership(relation.oid);

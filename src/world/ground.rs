@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::names::Oid;
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::tenancy::Tenancy;
 
@@ -34,7 +35,11 @@ impl Ground {
         let as_read = Catalog::read(session)?;
         let mut catalog = as_read.clone();
         let tenancy = Tenancy::find(project, &mut catalog)?;
-        let actors = people(project, platform, &catalog, &tenancy)?;
+        let roles = match platform.has_users() {
+            true => roles_of_tokens(session)?,
+            false => Vec::new(),
+        };
+        let actors = people(project, platform, &catalog, &tenancy, &roles)?;
         Ok(Self { catalog: Arc::new(catalog), tenancy, actors, as_read })
     }
 
@@ -54,4 +59,18 @@ impl Ground {
         let tenancy = Tenancy::find(project, &mut catalog)?;
         Ok(Self { catalog: Arc::new(catalog), tenancy, actors: self.actors, as_read })
     }
+}
+
+/// The roles that whoever connects in production may become for a request, beside the platform's own: a
+/// token says which. Who would bypass row security is nobody's role.
+fn roles_of_tokens(session: &mut Session) -> Result<Vec<String>> {
+    let sql = "select r.rolname from pg_catalog.pg_roles r
+        join pg_catalog.pg_auth_members m on m.roleid = r.oid
+        join pg_catalog.pg_roles login on login.oid = m.member
+        where login.rolname = session_user
+            and r.rolname not in ('anon', 'authenticated', 'service_role')
+            and not r.rolsuper and not r.rolbypassrls
+        order by 1";
+    let rows = session.rows(sql).map_err(failing("read the roles of tokens"))?;
+    Ok(rows.into_iter().flatten().flatten().collect())
 }

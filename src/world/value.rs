@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub refused: BTreeMap<Oid, Vec<(Branch, String)>>,
     /// The places of values in their pools that checks were found to accept, by relation and column.
     pub(in crate::world) learned: BTreeMap<(Oid, String), usize>,
+    /// What rows have to be to go a way that policies leave open, by relation.
+    pub(in crate::world) solved: BTreeMap<Oid, Vec<Solved>>,
     /// Keys that rows refer to before the row that has them is there.
     pub(in crate::world) deferred: BTreeMap<(Oid, Branch), Values>,
     /// Whether a row is there that a constraint would refuse at the end of the transaction only.
@@ -153,6 +155,22 @@ pub(crate) struct Seeded {
     pub branch: Branch,
     /// Every column's value as text, defaults included.
     pub values: Values,
+}
+
+/// What rows of a relation have to be, so that they go a way that policies leave open.
+pub(crate) struct Solved {
+    /// The relation, with what is asked among its checks.
+    pub relation: Relation,
+    /// What comes into which column.
+    pub columns: Vec<(String, Filling)>,
+}
+
+/// What comes into a column.
+pub(crate) enum Filling {
+    Null,
+    Text(String),
+    /// The value at a place of the column's pool, which is another for each row; this one was tried.
+    Place(usize, String),
 }
 
 /// Column values as text; `None` is NULL, a column that is absent takes its default.

@@ -222,3 +222,66 @@ fn low_findings_do_not_fail_by_themselves() {
     copy.write("leakproof.toml", "[check]\nfail_on = \"low\"\n");
     assert_eq!(check_project(&copy.path()).outcome(), Outcome::Failed);
 }
+
+const LINKS: &str = "
+create table public.docs (
+    id uuid primary key default gen_random_uuid(),
+    owner_id uuid not null references auth.users (id), share_token text unique, title text
+);
+alter table public.docs enable row level security;
+create policy own on public.docs for select to authenticated using (owner_id = auth.uid());
+create policy by_link on public.docs for select to anon, authenticated
+    using (share_token = current_setting('request.headers', true)::json ->> 'x-share-token');
+";
+
+/// Whoever has the token of a shared link reads one row, and that is no leak.
+#[test]
+fn a_shared_link_opens_its_row_to_who_knows_it() {
+    let copy = supabase(LINKS);
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(high(&report), [], "{text}");
+    assert_eq!(row(&text, "public.docs", "anon:share_token"), "_x", "{text}");
+    assert_eq!(row(&text, "public.docs", "anon"), "_.", "{text}");
+    copy.write(
+        "supabase/migrations/20240102000000_open.sql",
+        "create policy listed on public.docs for select to anon using (share_token is not null);",
+    );
+    let expected = (Rule::CrossTenantRead, "public.docs".to_owned());
+    let report = check_project(&copy.path());
+    assert_eq!(high(&report), [expected], "{}", to_text(&report));
+}
+
+/// A role that tokens may say is somebody in the matrix.
+#[test]
+fn a_role_of_tokens_asks_too() {
+    let copy = supabase(&format!(
+        "{LINKS}
+        create role auditor; grant auditor to authenticator; grant usage on schema public to auditor;
+        grant select on public.docs to auditor;
+        create policy audit on public.docs for select to auditor using (true);"
+    ));
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(row(&text, "public.docs", "alice:auditor"), "OX", "{text}");
+    assert_eq!(high(&report), [], "{text}");
+}
+
+/// What nobody meets was not tried, and says so; one condition is one finding, and a row or somebody who
+/// meets it ends it.
+#[test]
+fn a_way_that_nobody_goes_is_a_finding() {
+    let policy = |on: &str| {
+        format!(
+            "create policy staff on public.{on} for select to authenticated
+             using ((select count(*) from public.profiles p where p.id = auth.uid()) > 1);"
+        )
+    };
+    let copy = supabase(&format!("{PROFILES}{}{}", policy("products"), policy("tenants")));
+    let report = check_project(&copy.path());
+    let expected = [(Rule::Untested, "public.products".to_owned())];
+    assert_eq!(high(&report), expected, "{}", to_text(&report));
+    let message = report.findings.iter().find(|one| one.rule == Rule::Untested);
+    let message = message.expect("it was found").message();
+    assert!(message.contains("the policy `staff` (and of 1 more relation)"), "{message}");
+}

@@ -9,12 +9,14 @@ pub(crate) mod pattern;
 pub(crate) mod pool;
 pub(crate) mod deferred_keys;
 pub(crate) mod ending;
+pub(crate) mod filled;
 pub(crate) mod repair;
 pub(crate) mod seed;
 pub(crate) mod sign_up;
 pub(crate) mod solve;
 pub(crate) mod stub;
 pub(crate) mod values;
+pub(crate) mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,6 +55,7 @@ impl World {
             unseeded: BTreeMap::new(),
             refused: BTreeMap::new(),
             learned: BTreeMap::new(),
+            solved: BTreeMap::new(),
             deferred: BTreeMap::new(),
             is_deferred: false,
             coming: BTreeSet::new(),
@@ -67,6 +70,7 @@ impl World {
         world.learn_types(session, &tables)?;
         for relation in &tables {
             world.seed_relation(session, relation)?;
+            world.seed_ways(session, relation)?;
             world.coming.remove(&relation.oid);
             world.keep_deferred_keys(session, relation)?;
         }

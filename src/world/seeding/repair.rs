@@ -306,12 +306,16 @@ impl World {
         let is_fixed = search.fixed.contains(name);
         let is_pinned = is_owner || is_fixed || is_root_key || !column.identity.is_empty();
         let must_be_filled = search.filled.contains(name);
-        if !(must_be_filled && matches!(current, None | Some(None))) {
+        // What is drawn anew for each row may satisfy a condition here and break it there.
+        let is_drawn = current.is_none() && column.draws_its_default();
+        let is_open = is_drawn && relation.is_checked(name);
+        let is_missing = must_be_filled && matches!(current, None | Some(None));
+        if !is_open && !is_missing {
             candidates.push(Candidate::Current(current.clone()));
         }
         match references.as_slice() {
             _ if is_root_key || is_fixed || !column.identity.is_empty() => {}
-            [] if !is_pinned && (!is_key || is_unlike || self.is_checked(relation, name)) => {
+            [] if !is_pinned && (!is_key || is_unlike || relation.is_checked(name)) => {
                 let (owner, seed) = (branch.label(), self.row_seed(relation, branch));
                 let pool = pool(relation, column, For { owner: &owner, seed: &seed });
                 let places = pool.into_iter().enumerate();
@@ -339,11 +343,6 @@ impl World {
             candidates.push(Candidate::Null);
         }
         Choice { column: name.clone(), candidates }
-    }
-
-    pub(in crate::world) fn is_checked(&self, relation: &Relation, column: &String) -> bool {
-        relation.checks.iter().any(|check| check.columns.contains(column))
-            || relation.bounds.as_ref().is_some_and(|bounds| has_name(bounds, column))
     }
 
     pub(in crate::world) fn is_root_key(&self, relation: &Relation, column: &str) -> bool {

@@ -3,9 +3,11 @@
 use crate::catalog::relation::{Column, Relation};
 use crate::error::{Error, Result};
 use crate::sql::quote::{identifier, literal};
+use crate::tenancy::bearer::NOBODY;
 use crate::tenancy::keys::{key_value, owner_key};
 use crate::tenancy::root::Root;
 use crate::tenancy::standing::Standing;
+use crate::world::seeding::filled::filled;
 use crate::world::seeding::pool::draft::For;
 use crate::world::seeding::pool::pool;
 use crate::world::seeding::sign_up;
@@ -60,7 +62,19 @@ const MOST_VARIED: usize = 6;
 impl World {
     /// How many rows it takes until each value that matters has been tried in one.
     pub(crate) fn variety(&self, relation: &Relation) -> usize {
+        let is_borne = self.tenancy.bearers.iter().any(|one| one.relation == relation.oid);
+        self.telling(relation) + self.solved_ways(relation) + usize::from(is_borne)
+    }
+
+    /// How many rows it takes for the values that matter.
+    pub(in crate::world) fn telling(&self, relation: &Relation) -> usize {
         self.variety_of(relation, |_| true)
+    }
+
+    /// Whether its rows are tenants or users, of whom there is one each.
+    pub(in crate::world) fn is_of_owners(&self, relation: &Relation) -> bool {
+        let is_root = |root: &Root| root.relation == relation.oid;
+        is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root)
     }
 
     /// How many rows of an owner it takes until each value that matters is in one; ordinary people are not
@@ -70,8 +84,7 @@ impl World {
     }
 
     fn variety_of(&self, relation: &Relation, varies: impl Fn(&Column) -> bool) -> usize {
-        let is_root = |root: &Root| root.relation == relation.oid;
-        if is_root(&self.tenancy.users) || self.tenancy.tenant.as_ref().is_some_and(is_root) {
+        if self.is_of_owners(relation) {
             return 0;
         }
         let telling = |c| values::telling_values(&self.catalog, relation, c).len();
@@ -108,7 +121,8 @@ impl World {
         for (column, value) in self.fixed_columns(relation, branch) {
             values.insert(column, Some(value));
         }
-        if let Variant::VariedProbe(at) = variant {
+        let solved = self.solved_way(relation, variant);
+        if let (Variant::VariedProbe(at), None) = (variant, solved) {
             // Whoever adds a member says what it is, too.
             let told = relation.columns.iter().filter(|column| values.contains_key(&column.name));
             let told = told.filter_map(|column| {
@@ -122,6 +136,9 @@ impl World {
         if !variant.is_probe() {
             values.extend(self.standings(relation, branch));
         }
+        if variant == Variant::Full || self.is_bearing(relation, variant) {
+            values.extend(self.borne(relation, branch));
+        }
         for column in &relation.columns {
             if values.contains_key(&column.name)
                 || column.is_generated
@@ -133,6 +150,9 @@ impl World {
             if let Some(value) = self.value(relation, column, branch, variant)? {
                 values.insert(column.name.clone(), value);
             }
+        }
+        if let Some(solved) = solved {
+            values.extend(filled(solved, branch, &seed_of(relation, branch, variant)));
         }
         Ok(values)
     }
@@ -235,6 +255,20 @@ impl World {
         said.collect()
     }
 
+    /// Whether it is the last probe: what opens a row may be taken by the row that is there.
+    fn is_bearing(&self, relation: &Relation, variant: Variant) -> bool {
+        let last = self.telling(relation) + self.solved_ways(relation);
+        matches!(variant, Variant::VariedProbe(at) if at == last)
+    }
+
+    /// What opens a row to whoever knows it.
+    fn borne(&self, relation: &Relation, branch: &Branch) -> Values {
+        let whose = branch.user.as_deref().or(branch.tenant.as_deref()).unwrap_or(NOBODY);
+        let of_it = self.tenancy.bearers.iter().filter(|one| one.relation == relation.oid);
+        let borne = of_it.map(|one| (one.column.name.clone(), one.value(whose)));
+        borne.filter(|(_, value)| value.is_some()).collect()
+    }
+
     /// The columns that say what people are.
     pub(in crate::world) fn standing_columns<'w>(
         &'w self,
@@ -282,7 +316,8 @@ impl World {
         if says_more && column.has_default {
             return Ok(None);
         }
-        if let Some(at) = variant.place() {
+        let is_telling = self.solved_way(relation, variant).is_none();
+        if let Some(at) = variant.place().filter(|_| is_telling) {
             let telling = values::telling_values(&self.catalog, relation, column);
             if !telling.is_empty() {
                 return Ok(Some(Some(telling[at % telling.len()].clone())));

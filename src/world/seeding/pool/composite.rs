@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::tenancy::keys::token;
+use crate::world::seeding::pool::document::{documents_of, nested};
 use crate::world::seeding::pool::draft::{Draft, MORE, date};
 use crate::world::seeding::values;
 
@@ -67,6 +68,13 @@ impl Draft<'_> {
         let token = token(self.row.owner);
         let named = self.named();
         let token_value = json!(token);
+        for text in &named {
+            documents_of(text).iter().for_each(|document| self.add(document.to_string()));
+        }
+        if let Some((last, keys)) = named.split_last() {
+            self.add(nested(keys, json!(last)).to_string());
+            self.add(nested(&named, json!(true)).to_string());
+        }
         self.add(json!({ "leakproof": token_value }).to_string());
         self.add(json!([token_value]).to_string());
         self.add(json!([{ "leakproof": token_value }]).to_string());

@@ -4,6 +4,7 @@
 //! same way, so that a place that did for one row is tried first for the next.
 
 pub(crate) mod draft;
+pub(crate) mod document;
 pub(crate) mod scalar;
 pub(crate) mod composite;
 

@@ -1,0 +1,250 @@
+//! Whether somebody goes each way that policies leave open: what nobody of the world meets was not tried,
+//! whatever the cells say.
+
+use std::collections::BTreeSet;
+
+use crate::actor::Actor;
+use crate::catalog::Catalog;
+use crate::catalog::policy::{Policy, PolicyCommand, RowSecurity, Way};
+use crate::catalog::relation::Relation;
+use crate::error::Result;
+use crate::finding::untested::Untried;
+use crate::matrix::cell::{Cell, Matrix};
+use crate::matrix::command::Command;
+use crate::matrix::person::Person;
+use crate::matrix::verdict::Verdict;
+use crate::names::Oid;
+use crate::probe::trial::LIMIT;
+use crate::refusal::QUERY_CANCELED;
+use crate::session::failed::failing;
+use crate::session::open::Session;
+use crate::sql::expr::{Expr, Part};
+use crate::sql::quote::identifier;
+use crate::world::value::World;
+
+/// A way of a policy, and whose.
+struct Asked<'c> {
+    policy: &'c Policy,
+    text: String,
+    /// Whether it is now true and then not, whoever asks for whatever.
+    is_by_chance: bool,
+}
+
+/// The ways of the policies of some relations that are open to people and that nobody goes.
+///
+/// # Errors
+/// A lost connection.
+pub(crate) fn untried_ways(
+    session: &mut Session,
+    world: &World,
+    relations: &[&Relation],
+    matrix: &Matrix,
+    people: &[Person],
+) -> Result<Vec<(Oid, Untried)>> {
+    let mut untried = Vec::new();
+    for relation in relations {
+        let cells = matrix.of(&relation.qualified_name());
+        let open = open_ways(&world.catalog, relation, cells, people);
+        if open.is_empty() {
+            continue;
+        }
+        let answered = ask(session, relation, &open, &world.actors)?;
+        let has_raised = cells.iter().any(|cell| matches!(cell.verdict, Verdict::Broken { .. }));
+        let nobodys = open.into_iter().zip(answered).filter(|(way, answered)| match answered {
+            Answered::Taken => way.is_by_chance,
+            Answered::Untaken => true,
+            // What the probes ran into is told of them.
+            Answered::Raised => !has_raised,
+        });
+        untried.extend(nobodys.map(|(Asked { policy, text, .. }, _)| {
+            let (relation, policy_name) = (relation.qualified_name(), policy.name.clone());
+            (policy.oid, Untried { relation, policy: policy_name, condition: text })
+        }));
+    }
+    Ok(untried)
+}
+
+/// The ways that are open to somebody, and that no cell shows to be gone.
+fn open_ways<'c>(
+    catalog: &Catalog,
+    relation: &'c Relation,
+    cells: &[Cell],
+    people: &[Person],
+) -> Vec<Asked<'c>> {
+    let is_slow = |cell: &Cell| matches!(&cell.verdict, Verdict::Broken { sqlstate } if sqlstate == QUERY_CANCELED);
+    if !relation.is_table()
+        || relation.row_security == RowSecurity::Off
+        || cells.iter().any(is_slow)
+    {
+        return Vec::new();
+    }
+    let people: Vec<&Person> = people.iter().filter(|person| !person.is_service).collect();
+    let mut open: Vec<Asked<'c>> = Vec::new();
+    for policy in &relation.policies {
+        let granted = granted(policy, cells, &people);
+        let mut ways: Vec<Asked<'c>> = Vec::new();
+        for condition in policy.conditions() {
+            let own = condition.ways();
+            let is_gone = own.len() == 1
+                && !is_by_chance(catalog, &own[0])
+                && granted.iter().any(|(person, cell)| {
+                    cell.verdict.is_allowed() && is_alone(relation, policy, person, cell.command)
+                });
+            if !granted.is_empty() && !is_gone {
+                ways.extend(own.iter().map(|way| {
+                    let is_by_chance = is_by_chance(catalog, way);
+                    Asked { policy, text: way.text(), is_by_chance }
+                }));
+            }
+        }
+        for way in ways {
+            let is_it = |one: &Asked<'_>| one.policy.oid == policy.oid && one.text == way.text;
+            if !open.iter().any(is_it) && !is_constant(&way.text) {
+                open.push(way);
+            }
+        }
+    }
+    open
+}
+
+/// The cells of the people whom a policy is for, and who have the privilege for what it is for.
+fn granted<'m>(
+    policy: &Policy,
+    cells: &'m [Cell],
+    people: &[&'m Person],
+) -> Vec<(&'m Person, &'m Cell)> {
+    let is_granted = |cell: &&Cell| {
+        let is_of_it = commands(policy.command).contains(&cell.command);
+        is_of_it && !matches!(cell.verdict, Verdict::NoGrant | Verdict::Untested { .. })
+    };
+    let of_person = |person: &&'m Person, cell: &'m Cell| {
+        let is_for = person.roles.iter().any(|role| policy.is_for(role));
+        (is_for && cell.actor == person.name).then_some((*person, cell))
+    };
+    let cells = cells.iter().filter(is_granted);
+    cells.filter_map(|cell| people.iter().find_map(|person| of_person(person, cell))).collect()
+}
+
+/// Whether no other policy can have let a person's command through.
+fn is_alone(relation: &Relation, policy: &Policy, person: &Person, command: Command) -> bool {
+    let mut others = relation.policies.iter().filter(|other| {
+        other.oid != policy.oid
+            && other.is_permissive
+            && commands(other.command).contains(&command)
+            && person.roles.iter().any(|role| other.is_for(role))
+    });
+    policy.is_permissive && others.next().is_none()
+}
+
+/// The commands that a policy decides.
+fn commands(of: PolicyCommand) -> &'static [Command] {
+    match of {
+        PolicyCommand::All => &Command::ALL,
+        PolicyCommand::Select => &[Command::Read],
+        PolicyCommand::Insert => &[Command::Insert, Command::InsertReturning],
+        PolicyCommand::Update => &[Command::Update, Command::BlindUpdate],
+        PolicyCommand::Delete => &[Command::Delete, Command::BlindDelete],
+    }
+}
+
+/// Whether it draws lots, or calls what does.
+fn is_by_chance(catalog: &Catalog, way: &Way) -> bool {
+    const DRAWING: [&str; 5] =
+        ["gen_random_bytes", "gen_random_uuid", "random", "random_normal", "uuid_generate_v4"];
+    let trees = || way.parts.iter().filter_map(|part| part.tree.as_ref().ok());
+    let draws = |tree: &Expr| {
+        let mut found = false;
+        tree.walk(&mut |part| {
+            let name = match part {
+                Part::Expr(Expr::Call(call)) => call.name.last(),
+                _ => return,
+            };
+            found |= DRAWING.contains(&name);
+        });
+        found
+    };
+    let called = catalog.routines.reached(trees());
+    trees().any(draws)
+        || called.into_iter().any(|routine| DRAWING.iter().any(|name| routine.names(name)))
+}
+
+/// Whether it is the same for every row and everybody.
+fn is_constant(text: &str) -> bool {
+    ["true", "false"].contains(&text.trim_matches(['(', ')', ' ']))
+}
+
+/// What came of asking whether somebody goes a way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Answered {
+    Taken,
+    Untaken,
+    /// It raises an error for somebody, and nobody goes it.
+    Raised,
+}
+
+/// Which of the ways somebody goes, where no policy hides a row.
+fn ask(
+    session: &mut Session,
+    relation: &Relation,
+    open: &[Asked<'_>],
+    actors: &[Actor],
+) -> Result<Vec<Answered>> {
+    let roles: BTreeSet<String> = actors.iter().map(|actor| identifier(actor.role())).collect();
+    let roles = roles.into_iter().collect::<Vec<_>>().join(", ");
+    let (table, schema) = (relation.sql_name(), identifier(&relation.schema));
+    let bare = format!(
+        "select leakproof.set_replication_role('replica'); \
+         alter table {table} disable row level security; \
+         grant usage on schema {schema} to {roles}; grant select on {table} to {roles}; \
+         select leakproof.set_replication_role('origin')"
+    );
+    let name = identifier(&relation.name);
+    let question =
+        |way: &Asked<'_>| format!("exists (select from {table} as {name} where {})", way.text);
+    session.undone(|session| {
+        session.as_owner(&bare).map_err(failing(ASK))?;
+        let mut answered = vec![Answered::Untaken; open.len()];
+        for actor in actors {
+            let is_left = |at: &usize| answered[*at] != Answered::Taken;
+            let left: Vec<usize> = (0..open.len()).filter(is_left).collect();
+            let all: Vec<String> = left.iter().map(|at| question(&open[*at])).collect();
+            if all.is_empty() {
+                break;
+            }
+            if let Some(yes) = answers(session, actor, &all)? {
+                let taken = left.iter().zip(yes).filter(|(_, is_taken)| *is_taken);
+                taken.for_each(|(at, _)| answered[*at] = Answered::Taken);
+                continue;
+            }
+            // One of them raises an error.
+            for (at, one) in left.into_iter().zip(&all) {
+                match answers(session, actor, std::slice::from_ref(one))?.as_deref() {
+                    Some([true]) => answered[at] = Answered::Taken,
+                    Some(_) => {}
+                    None => answered[at] = Answered::Raised,
+                }
+            }
+        }
+        Ok(answered)
+    })
+}
+
+const ASK: &str = "see which ways the policies leave open";
+
+/// What the server answers somebody; none where it refuses.
+fn answers(
+    session: &mut Session,
+    actor: &Actor,
+    questions: &[String],
+) -> Result<Option<Vec<bool>>> {
+    let query = format!("select {}", questions.join(", "));
+    let asked = session.tolerate(|session| {
+        session.as_actor(actor.impersonation(), Some(LIMIT), |session| {
+            session.rows(&query).map_err(failing(ASK))
+        })
+    })?;
+    let yes = |rows: Vec<Vec<Option<String>>>| {
+        rows.into_iter().flatten().map(|one| one.as_deref() == Some("t")).collect()
+    };
+    Ok(asked.ok().map(yes))
+}
