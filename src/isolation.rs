@@ -9,10 +9,11 @@ use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
 use crate::finding::unknown::Unknown;
-use crate::finding::untested::Untried;
+use crate::finding::untested::{Unseeded, Untried};
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
+use crate::matrix::coverage::Unprobed;
 use crate::matrix::person::Person;
 use crate::matrix::verdict::Verdict;
 use crate::migrate::places::{ObjectKind, Places};
@@ -21,7 +22,7 @@ use crate::platform::Platform;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
 use crate::probe::probe_relations;
-use crate::probe::roles::{roles_of, within_reach};
+use crate::probe::roles::{roles_of, unprobed, within_reach};
 use crate::probe::ways::untried_ways;
 use crate::project::Project;
 use crate::project::files::SqlFile;
@@ -33,7 +34,7 @@ use crate::session::uncommitted::Uncommitted;
 use crate::sql::expr::{Expr, Part};
 use crate::sql::quote::{identifier, literal};
 use crate::sql::statement::{self, Statement};
-use crate::words::first_names;
+use crate::words::{first_names, one_line};
 use crate::world::ground::Ground;
 use crate::world::value::World;
 
@@ -291,6 +292,32 @@ impl Isolation {
             })
         });
         unknown.collect()
+    }
+
+    /// The relations that people may reach and in which some owner has no row, so that nothing was tried there.
+    pub(crate) fn unseeded(&self) -> Vec<Unseeded> {
+        let Some(Probed { matrix, .. }) = &self.probed else { return Vec::new() };
+        let reached = self.world.refused.iter().filter(|(oid, _)| self.within_reach.contains(*oid));
+        let unseeded = reached.filter_map(|(oid, refused)| {
+            let relation = self.world.catalog.relation(*oid)?.qualified_name();
+            let mut cells = matrix.of(&relation).iter();
+            cells.find(|cell| matches!(cell.verdict, Verdict::Untested { .. }))?;
+            let owners = refused.iter().map(|(branch, _)| branch.label()).collect();
+            let reason = one_line(&refused.first()?.1);
+            Some(Unseeded { relation, owners, reason })
+        });
+        unseeded.collect()
+    }
+
+    /// What people can reach and no probe tries.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) fn unprobed(&mut self) -> Result<Unprobed> {
+        let people = self.world.actors.iter().filter(|actor| !actor.is_service());
+        let roles: BTreeSet<&str> = people.map(Actor::role).collect();
+        let roles: Vec<&str> = roles.into_iter().collect();
+        unprobed(&mut self.session, &roles, &self.schemas)
     }
 
     /// The ways that policies leave open and nobody goes, with where the policies stand.

@@ -43,6 +43,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether there is no partition for the row.
+    pub(crate) fn is_of_routing(&self) -> bool {
+        self.sqlstate == "23514" && self.constraint.is_none()
+    }
+
     /// The message with its SQLSTATE, then detail and hint on lines of their own.
     pub fn reason(&self) -> String {
         self.told("")

@@ -15,6 +15,21 @@ pub(crate) fn first_names(names: &[String]) -> String {
     }
 }
 
+/// A text in lines of at most so many characters, as far as its words allow.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// A text with one blank wherever it has several, or an end of line.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -36,6 +51,14 @@ pub(crate) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_no_longer_than_asked() {
+        assert_eq!(
+            wrapped("one, two, three, eleventeen", 9),
+            ["one, two,", "three,", "eleventeen"]
+        );
+    }
 
     #[test]
     fn what_steers_a_terminal_is_shown() {

@@ -20,12 +20,12 @@ use crate::finding::subject::Subject;
 use crate::finding::value::Finding;
 use crate::finding::waiver::apply_waivers;
 use crate::finding::{
-    judge_access, preservation, rehearsal, round_trip, unknown, untested, widening,
+    judge_access, nobody, preservation, rehearsal, round_trip, unknown, untested, widening,
 };
 use crate::matrix::compare::{self, AcceptedAt};
 use crate::platform::Platform;
 use crate::project::Project;
-use crate::project::config::Waiver;
+use crate::project::config::{People, Waiver};
 use crate::report::value::Report;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
@@ -247,6 +247,15 @@ impl<'a> Run<'a> {
         // Nobody meets what asks whose a row is where that is not known.
         untried.retain(|(one, _)| !unknown.iter().any(|known| known.relation == one.relation));
         self.findings.extend(untested::judge(untried));
+        self.findings.extend(untested::judge_unseeded(isolation.unseeded()));
+        self.report.unprobed = isolation.unprobed()?;
+        match self.project.config().project.people {
+            Some(People::None) => self.findings.extend(nobody::judge(&self.report.matrix)),
+            None => {
+                let is_whole = self.options.only.is_none() && self.report.failed.is_empty();
+                self.report.is_out_of_reach = is_whole && !nobody::is_reached(&self.report.matrix);
+            }
+        }
         Ok(())
     }
 

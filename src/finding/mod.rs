@@ -14,6 +14,7 @@ pub(crate) mod value;
 
 pub(crate) mod access;
 mod broken_rule;
+pub(crate) mod nobody;
 pub(crate) mod unknown;
 pub(crate) mod untested;
 pub(crate) mod preservation;

@@ -188,6 +188,14 @@ rules! {
         help: "make the owner column NOT NULL, or refuse NULL in USING and WITH CHECK",
         ..ACCESS
     },
+    PeopleReach: Page {
+        name: "people-reach",
+        meaning: "`people = \"none\"` says that only a back end is to reach rows, and a person does.",
+        exploit: "Whoever has the public key of the API, or an account, asks for the rows.",
+        help: "take the privilege from the roles of people, or enable row level security without a policy \
+               for them",
+        ..ACCESS
+    },
     PromiseBroken: Page {
         name: "promise-broken",
         meaning: "A preserve pair gives other rows after the migration than before it.",
@@ -269,8 +277,8 @@ rules! {
     },
     Untested: Page {
         name: "untested",
-        meaning: "A policy lets rows through on a condition that nobody of the world and no row of it met, so \
-                  that what it lets through was not tried.",
+        meaning: "Something was not tried: a policy lets rows through on a condition that nobody of the world \
+                  and no row of it met, or no row of some owner could be made.",
         exploit: "Whoever meets the condition reaches whatever the policy lets through: a policy for \
                   administrators, or for a date to come, may open the rows of every tenant.",
         help: "add somebody who meets it as `[actors.<name>]` with `claims` or `membership`, or a row that does \

@@ -92,6 +92,15 @@ pub enum Symptoms {
         /// Further relations with a policy that asks for it.
         more: Vec<QualifiedName>,
     },
+    /// Some owners have no row, so that nothing was tried.
+    Unseeded {
+        /// The owners, as the world names them.
+        owners: Vec<String>,
+        /// What refused the rows.
+        reason: String,
+        /// Further relations in which the same refused them.
+        more: Vec<QualifiedName>,
+    },
     /// What one sentence tells in full.
     Stated(String),
 }

@@ -1,4 +1,5 @@
-//! Ways that policies leave open and nobody of the world went: what they let through was not tried.
+//! What was not tried: ways that policies leave open and nobody of the world went, and relations in which
+//! no row could be made.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,42 @@ pub(crate) struct Untried {
     /// What no row met, whoever asked.
     pub condition: String,
 }
+
+/// A relation in which some owners have no row, so that nothing was tried there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unseeded {
+    pub relation: QualifiedName,
+    /// The owners, as the world names them.
+    pub owners: Vec<String>,
+    /// What refused the rows.
+    pub reason: String,
+}
+
+/// A finding for each reason, on the first of the relations that have it.
+pub(crate) fn judge_unseeded(unseeded: Vec<Unseeded>) -> Vec<Finding> {
+    let mut causes: BTreeMap<String, Vec<Unseeded>> = BTreeMap::new();
+    for one in unseeded {
+        causes.entry(one.reason.clone()).or_default().push(one);
+    }
+    let finding = |(reason, mut of_it): (String, Vec<Unseeded>)| {
+        of_it.sort_by(|one, other| one.relation.cmp(&other.relation));
+        let mut relations = of_it.into_iter();
+        let Unseeded { relation, owners, .. } = relations.next()?;
+        let more = relations.map(|one| one.relation).collect();
+        Some(Finding {
+            help: HELP_FOR_ROWS.to_owned(),
+            ..Finding::new(
+                Rule::Untested,
+                Subject::Relation(relation),
+                Symptoms::Unseeded { owners, reason, more },
+            )
+        })
+    };
+    causes.into_iter().filter_map(finding).collect()
+}
+
+const HELP_FOR_ROWS: &str = "write such rows in a `seed.sql`, to fill in by `leakproof check --format json \
+                             | jq -r .world.seed_stub`; or waive it with the reason";
 
 /// A finding for each condition, on the first of the relations that have it.
 pub(crate) fn judge(untried: Vec<(Untried, Option<Place>)>) -> Vec<Finding> {
@@ -48,6 +85,28 @@ pub(crate) fn judge(untried: Vec<(Untried, Option<Place>)>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_reason_is_one_finding() {
+        let one = |table: &str, reason: &str| Unseeded {
+            relation: QualifiedName::new("public", table),
+            owners: vec!["A".into(), "B".into()],
+            reason: reason.into(),
+        };
+        let found = judge_unseeded(vec![one("b", "no"), one("c", "never"), one("a", "no")]);
+        let told: Vec<(String, &Symptoms)> =
+            found.iter().map(|one| (one.subject.to_string(), &one.symptoms)).collect();
+        let unseeded = |reason: &str, more: &[&str]| Symptoms::Unseeded {
+            owners: vec!["A".into(), "B".into()],
+            reason: reason.into(),
+            more: more.iter().map(|table| QualifiedName::new("public", *table)).collect(),
+        };
+        let expected = [
+            ("public.c".to_owned(), &unseeded("never", &[])),
+            ("public.a".to_owned(), &unseeded("no", &["b"])),
+        ];
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn one_condition_is_one_finding() {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::matrix::coverage::Unprobed;
 use crate::names::Oid;
 use crate::session::failed::failing;
 use crate::session::open::Session;
@@ -52,4 +53,18 @@ pub(crate) fn within_reach(session: &mut Session, roles: &[&str]) -> Result<BTre
     );
     let rows = session.rows(&sql).map_err(failing("look for what is within reach"))?;
     Ok(rows.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect())
+}
+
+/// What people of these roles can reach that no probe tries, in these schemas.
+pub(crate) fn unprobed(
+    session: &mut Session,
+    roles: &[&str],
+    schemas: &[String],
+) -> Result<Unprobed> {
+    let list = |names: Vec<String>| format!("array[{}]", names.join(", "));
+    let query = include_str!("unprobed.sql")
+        .replace("@roles@", &list(roles.iter().map(|role| literal(role)).collect()))
+        .replace("@schemas@", &list(schemas.iter().map(|schema| literal(schema)).collect()));
+    let mut found = session.values::<Unprobed>(&query)?;
+    found.pop().ok_or_else(|| Error::new("the server did not say what no probe tries"))
 }

@@ -48,6 +48,16 @@ pub struct ProjectConfig {
     pub(crate) grants: Option<Grants>,
     pub(crate) accepted: Option<PathBuf>,
     pub(crate) schemas: Option<Vec<String>>,
+    /// Who is to reach rows at all, where it is only a back end.
+    pub(crate) people: Option<People>,
+}
+
+/// Who is to reach rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum People {
+    /// No person: a back end alone does.
+    None,
 }
 
 /// What the database has before the first migration.

@@ -72,6 +72,14 @@ fn sentence(symptoms: &Symptoms) -> String {
                 shortened(&one_line(condition))
             )
         }
+        Symptoms::Unseeded { owners, reason, more } => {
+            let more = match more.len() {
+                0 => String::new(),
+                count => format!(" (nor in {})", counted(count, "more relation")),
+            };
+            let owners = owners.join(", ");
+            format!("not tried: no row of {owners} could be made{more}: {}", shortened(reason))
+        }
         Symptoms::Stated(sentence) => sentence.clone(),
     }
 }

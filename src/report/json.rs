@@ -58,6 +58,7 @@ pub fn to_json(report: &Report) -> String {
         "round_trip": report.round_trip,
         "controls": report.controls,
         "matrix": report.matrix,
+        "not_checked": report.unprobed,
         "comparison": report.comparison,
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "waived": report.waived.iter().map(waived).collect::<Vec<_>>(),

@@ -11,6 +11,7 @@ use crate::finding::waiver::Waived;
 use crate::matrix::cell::Matrix;
 use crate::matrix::compare::Comparison;
 use crate::matrix::controls::ControlSet;
+use crate::matrix::coverage::Unprobed;
 use crate::migrate::applied::Applied;
 
 /// All that a check found.
@@ -46,6 +47,10 @@ pub struct Report {
     pub controls: ControlSet,
     /// Who could do what.
     pub matrix: Matrix,
+    /// Whether no person reaches any row while nothing says that this is meant.
+    pub is_out_of_reach: bool,
+    /// What people can reach and no probe tries.
+    pub unprobed: Unprobed,
     /// Against what was accepted; none if the run ended early.
     pub comparison: Option<Comparison>,
     /// With `--accept`: how it was before.
@@ -75,7 +80,7 @@ pub enum Outcome {
     Failed,
     /// 2: nothing of that, but not all files could be applied.
     Incomplete,
-    /// 3: nothing was probed, or a positive control failed.
+    /// 3: nothing was probed or reached by anybody, or a positive control failed.
     Untrusted,
 }
 
@@ -116,6 +121,8 @@ impl Report {
             Outcome::Untrusted
         } else if self.findings.iter().any(|finding| self.fails(finding)) || self.has_changed() {
             Outcome::Failed
+        } else if self.is_out_of_reach {
+            Outcome::Untrusted
         } else if !self.failed.is_empty() {
             Outcome::Incomplete
         } else if self.is_as_accepted() {

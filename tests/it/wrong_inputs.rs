@@ -184,7 +184,7 @@ fn works_with_crlf_and_byte_order_mark() {
     write(
         &project.path(),
         "leakproof.toml",
-        b"\xef\xbb\xbf[project]\r\nname = \"notes\"\r\ngrants = \"2026\"\r\n",
+        b"\xef\xbb\xbf[project]\r\nname = \"notes\"\r\ngrants = \"2026\"\r\npeople = \"none\"\r\n",
     );
     assert_accepted("works_with_crlf_and_byte_order_mark", &project.path());
     // As a checkout on Windows turns the accepted matrix.

@@ -285,3 +285,50 @@ fn a_way_that_nobody_goes_is_a_finding() {
     let message = message.expect("it was found").message();
     assert!(message.contains("the policy `staff` (and of 1 more relation)"), "{message}");
 }
+
+/// Where nobody reaches anything nothing is proved, unless the project says that it is meant.
+#[test]
+fn a_project_that_nobody_is_to_reach_says_so() {
+    let copy = supabase(
+        "create table public.jobs (id bigint primary key, what text);
+        alter table public.jobs enable row level security;
+        create function public.run_job(job bigint) returns void language sql as 'select';
+        create sequence public.tickets;",
+    );
+    let report = check_project(&copy.path());
+    assert_eq!(report.outcome(), Outcome::Untrusted, "{}", to_text(&report));
+    assert!(to_text(&report).contains("say `people = \"none\"` under `[project]`"));
+
+    copy.write("leakproof.toml", "[project]\npeople = \"none\"\n");
+    check_with(&copy.path(), |options| options.accept = true);
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(report.outcome(), Outcome::Passed, "{text}");
+    // Nobody tries these.
+    assert!(text.contains("1 function that people may call: public.run_job\n"), "{text}");
+    assert!(text.contains("1 sequence that people may use: public.tickets\n"), "{text}");
+    assert!(text.contains("but 2 not checked; access is as accepted"), "{text}");
+
+    copy.write(
+        "supabase/migrations/20240102000000_open.sql",
+        "create policy open on public.jobs for select to anon using (true);",
+    );
+    let expected = (Rule::PeopleReach, "public.jobs".to_owned());
+    assert!(high(&check_project(&copy.path())).contains(&expected));
+}
+
+/// Where no row could be made nothing was tried.
+#[test]
+fn a_table_without_rows_is_a_finding() {
+    let copy = supabase(&format!(
+        "{PROFILES}
+        alter table public.products add price int not null check (price > 5 and price < 3);"
+    ));
+    let report = check_project(&copy.path());
+    let untested = report.findings.iter().find(|one| one.rule == Rule::Untested);
+    let untested = untested.unwrap_or_else(|| panic!("{}", to_text(&report)));
+    assert_eq!((untested.on().as_str(), untested.severity), ("public.products", Severity::High));
+    let message = untested.message();
+    assert!(message.starts_with("not tried: no row of A, B could be made: "), "{message}");
+    assert!(untested.help.contains("seed_stub"), "{}", untested.help);
+}

@@ -17,7 +17,10 @@ use crate::report::text::findings::write_findings;
 use crate::report::text::list::write_first;
 use crate::report::text::verdict::verdict_line;
 use crate::report::value::Report;
-use crate::words::{counted, printable};
+use crate::words::{counted, printable, wrapped};
+
+/// How wide a line is.
+const LINE: usize = 100;
 
 /// How many files that could not be applied are listed; most fail because of the first.
 const SHOWN_FAILURES: usize = 20;
@@ -55,6 +58,11 @@ fn write_report(out: &mut String, report: &Report) -> Result {
         write_access(out, report)?;
     }
     write_findings(out, report)?;
+    let unprobed = report.unprobed.lines();
+    let unprobed = unprobed.iter().flat_map(|line| wrapped(line, LINE - 12));
+    for (at, line) in unprobed.enumerate() {
+        writeln!(out, "{:<11} {line}", if at == 0 { "not checked" } else { "" })?;
+    }
     write_preservation(out, report)?;
     write_followed(out, &report.followed)?;
     if let Some(rehearsal) = &report.rehearsal {

@@ -34,7 +34,20 @@ pub(crate) fn verdict_line(report: &Report) -> String {
                 0 => String::new(),
                 count => format!(" with {}", counted(count, "low finding")),
             };
-            format!("verdict: ok{low}, access is as accepted{waived} and no row was lost{but}")
+            let unprobed = match report.unprobed.count() {
+                0 => String::new(),
+                count => format!(", but {count} not checked"),
+            };
+            let glue = if unprobed.is_empty() { ',' } else { ';' };
+            format!(
+                "verdict: ok{low}{unprobed}{glue} access is as accepted{waived} and no row was \
+                 lost{but}"
+            )
+        }
+        Outcome::Untrusted if report.is_out_of_reach => {
+            "verdict: UNTRUSTED, no person reaches any row, so nothing is proved; if only a back end is to, \
+             say `people = \"none\"` under `[project]`"
+                .into()
         }
         Outcome::Untrusted if report.controls.failed.is_empty() => {
             "verdict: UNTRUSTED, nothing could be probed, so nothing is proved".into()

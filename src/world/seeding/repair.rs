@@ -29,7 +29,6 @@ const FEW: usize = 3;
 
 /// How often other values are sought for what must be unique.
 const MOST_MIXES: u64 = 3;
-
 /// How many single changes are tried where the database does not say what is wrong.
 const MOST_CHANGES: usize = 80;
 
@@ -96,9 +95,12 @@ impl World {
         for _ in 0..MOST_ROUNDS {
             let mut is_new = false;
             for refusal in said.iter().flatten() {
-                if self.note(relation, refusal, &mut search) {
-                    is_new = true;
-                    // Where no way around this one is found, it is what is in the way.
+                // A row is checked after its partition is found: a check that refused was further on.
+                let is_last = !(search.is_checked && refusal.is_of_routing());
+                let is_noted = self.note(relation, refusal, &mut search);
+                is_new |= is_noted;
+                // Where no way around this one is found, it is what is in the way.
+                if is_noted && is_last {
                     reason = refusal.reason_with_place();
                 }
             }
@@ -306,11 +308,10 @@ impl World {
         let is_fixed = search.fixed.contains(name);
         let is_pinned = is_owner || is_fixed || is_root_key || !column.identity.is_empty();
         let must_be_filled = search.filled.contains(name);
-        // What is drawn anew for each row may satisfy a condition here and break it there.
-        let is_drawn = current.is_none() && column.draws_its_default();
-        let is_open = is_drawn && relation.is_checked(name);
+        // What is drawn for each row may meet a condition here and break it there.
+        let is_drawn = current.is_none() && column.draws_its_default() && relation.is_checked(name);
         let is_missing = must_be_filled && matches!(current, None | Some(None));
-        if !is_open && !is_missing {
+        if !(is_missing || is_drawn) {
             candidates.push(Candidate::Current(current.clone()));
         }
         match references.as_slice() {
