@@ -126,7 +126,8 @@ impl Actor {
             roles: vec![self.role.clone()],
             is_service: self.is_service,
             has_left: self.left.is_some(),
-            is_special: self.sort == Some(Sort::Special),
+            is_special: matches!(self.sort, Some(Sort::Special | Sort::Bearer)),
+            is_bearer: self.sort == Some(Sort::Bearer),
             is_forger: self.sort == Some(Sort::Forger),
         }
     }

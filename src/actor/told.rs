@@ -51,6 +51,8 @@ pub(crate) enum Sort {
     /// Has what only the project gives.
     #[default]
     Special,
+    /// Knows what opens one row.
+    Bearer,
     /// Has what a tenant gives to its members.
     Member,
     /// Has what anybody can have.
@@ -111,8 +113,8 @@ fn of_role(role: &str) -> Extra {
 fn bearing(tenancy: &Tenancy) -> Vec<Extra> {
     let mut all: Vec<Extra> = Vec::new();
     for bearer in &tenancy.bearers {
-        let Bearer { column, setting, place, of_visitor, .. } = bearer;
-        for (like, whose) in [("anon", *of_visitor), ("alice", "alice")] {
+        let Bearer { column, setting, place, of_visitor, of_member, .. } = bearer;
+        for (like, whose) in [("anon", *of_visitor), ("alice", *of_member)] {
             let Some(value) = bearer.value(whose) else { continue };
             let value = match place.as_slice() {
                 [] => value,
@@ -121,7 +123,8 @@ fn bearing(tenancy: &Tenancy) -> Vec<Extra> {
             let settings = vec![(setting.clone(), value)];
             if !all.iter().any(|known| known.settings == settings) {
                 let name = format!("{like}:{}", plain(&column.name));
-                all.push(Extra { name, like, settings, ..Extra::default() });
+                let sort = Sort::Bearer;
+                all.push(Extra { name, like, settings, sort, ..Extra::default() });
             }
         }
     }

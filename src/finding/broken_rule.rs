@@ -27,7 +27,7 @@ pub(super) fn rule_of(
     match (cell.command, cell.class) {
         (Command::Truncate, _) => Some(Rule::TruncateGranted),
         // What a project gives to some is seen in the matrix.
-        _ if person.is_special => None,
+        _ if person.is_special && !(person.is_bearer && is_all(&cell.verdict)) => None,
         _ if person.is_forger && reaches_others && !is_reached_without(matrix, cell) => {
             Some(Rule::ForgeableClaim)
         }
@@ -44,6 +44,11 @@ pub(super) fn rule_of(
         (_, RowClass::Shared) => Some(Rule::SharedWrite),
         _ => None,
     }
+}
+
+/// Whether all of several rows were reached; what opens a row opens one.
+fn is_all(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Allowed { rows, of, .. } if rows == of && *of > 1)
 }
 
 fn removed_member(command: Command) -> Rule {

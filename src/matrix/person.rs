@@ -16,6 +16,8 @@ pub(crate) struct Person {
     pub has_left: bool,
     /// Whether it has what only the project gives, such as a role beyond that of ordinary people.
     pub is_special: bool,
+    /// Whether it knows what opens a row, such as the token of a shared link.
+    pub is_bearer: bool,
     /// Whether it forges what a client may forge.
     pub is_forger: bool,
 }

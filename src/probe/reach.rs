@@ -224,7 +224,7 @@ impl<'t> Prober<'t, '_, '_> {
         [qualified, blind]: [Command; 2],
         privilege: Privilege,
         verb: &str,
-        set: Option<(&str, &str)>,
+        set: &[(&str, Option<&str>)],
     ) -> Result<()> {
         let aims: Vec<Aim<'t>> = self
             .classes
@@ -237,7 +237,7 @@ impl<'t> Prober<'t, '_, '_> {
             sql: verb.to_owned(),
             privilege,
             named: set.iter().map(|(name, _)| (privilege, *name)).collect(),
-            set: set.iter().map(|(name, value)| (*name, Some(*value))).collect(),
+            set: set.to_vec(),
         };
         if !self.write(&statement, &aims)? {
             self.copy_denial(blind, qualified);

@@ -1,12 +1,13 @@
 //! Whether somebody goes each way that policies leave open: what nobody of the world meets was not tried,
 //! whatever the cells say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::Actor;
 use crate::catalog::Catalog;
 use crate::catalog::policy::{Policy, PolicyCommand, RowSecurity, Way};
 use crate::catalog::relation::Relation;
+use crate::catalog::routine::Routine;
 use crate::error::Result;
 use crate::finding::untested::Untried;
 use crate::matrix::cell::{Cell, Matrix};
@@ -20,14 +21,25 @@ use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::expr::{Expr, Part};
 use crate::sql::quote::identifier;
+use crate::sql::ways::{bodies, plpgsql_bodies};
 use crate::world::value::World;
 
 /// A way of a policy, and whose.
+#[derive(Clone)]
 struct Asked<'c> {
     policy: &'c Policy,
+    tree: Option<&'c Expr>,
     text: String,
     /// Whether it is now true and then not, whoever asks for whatever.
     is_by_chance: bool,
+}
+
+impl Asked<'_> {
+    /// The oid of its policy, and what is told of it.
+    fn told(&self, relation: &Relation) -> (Oid, Untried) {
+        let (relation, policy) = (relation.qualified_name(), self.policy.name.clone());
+        (self.policy.oid, Untried { relation, policy, condition: self.text.clone() })
+    }
 }
 
 /// The ways of the policies of some relations that are open to people and that nobody goes.
@@ -42,26 +54,97 @@ pub(crate) fn untried_ways(
     people: &[Person],
 ) -> Result<Vec<(Oid, Untried)>> {
     let mut untried = Vec::new();
+    let mut bodies = BTreeMap::new();
     for relation in relations {
         let cells = matrix.of(&relation.qualified_name());
-        let open = open_ways(&world.catalog, relation, cells, people);
-        if open.is_empty() {
-            continue;
-        }
-        let answered = ask(session, relation, &open, &world.actors)?;
         let has_raised = cells.iter().any(|cell| matches!(cell.verdict, Verdict::Broken { .. }));
-        let nobodys = open.into_iter().zip(answered).filter(|(way, answered)| match answered {
-            Answered::Taken => way.is_by_chance,
-            Answered::Untaken => true,
-            // What the probes ran into is told of them.
-            Answered::Raised => !has_raised,
-        });
-        untried.extend(nobodys.map(|(Asked { policy, text, .. }, _)| {
-            let (relation, policy_name) = (relation.qualified_name(), policy.name.clone());
-            (policy.oid, Untried { relation, policy: policy_name, condition: text })
-        }));
+        let open = open_ways(&world.catalog, relation, cells, people);
+        if !open.is_empty() {
+            let answered = ask(session, relation, "", &open, &world.actors)?;
+            let nobodys = open.into_iter().zip(answered).filter(|(way, answered)| match answered {
+                Answered::Taken => way.is_by_chance,
+                Answered::Untaken => true,
+                // What the probes ran into is told of them.
+                Answered::Raised => !has_raised,
+            });
+            untried.extend(nobodys.map(|(way, _)| way.told(relation)));
+        }
+        ask_bodies(session, world, relation, &asking(relation, cells, people), &mut bodies)?;
     }
+    untried.extend(bodies.into_values().flatten());
     Ok(untried)
+}
+
+/// The conditions of the policies that are open to somebody, each as a whole.
+fn asking<'c>(relation: &'c Relation, cells: &[Cell], people: &[Person]) -> Vec<Asked<'c>> {
+    if !is_asked(relation, cells) {
+        return Vec::new();
+    }
+    let people: Vec<&Person> = people.iter().filter(|person| !person.is_service).collect();
+    let policies = relation.policies.iter();
+    let open = policies.filter(|policy| !granted(policy, cells, &people).is_empty());
+    let conditions = open.flat_map(|policy| policy.conditions().map(move |one| (policy, one)));
+    let asked = conditions.map(|(policy, condition)| Asked {
+        policy,
+        tree: condition.tree.as_ref().ok(),
+        text: format!("({})", condition.text),
+        is_by_chance: false,
+    });
+    asked.collect()
+}
+
+/// By routine and way: nothing where somebody goes it, or else of which policy it is told.
+type Bodies = BTreeMap<(Oid, String), Option<(Oid, Untried)>>;
+
+/// Asks whether somebody goes each way in which a function answers that policies call: as if it had but this
+/// one.
+fn ask_bodies(
+    session: &mut Session,
+    world: &World,
+    relation: &Relation,
+    asking: &[Asked<'_>],
+    known: &mut Bodies,
+) -> Result<()> {
+    let routines = &world.catalog.routines;
+    for routine in routines.reached(asking.iter().filter_map(|asked| asked.tree)) {
+        let bodies = match routine.language.as_str() {
+            "sql" => bodies(&routine.text),
+            "plpgsql" => plpgsql_bodies(&routine.text),
+            _ => continue,
+        };
+        for (body, way) in bodies {
+            let is_it = |one: &Routine| one.oid == routine.oid;
+            let calls = |asked: &&Asked<'_>| routines.reached(asked.tree).into_iter().any(is_it);
+            let place = (routine.oid, way);
+            if known.get(&place).is_some_and(Option::is_none) {
+                continue;
+            }
+            let callers: Vec<Asked<'_>> = asking.iter().filter(calls).cloned().collect();
+            let Some(first) = callers.first() else { continue };
+            let Some(replaced) = replaced(session, routine, &body)? else { continue };
+            let answered = ask(session, relation, &replaced, &callers, &world.actors)?;
+            let text = format!("{}: {}", routine.name, place.1);
+            let told = Asked { text, ..first.clone() }.told(relation);
+            if answered.contains(&Answered::Taken) {
+                known.insert(place, None);
+            } else {
+                known.entry(place).or_insert(Some(told));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The statement that gives a function another body; none where its own cannot be found in it.
+fn replaced(session: &mut Session, routine: &Routine, body: &str) -> Result<Option<String>> {
+    let query = format!("select pg_catalog.pg_get_functiondef({})", routine.oid);
+    let rows = session.rows(&query).map_err(failing(ASK))?;
+    let definition = rows.into_iter().flatten().flatten().next().unwrap_or_default();
+    let at = definition.rfind(&routine.text).filter(|_| !routine.text.is_empty());
+    Ok(at.map(|at| {
+        let end = at + routine.text.len();
+        format!("{}{body}{}", &definition[..at], &definition[end..])
+    }))
 }
 
 /// The ways that are open to somebody, and that no cell shows to be gone.
@@ -71,11 +154,7 @@ fn open_ways<'c>(
     cells: &[Cell],
     people: &[Person],
 ) -> Vec<Asked<'c>> {
-    let is_slow = |cell: &Cell| matches!(&cell.verdict, Verdict::Broken { sqlstate } if sqlstate == QUERY_CANCELED);
-    if !relation.is_table()
-        || relation.row_security == RowSecurity::Off
-        || cells.iter().any(is_slow)
-    {
+    if !is_asked(relation, cells) {
         return Vec::new();
     }
     let people: Vec<&Person> = people.iter().filter(|person| !person.is_service).collect();
@@ -93,7 +172,7 @@ fn open_ways<'c>(
             if !granted.is_empty() && !is_gone {
                 ways.extend(own.iter().map(|way| {
                     let is_by_chance = is_by_chance(catalog, way);
-                    Asked { policy, text: way.text(), is_by_chance }
+                    Asked { policy, tree: None, text: way.text(), is_by_chance }
                 }));
             }
         }
@@ -105,6 +184,16 @@ fn open_ways<'c>(
         }
     }
     open
+}
+
+/// Whether policies decide who reaches a relation, and answer in time.
+fn is_asked(relation: &Relation, cells: &[Cell]) -> bool {
+    let is_slow = |cell: &Cell| match &cell.verdict {
+        Verdict::Broken { sqlstate } => sqlstate == QUERY_CANCELED,
+        _ => false,
+    };
+    let has_policies = relation.is_table() && relation.row_security != RowSecurity::Off;
+    has_policies && !cells.iter().any(is_slow)
 }
 
 /// The cells of the people whom a policy is for, and who have the privilege for what it is for.
@@ -182,10 +271,11 @@ enum Answered {
     Raised,
 }
 
-/// Which of the ways somebody goes, where no policy hides a row.
+/// Which of the ways somebody goes, where no policy hides a row, after statements of ours.
 fn ask(
     session: &mut Session,
     relation: &Relation,
+    ours: &str,
     open: &[Asked<'_>],
     actors: &[Actor],
 ) -> Result<Vec<Answered>> {
@@ -196,12 +286,12 @@ fn ask(
         "select leakproof.set_replication_role('replica'); \
          alter table {table} disable row level security; \
          grant usage on schema {schema} to {roles}; grant select on {table} to {roles}; \
-         select leakproof.set_replication_role('origin')"
+         {ours}; select leakproof.set_replication_role('origin')"
     );
     let name = identifier(&relation.name);
     let question =
         |way: &Asked<'_>| format!("exists (select from {table} as {name} where {})", way.text);
-    session.undone(|session| {
+    let answered = session.tolerate(|session| {
         session.as_owner(&bare).map_err(failing(ASK))?;
         let mut answered = vec![Answered::Untaken; open.len()];
         for actor in actors {
@@ -226,7 +316,8 @@ fn ask(
             }
         }
         Ok(answered)
-    })
+    })?;
+    Ok(answered.unwrap_or_else(|_| vec![Answered::Raised; open.len()]))
 }
 
 const ASK: &str = "see which ways the policies leave open";

@@ -14,7 +14,7 @@ use crate::sql::quote::{identifier, literal};
 use crate::tenancy::path::Path;
 use crate::world::owner_names::RowOwner;
 use crate::world::rows::PLACE;
-use crate::world::seeding::seed::{Variant, insert_statement};
+use crate::world::seeding::seed::{Variant, insert_statement, value_sql};
 use crate::world::seeding::values::changed_value;
 use crate::world::value::{Branch, Values};
 
@@ -270,11 +270,34 @@ impl<'t> Prober<'t, '_, '_> {
         let commands = [Command::Update, Command::BlindUpdate];
         let Some((column, value)) = self.harmless_change() else {
             self.untested(commands, "no column but keys and owners can be changed");
-            return Ok(());
+            return self.update_to_what_is_asked(commands);
         };
         let relation = self.target.relation.sql_name();
         let verb = format!("update {relation} set {} = {}", identifier(column), literal(&value));
-        self.write_each_and_all(commands, Privilege::Update, &verb, Some((column, &value)))
+        self.write_each_and_all(commands, Privilege::Update, &verb, &[(column, Some(&value))])?;
+        self.update_to_what_is_asked(commands)
+    }
+
+    /// Sets what a policy asks of the new row, which need not be what it is when it is found.
+    fn update_to_what_is_asked(&mut self, commands: [Command; 2]) -> Result<()> {
+        let target = self.target;
+        for set in target.world.sets(target.relation.oid) {
+            let may = |name: &String| self.privileges.has_column(Privilege::Update, name);
+            if !set.keys().all(may) {
+                continue;
+            }
+            let each: Vec<String> = set
+                .iter()
+                .map(|(name, value)| {
+                    format!("{} = {}", identifier(name), value_sql(value.as_deref()))
+                })
+                .collect();
+            let verb = format!("update {} set {}", target.relation.sql_name(), each.join(", "));
+            let set: Vec<(&str, Option<&str>)> =
+                set.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+            self.write_each_and_all(commands, Privilege::Update, &verb, &set)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn delete(&mut self) -> Result<()> {
@@ -283,7 +306,7 @@ impl<'t> Prober<'t, '_, '_> {
         }
         let verb = format!("delete from {}", self.target.relation.sql_name());
         let commands = [Command::Delete, Command::BlindDelete];
-        self.write_each_and_all(commands, Privilege::Delete, &verb, None)
+        self.write_each_and_all(commands, Privilege::Delete, &verb, &[])
     }
 
     pub(crate) fn truncate(&mut self) -> Result<()> {

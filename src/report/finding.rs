@@ -77,6 +77,9 @@ fn sentence(symptoms: &Symptoms) -> String {
                 0 => String::new(),
                 count => format!(" (nor in {})", counted(count, "more relation")),
             };
+            if owners.is_empty() {
+                return format!("not tried{more}: {}", shortened(reason));
+            }
             let owners = owners.join(", ");
             format!("not tried: no row of {owners} could be made{more}: {}", shortened(reason))
         }

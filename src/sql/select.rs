@@ -200,14 +200,14 @@ fn column_of(table: Option<&str>, column: &str) -> Expr {
     Expr::Name(Name::of(table.into_iter().chain([column]).map(str::to_owned).collect()))
 }
 
-fn is_alias(node: &SyntaxNode) -> bool {
+pub(super) fn is_alias(node: &SyntaxNode) -> bool {
     matches!(
         node.kind(),
         SyntaxKind::FROM_ALIAS | SyntaxKind::REQUIRED_AS_ALIAS | SyntaxKind::OPTIONAL_AS_ALIAS
     )
 }
 
-fn alias_name(alias: &SyntaxNode) -> Option<String> {
+pub(super) fn alias_name(alias: &SyntaxNode) -> Option<String> {
     alias.children().find(|node| node.kind() == SyntaxKind::TABLE_ALIAS).map(|node| folded(&node))
 }
 

@@ -1,14 +1,19 @@
 //! The ways in which a condition can be true, each as the texts of what has to hold at once. Pure.
 
-use squawk_syntax::ast::{self, AstNode, BinOp};
+use squawk_syntax::ast::{self, AstNode, BinOp, PrefixOp};
+use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use crate::sql::expr::Unread;
+use crate::sql::convert::folded;
+use crate::sql::expr::{Name, Unread};
+use crate::sql::select::{alias_name, is_alias, path};
+use crate::sql::statement;
 use crate::sql::syntax::parsed;
 
 /// How many ways are told apart; a condition with more is one way as a whole.
 const MOST_WAYS: usize = 16;
 
-/// What has to hold for each way, as it is written: `a and (b or c)` gives `[a, b]` and `[a, c]`.
+/// What has to hold for each way, as it is written: `a and (b or c)` gives `[a, b]` and `[a, c]`. A query that
+/// only has to find a row has a way for each of its own.
 ///
 /// # Errors
 /// The text is not one expression.
@@ -30,15 +35,23 @@ fn split(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
     let ways = match expr {
         ast::Expr::ParenExpr(parens) => match parens.expr() {
             Some(inner) => split(&inner)?,
-            None => whole(expr),
+            None => of_value(expr)?,
         },
+        ast::Expr::PrefixExpr(prefix) if matches!(prefix.op(), Some(PrefixOp::Not(_))) => {
+            prefix.expr().map_or_else(|| Some(whole(expr)), |inner| split_not(&inner))?
+        }
         ast::Expr::BinExpr(binary) => match (binary.op(), binary.lhs(), binary.rhs()) {
             (Some(BinOp::Or(_)), Some(left), Some(right)) => {
                 split(&left)?.into_iter().chain(split(&right)?).collect()
             }
             (Some(BinOp::And(_)), Some(left), Some(right)) => both(&split(&left)?, &split(&right)?),
+            (Some(BinOp::Is(_)), Some(of), Some(right)) if is_true(&right) => split(&of)?,
+            (Some(BinOp::Eq(_)), Some(of), Some(right)) if is_true(&right) => split(&of)?,
+            (Some(BinOp::In(_)), ..) => of_query(expr)?,
+            (Some(BinOp::Eq(_)), _, Some(right)) if is_any(&right) => of_query(expr)?,
             _ => whole(expr),
         },
+        ast::Expr::CallExpr(call) if call.exists_fn().is_some() => of_query(expr)?,
         ast::Expr::CaseExpr(case) if case.expr().is_none() => of_case(case)?,
         _ => whole(expr),
     };
@@ -47,6 +60,208 @@ fn split(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
 
 fn whole(expr: &ast::Expr) -> Vec<Vec<String>> {
     vec![vec![expr.syntax().text().to_string()]]
+}
+
+/// `not (a and b)` is `not a or not b`.
+fn split_not(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
+    let ways = match expr {
+        ast::Expr::ParenExpr(parens) if parens.expr().is_some() => split_not(&parens.expr()?)?,
+        ast::Expr::PrefixExpr(prefix) if matches!(prefix.op(), Some(PrefixOp::Not(_))) => {
+            split(&prefix.expr()?)?
+        }
+        ast::Expr::BinExpr(binary) => match (binary.op(), binary.lhs(), binary.rhs()) {
+            (Some(BinOp::And(_)), Some(left), Some(right)) => {
+                split_not(&left)?.into_iter().chain(split_not(&right)?).collect()
+            }
+            (Some(BinOp::Or(_)), Some(left), Some(right)) => {
+                both(&split_not(&left)?, &split_not(&right)?)
+            }
+            _ => not_whole(expr),
+        },
+        _ => not_whole(expr),
+    };
+    (ways.len() <= MOST_WAYS).then_some(ways)
+}
+
+fn not_whole(expr: &ast::Expr) -> Vec<Vec<String>> {
+    vec![vec![format!("NOT ({})", expr.syntax().text())]]
+}
+
+/// `(select a or b)` stands for what it shows.
+fn of_value(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
+    let query = expr.syntax().children().find(|node| node.kind() == SyntaxKind::SELECT);
+    let is_value = |query: &SyntaxNode| {
+        query.children().all(|clause| clause.kind() == SyntaxKind::SELECT_CLAUSE)
+    };
+    let target = query
+        .filter(is_value)
+        .and_then(|query| query.descendants().find_map(ast::Target::cast)?.expr());
+    target.map_or_else(|| Some(whole(expr)), |target| split(&target))
+}
+
+fn is_true(expr: &ast::Expr) -> bool {
+    is_word(&expr.syntax().text().to_string(), "true")
+}
+
+/// The ways of a condition that a query has to find a row: each with another condition in the query.
+fn of_query(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
+    const TIED: [SyntaxKind; 3] =
+        [SyntaxKind::COMPOUND_SELECT, SyntaxKind::GROUP_BY_CLAUSE, SyntaxKind::HAVING_CLAUSE];
+    let node = expr.syntax();
+    let is_tied = node.descendants().any(|inner| TIED.contains(&inner.kind()));
+    let query = node.descendants().find(|inner| inner.kind() == SyntaxKind::SELECT);
+    let condition = query.filter(|_| !is_tied).and_then(|query| condition_of(&query));
+    let Some(condition) = condition else { return Some(whole(expr)) };
+    let (start, text) = (node.text_range().start(), node.text().to_string());
+    let range = condition.syntax().text_range() - start;
+    let (before, after) = (&text[..range.start().into()], &text[range.end().into()..]);
+    let ways = split(&condition)?.into_iter().map(|parts| {
+        let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+        vec![format!("{before}({}){after}", parts.join(" and "))]
+    });
+    let ways: Vec<_> = ways.collect();
+    Some(if ways.len() > 1 { ways } else { whole(expr) })
+}
+
+/// The same for a function in plpgsql: one `return` with one of its ways, where the others give nothing.
+pub(crate) fn plpgsql_bodies(body: &str) -> Vec<(String, String)> {
+    const NOTHING: [&str; 2] = ["false", "null"];
+    let words: Vec<&str> = statement::raw_words(body).collect();
+    let start_of = |word: &str| word.as_ptr() as usize - body.as_ptr() as usize;
+    let mut returned: Vec<(usize, usize)> = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let Some(next) = words.get(at + 1).filter(|_| word.eq_ignore_ascii_case("return")) else {
+            continue;
+        };
+        let is_of_rows = ["query", "next", ";"].iter().any(|one| next.eq_ignore_ascii_case(one));
+        let end = words[at..].iter().find(|word| **word == ";");
+        if let (Some(end), false) = (end, is_of_rows) {
+            returned.push((start_of(next), start_of(end)));
+        }
+    }
+    let mut found = Vec::new();
+    for (start, end) in &returned {
+        let text = &body[*start..*end];
+        if NOTHING.iter().any(|word| is_word(text, word)) {
+            continue;
+        }
+        for parts in ways(text).unwrap_or_else(|_| vec![vec![text.to_owned()]]) {
+            let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+            let way = parts.join(" and ");
+            let mut replaced = body.to_owned();
+            for (other, its_end) in returned.iter().rev() {
+                let value = if other == start { way.as_str() } else { "null" };
+                replaced.replace_range(other..its_end, value);
+            }
+            found.push((replaced, format!("return {way}")));
+        }
+    }
+    if found.len() > 1 { found } else { Vec::new() }
+}
+
+/// Whether it is `any (...)`, of which one element is enough.
+fn is_any(expr: &ast::Expr) -> bool {
+    let first = expr.syntax().first_token();
+    first.is_some_and(|token| ["any", "some"].contains(&token.text().to_lowercase().as_str()))
+}
+
+/// The body of a function with one of the ways in which it answers yes, or finds a row; none where there is
+/// but one. With each body, the way by itself.
+pub(crate) fn bodies(body: &str) -> Vec<(String, String)> {
+    let found = parsed(body, |file| {
+        let mut queries = file.root.children().filter(|node| ast::Stmt::can_cast(node.kind()));
+        let (Some(query), None) = (queries.next(), queries.next()) else { return Ok(Vec::new()) };
+        let has = |kind| query.children().any(|child| child.kind() == kind);
+        let is_tied = has(SyntaxKind::GROUP_BY_CLAUSE) || has(SyntaxKind::HAVING_CLAUSE);
+        if query.kind() != SyntaxKind::SELECT || is_tied {
+            return Ok(Vec::new());
+        }
+        let shown = query.descendants().find_map(ast::Target::cast).and_then(|one| one.expr());
+        let split = |expr: ast::Expr| Some((split(&expr)?, expr));
+        let mut either = condition_of(&query).into_iter().chain(shown).filter_map(split);
+        let several = either.find(|(ways, _)| ways.len() > 1);
+        let Some((ways, expr)) = several else { return Ok(Vec::new()) };
+        let range = expr.syntax().text_range();
+        let (before, after) = (&body[..range.start().into()], &body[range.end().into()..]);
+        let each = ways.into_iter().map(|parts| {
+            let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+            let way = parts.join(" and ");
+            (format!("{before}({way}){after}"), way)
+        });
+        Ok(each.collect())
+    });
+    let found: Vec<_> = found.unwrap_or_default();
+    if found.len() > 1 { found } else { Vec::new() }
+}
+
+fn condition_of(query: &SyntaxNode) -> Option<ast::Expr> {
+    query.children().find_map(ast::WhereClause::cast)?.expr()
+}
+
+/// A relation that a query reads, and what the query asks of it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Read {
+    pub relation: Name,
+    /// By what name its columns are qualified.
+    pub alias: String,
+    /// What has to hold for each way, as it is written.
+    pub ways: Vec<Vec<String>>,
+}
+
+/// What the queries in a text read: in an expression, or in a query. None where it cannot be read.
+pub(crate) fn reads(text: &str) -> Vec<Read> {
+    let found = parsed(text, |file| {
+        let queries = file.root.descendants().filter(|node| node.kind() == SyntaxKind::SELECT);
+        Ok(queries.flat_map(|query| reads_of(&query)).collect())
+    });
+    found.unwrap_or_default()
+}
+
+fn reads_of(query: &SyntaxNode) -> Vec<Read> {
+    let Some(ways) = condition_of(query).and_then(|condition| split(&condition)) else {
+        return Vec::new();
+    };
+    let from = query.children().filter(|child| child.kind() == SyntaxKind::FROM_CLAUSE);
+    let items = from.flat_map(|from| from.descendants().collect::<Vec<_>>());
+    let items = items.filter_map(ast::RelationFromItem::cast);
+    let read = items.filter_map(|item| {
+        let relation = path(item.relation_name_ref()?.syntax());
+        let alias = item.syntax().children().find(is_alias).as_ref().and_then(alias_name);
+        let alias = alias.unwrap_or_else(|| relation.last().to_owned());
+        Some(Read { relation, alias, ways: ways.clone() })
+    });
+    read.collect()
+}
+
+/// An expression with `alias.column` as `column`; none where it names something of another.
+pub(crate) fn without_alias(text: &str, alias: &str) -> Option<String> {
+    let select = format!("select {text}");
+    let read = parsed(&select, |file| {
+        let tokens = file.root.descendants_with_tokens().filter_map(|one| one.into_token());
+        let tokens: Vec<(bool, String)> = tokens
+            .map(|token| (token.kind() == SyntaxKind::DOT, token.text().to_owned()))
+            .collect();
+        let mut kept = String::new();
+        let mut at = 0;
+        while let Some((_, token)) = tokens.get(at) {
+            let is_qualifier = tokens.get(at + 1).is_some_and(|(is_dot, _)| *is_dot);
+            let name = token.trim_matches('"');
+            if is_qualifier && name == alias {
+                at += 2;
+                continue;
+            }
+            kept.push_str(token);
+            at += 1;
+        }
+        let fields = file.root.descendants().filter_map(ast::FieldExpr::cast);
+        let is_others = |field: &ast::FieldExpr| {
+            let base = field.base();
+            base.is_none_or(|base| folded(base.syntax()) != alias)
+        };
+        Ok(fields.into_iter().all(|field| !is_others(&field)).then_some(kept))
+    });
+    let kept = read.ok().flatten()?;
+    kept.strip_prefix("select ").map(str::to_owned)
 }
 
 fn both(left: &[Vec<String>], right: &[Vec<String>]) -> Vec<Vec<String>> {
@@ -89,7 +304,7 @@ mod tests {
                 "(is_public AND (status = 'archived'::text) AND (body IS NULL))",
                 vec![vec!["is_public", "status = 'archived'::text", "body IS NULL"]],
             ),
-            ("(a AND (b OR (c AND NOT d)))", vec![vec!["a", "b"], vec!["a", "c", "NOT d"]]),
+            ("(a AND (b OR (c AND NOT d)))", vec![vec!["a", "b"], vec!["a", "c", "NOT (d)"]]),
             (
                 "\nCASE\n    WHEN (a = 1) THEN b\n    WHEN c THEN false\n    ELSE (d OR e)\nEND",
                 vec![
@@ -98,16 +313,100 @@ mod tests {
                     vec!["(((a = 1)) is not true)", "((c) is not true)", "e"],
                 ],
             ),
-            // A sub-select's own conditions are its own.
+            // What has to find a row finds it one way or another; what must not, must not at all.
             (
                 "(EXISTS ( SELECT 1 FROM t WHERE ((t.a = 1) OR (t.b = 2))))",
-                vec![vec!["EXISTS ( SELECT 1 FROM t WHERE ((t.a = 1) OR (t.b = 2)))"]],
+                vec![
+                    vec!["EXISTS ( SELECT 1 FROM t WHERE ((t.a = 1)))"],
+                    vec!["EXISTS ( SELECT 1 FROM t WHERE ((t.b = 2)))"],
+                ],
+            ),
+            (
+                "(NOT (EXISTS ( SELECT 1 FROM t WHERE (t.a OR t.b))))",
+                vec![vec!["NOT (EXISTS ( SELECT 1 FROM t WHERE (t.a OR t.b)))"]],
+            ),
+            ("(NOT (a AND (NOT (b OR c))))", vec![vec!["NOT (a)"], vec!["b"], vec!["c"]]),
+            ("(NOT (a OR b))", vec![vec!["NOT (a)", "NOT (b)"]]),
+            ("((a OR b) IS TRUE)", vec![vec!["a"], vec!["b"]]),
+            ("((a OR b) = true)", vec![vec!["a"], vec!["b"]]),
+            ("( SELECT (a OR b) AS x)", vec![vec!["a"], vec!["b"]]),
+            (
+                "(EXISTS ( SELECT 1 WHERE (a OR b)))",
+                vec![
+                    vec!["EXISTS ( SELECT 1 WHERE ((a)))"],
+                    vec!["EXISTS ( SELECT 1 WHERE ((b)))"],
+                ],
+            ),
+            (
+                "(id IN ( SELECT t.id FROM t WHERE (t.a OR t.b)))",
+                vec![
+                    vec!["id IN ( SELECT t.id FROM t WHERE ((t.a)))"],
+                    vec!["id IN ( SELECT t.id FROM t WHERE ((t.b)))"],
+                ],
             ),
         ] {
             let read = ways(text).expect("an expression");
             assert_eq!(read, expected, "{text}");
         }
         assert!(ways("(a = ").is_err());
+    }
+
+    #[test]
+    fn functions_answer_in_ways() {
+        for (body, expected) in [
+            ("select o = me() or late()", vec!["select ((o = me()))", "select ((late()))"]),
+            (
+                "select 1 from t where t.a or t.b limit 1",
+                vec![
+                    "select 1 from t where ((t.a)) limit 1",
+                    "select 1 from t where ((t.b)) limit 1",
+                ],
+            ),
+            ("select a and b", vec![]),
+            (
+                "select a or b from t where c",
+                vec!["select ((a)) from t where c", "select ((b)) from t where c"],
+            ),
+            ("select count(*) > 1 from t where a or b group by c", vec![]),
+            ("begin return a or b; end", vec![]),
+        ] {
+            let told: Vec<String> = bodies(body).into_iter().map(|(body, _)| body).collect();
+            assert_eq!(told, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn functions_return_in_ways() {
+        let body = "begin if a then return true; end if; return b or c; end";
+        let told: Vec<(String, String)> = plpgsql_bodies(body);
+        let expected = [
+            ("begin if a then return (true); end if; return null; end", "return (true)"),
+            ("begin if a then return null; end if; return (b); end", "return (b)"),
+            ("begin if a then return null; end if; return (c); end", "return (c)"),
+        ];
+        let expected = expected.map(|(body, way)| (body.to_owned(), way.to_owned()));
+        assert_eq!(told, expected);
+        let one = "begin if a then return b; end if; return false; end";
+        assert!(plpgsql_bodies(one).is_empty());
+    }
+
+    #[test]
+    fn what_queries_read() {
+        let text = "select exists (select 1 from public.posts p join t on t.id = p.id \
+                    where p.id = $1 and (p.is_open or t.a))";
+        let read = reads(text);
+        let told: Vec<(&str, &str)> =
+            read.iter().map(|read| (read.relation.last(), read.alias.as_str())).collect();
+        assert_eq!(told, [("posts", "p"), ("t", "t")]);
+        assert_eq!(read[0].ways, [["p.id = $1", "p.is_open"], ["p.id = $1", "t.a"]]);
+        for (text, expected) in [
+            ("p.is_open", Some("is_open")),
+            ("(p.status = 'p.x'::text)", Some("(status = 'p.x'::text)")),
+            ("is_open", Some("is_open")),
+            ("p.id = t.id", None),
+        ] {
+            assert_eq!(without_alias(text, "p").as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

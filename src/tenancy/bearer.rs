@@ -16,8 +16,10 @@ pub(crate) struct Bearer {
     pub setting: String,
     /// The place in it, where the setting is a document: `["x-share-token"]` of `request.headers`.
     pub place: Vec<String>,
-    /// Whose row a visitor can know the value of: that of nobody, a user or a tenant.
+    /// Whose row a visitor knows the value of: that of nobody, a user or a tenant.
     pub of_visitor: &'static str,
+    /// Whose row `alice` knows the value of.
+    pub of_member: &'static str,
 }
 
 /// By what a relation says whose its rows are.
@@ -54,13 +56,13 @@ pub(crate) fn bearers(
         }
         let may_be_nobodys =
             owners.iter().all(|name| relation.column(name).is_none_or(|c| !c.not_null));
-        let of_visitor = match is_of_users {
-            _ if may_be_nobodys => NOBODY,
-            true => "alice",
-            false => "A",
+        let (of_visitor, of_member) = match is_of_users {
+            _ if may_be_nobodys => (NOBODY, "alice"),
+            true => ("alice", "bob"),
+            false => ("A", "B"),
         };
         let column = column.clone();
-        found.push(Bearer { relation: oid, column, setting, place, of_visitor });
+        found.push(Bearer { relation: oid, column, setting, place, of_visitor, of_member });
     }
     found
 }

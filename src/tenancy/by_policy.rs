@@ -8,13 +8,13 @@ use crate::catalog::relation::{Column, Relation};
 use crate::catalog::routine::Routine;
 use crate::names::Oid;
 use crate::sql::expr::Expr;
-use crate::tenancy::asked::{Asked, Told, asked_of};
+use crate::tenancy::asked::{Asked, asked_of};
 use crate::tenancy::meaning::{Asker, Meaning, is_of_user};
-use crate::tenancy::readings::{equal_to, readings_of_asker, readings_of_row};
+use crate::tenancy::readings::{equal_to, readings_of_asker};
 
 /// What the policies of all tables ask, by relation.
 #[derive(Debug)]
-pub(crate) struct Questions(BTreeMap<Oid, Asked>);
+pub(crate) struct Questions(pub(super) BTreeMap<Oid, Asked>);
 
 impl Questions {
     /// Walks through all policies.
@@ -90,62 +90,6 @@ impl Questions {
                         found.push((column.clone(), *relation, read.clone()));
                     }
                     _ => {}
-                }
-            }
-        }
-        found
-    }
-
-    /// The claims and settings by which policies tell some who ask from others, each once.
-    pub(crate) fn told_of_requests(&self) -> Vec<Told> {
-        let mut all: Vec<Told> = Vec::new();
-        for told in self.0.values().flat_map(|asked| &asked.told) {
-            let is_of_request = matches!(told.what, Meaning::Claim(_) | Meaning::Setting(..));
-            if is_of_request && !all.contains(told) {
-                all.push(told.clone());
-            }
-        }
-        all.sort_by_key(|told| format!("{told:?}"));
-        all
-    }
-
-    /// The columns by whose values policies tell people apart, and those values: of the rows that policies
-    /// choose by who is asking, such as that of a role, and not by the row that they judge.
-    pub(crate) fn standing(&self, catalog: &Catalog) -> BTreeMap<(Oid, String), BTreeSet<String>> {
-        let mut standing: BTreeMap<(Oid, String), BTreeSet<String>> = BTreeMap::new();
-        for asked in self.0.values() {
-            let chosen = readings_of_asker(asked);
-            let of_row = readings_of_row(catalog, asked);
-            for Told { what, constant, .. } in &asked.told {
-                match what {
-                    Meaning::Read { reading, relation, column }
-                        if chosen.contains(reading) && !of_row.contains(reading) =>
-                    {
-                        let values = standing.entry((*relation, column.clone())).or_default();
-                        values.insert(constant.clone());
-                    }
-                    _ => {}
-                }
-            }
-        }
-        standing
-    }
-
-    /// The columns, also of rows that are read, that must be equal to a place in a setting.
-    pub(crate) fn compared_with_settings(&self) -> Vec<(Oid, String, String, Vec<String>)> {
-        let mut found = Vec::new();
-        for (own, asked) in &self.0 {
-            for (left, right) in &asked.equal {
-                for (column, setting) in [(left, right), (right, left)] {
-                    let Meaning::Setting(name, place) = setting else { continue };
-                    let (relation, column) = match column {
-                        Meaning::Own(column) => (*own, column),
-                        Meaning::Read { relation, column, .. } => (*relation, column),
-                        _ => continue,
-                    };
-                    if name.contains('.') {
-                        found.push((relation, column.clone(), name.clone(), place.clone()));
-                    }
                 }
             }
         }

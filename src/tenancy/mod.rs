@@ -16,6 +16,7 @@ pub(crate) mod root;
 mod scope;
 pub(crate) mod standing;
 mod stated;
+mod told_apart;
 
 use std::collections::BTreeMap;
 
@@ -58,6 +59,9 @@ pub(crate) struct Tenancy {
     pub forgeable: Vec<(Meaning, bool)>,
     /// By which claims and settings policies tell some who ask from others.
     pub told: Vec<Told>,
+    /// What policies ask of rows that they read beside the judged one and those of who is asking: each with
+    /// its relation and column.
+    pub read_rows: Vec<(Oid, String, Told)>,
     /// The columns whose values open rows to whoever knows these.
     pub bearers: Vec<Bearer>,
     /// The columns by whose values policies tell people apart, and how.
@@ -96,6 +100,7 @@ impl Tenancy {
             claims: Vec::new(),
             forgeable: Vec::new(),
             told: Vec::new(),
+            read_rows: Vec::new(),
             bearers: Vec::new(),
             standing: Vec::new(),
             unknown: BTreeMap::new(),
@@ -135,6 +140,10 @@ impl Tenancy {
         }
         tenancy.standing =
             standing_of(catalog, &tenancy.users, tenancy.members.as_ref(), &questions);
+        tenancy.read_rows = questions.told_of_read_rows();
+        tenancy.read_rows.retain(|(relation, column, _)| {
+            !tenancy.standing.iter().any(|one| (one.relation, &one.column) == (*relation, column))
+        });
         let owners = owners_by_relation(config, catalog)?;
         tenancy.ownership = catalog
             .relations()

@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::catalog::relation::Relation;
 use crate::names::Oid;
 use crate::platform::Platform;
+use crate::sql::ways::Read;
 use crate::tenancy::Tenancy;
 use crate::tenancy::root::Root;
 use crate::world::owner_names::OwnerNames;
@@ -48,6 +49,10 @@ pub(crate) struct World {
     pub(in crate::world) learned: BTreeMap<(Oid, String), usize>,
     /// What rows have to be to go a way that policies leave open, by relation.
     pub(in crate::world) solved: BTreeMap<Oid, Vec<Solved>>,
+    /// What an update has to set so that a policy lets the new row through, by relation.
+    pub(in crate::world) sets: BTreeMap<Oid, Vec<Values>>,
+    /// What the queries of policies, and of the functions that they call, read and ask of it.
+    pub(in crate::world) reads: Vec<Read>,
     /// Keys that rows refer to before the row that has them is there.
     pub(in crate::world) deferred: BTreeMap<(Oid, Branch), Values>,
     /// Whether a row is there that a constraint would refuse at the end of the transaction only.
@@ -58,6 +63,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// What an update may have to set so that a policy lets the new row through.
+    pub(crate) fn sets(&self, relation: Oid) -> &[Values] {
+        self.sets.get(&relation).map_or(&[], Vec::as_slice)
+    }
+
     /// The branches that can exist in a relation.
     pub(crate) fn branches(&self, relation: &Relation) -> Vec<Branch> {
         let ownership = self.tenancy.ownership(relation.oid);
@@ -107,7 +117,7 @@ impl World {
     }
 
     /// Whether a key of the relation allows a user one row.
-    fn is_one_row_per_user(&self, relation: &Relation) -> bool {
+    pub(in crate::world) fn is_one_row_per_user(&self, relation: &Relation) -> bool {
         let column = self.direct_user_column(relation);
         column.is_some_and(|column| relation.keys.iter().any(|key| *key == [column.clone()]))
     }

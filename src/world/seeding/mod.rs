@@ -1,6 +1,7 @@
 //! The workshop that makes the rows of the world, inside the caller's transaction.
 
 pub(crate) mod attempt;
+pub(crate) mod below;
 pub(crate) mod insert;
 pub(crate) mod own_rows;
 pub(crate) mod new_parents;
@@ -56,6 +57,8 @@ impl World {
             refused: BTreeMap::new(),
             learned: BTreeMap::new(),
             solved: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            reads: ways::reads_of_policies(&catalog),
             deferred: BTreeMap::new(),
             is_deferred: false,
             coming: BTreeSet::new(),
@@ -71,6 +74,8 @@ impl World {
         for relation in &tables {
             world.seed_relation(session, relation)?;
             world.seed_ways(session, relation)?;
+            world.seed_below(session, relation)?;
+            world.find_sets(session, relation)?;
             world.coming.remove(&relation.oid);
             world.keep_deferred_keys(session, relation)?;
         }

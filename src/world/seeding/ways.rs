@@ -3,18 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use crate::actor::Actor;
-use crate::catalog::policy::Way;
+use crate::actor::{Actor, TENANTS};
+use crate::catalog::Catalog;
+use crate::catalog::policy::{Condition, Policy, Way};
 use crate::catalog::relation::{Check, Relation};
 use crate::error::Result;
 use crate::session::open::Session;
-use crate::sql::quote::identifier;
+use crate::sql::quote::{identifier, literal};
+use crate::sql::ways::{self, Read, without_alias};
 use crate::world::seeding::attempt::{Attempt, Outcome, try_all};
-use crate::world::seeding::insert::Planned;
+use crate::world::seeding::insert::{Planned, by_column, condition, whole_row};
 use crate::world::seeding::repair::Search;
-use crate::world::seeding::seed::Variant;
+use crate::world::seeding::seed::{Variant, value_sql};
 use crate::world::seeding::solve::Candidate;
-use crate::world::value::{Branch, Filling, Solved, Values, World};
+use crate::world::value::{Branch, Filling, Seeded, Solved, Values, World};
+
+fn text_of(filling: &Filling) -> Option<&str> {
+    match filling {
+        Filling::Null => None,
+        Filling::Text(value) | Filling::Place(_, value) => Some(value),
+    }
+}
 
 fn filling((column, candidate): (String, Candidate)) -> Option<(String, Filling)> {
     let filling = match candidate {
@@ -36,32 +45,34 @@ impl World {
         session: &mut Session,
         relation: &Relation,
     ) -> Result<()> {
-        let ways = self.ways_of_rows(relation);
-        let open = untaken(session, relation, ways)?;
-        for checks in open.into_iter().take(MOST_SOLVED) {
+        let is_seeded = self.seeded.contains_key(&relation.oid);
+        if !relation.is_table() || self.is_platform_table(relation) || !is_seeded {
+            return Ok(());
+        }
+        let open = untaken(session, relation, self.ways_of_rows(relation))?;
+        let is_one_each = self.is_of_owners(relation) || self.is_one_row_per_user(relation);
+        for (at, checks) in open.into_iter().take(MOST_SOLVED).enumerate() {
             let mut asked = relation.clone();
             asked.checks.extend(checks);
-            self.solve_way(session, asked)?;
+            match is_one_each {
+                true => self.change_one(session, &asked, at)?,
+                false => self.solve_way(session, asked)?,
+            }
         }
-        Ok(())
+        self.open_borne(session, relation)
     }
 
-    /// What each way asks of the row itself, as checks. There is one row of each owner.
+    /// What each way asks of the row itself, as checks, and what the policies of others ask of it.
     fn ways_of_rows(&self, relation: &Relation) -> Vec<Vec<Check>> {
-        if !relation.is_table()
-            || self.is_platform_table(relation)
-            || self.is_of_owners(relation)
-            || !self.seeded.contains_key(&relation.oid)
-        {
-            return Vec::new();
-        }
         let roles: BTreeSet<&str> =
             self.actors.iter().filter(|actor| !actor.is_service()).map(Actor::role).collect();
         let policies = relation.policies.iter();
         let policies = policies.filter(|policy| roles.iter().any(|role| policy.is_for(role)));
         let ways = policies.flat_map(|policy| policy.conditions()).flat_map(|one| one.ways());
+        let own = ways.map(|way| self.checks(relation, &way));
         let mut found: Vec<Vec<Check>> = Vec::new();
-        for checks in ways.map(|way| self.checks(relation, &way)) {
+        let of_readers = self.checks_of_readers(relation);
+        for checks in own.chain(of_readers).chain(self.checks_of_others(relation)) {
             let texts = |checks: &[Check]| -> Vec<String> {
                 checks.iter().map(|check| check.definition.clone()).collect()
             };
@@ -73,49 +84,64 @@ impl World {
         found
     }
 
-    fn checks(&self, relation: &Relation, way: &Way) -> Vec<Check> {
-        let owners = self.tenancy.owner_columns(relation.oid);
-        let is_free = |name: &String| {
-            relation.column(name).is_some_and(|column| !column.is_generated)
-                && !owners.contains(name)
-                && !relation.key().is_some_and(|key| key.contains(name))
-                && !self.standing_columns(relation).any(|known| known == name)
+    /// What the queries that read a relation ask of its rows, way by way.
+    fn checks_of_readers(&self, relation: &Relation) -> Vec<Vec<Check>> {
+        let is_it = |read: &&Read| {
+            let is_of_schema = read.relation.qualifier().is_none_or(|name| name == relation.schema);
+            read.relation.last() == relation.name && is_of_schema
         };
+        let checks = |read: &Read, way: &Vec<String>| {
+            let own = way.iter().filter_map(|part| without_alias(part, &read.alias));
+            let parts = own.map(Condition::from).collect();
+            self.checks(relation, &Way { parts })
+        };
+        let read = self.reads.iter().filter(is_it);
+        read.flat_map(|read| read.ways.iter().map(move |way| checks(read, way))).collect()
+    }
+
+    /// What the policies of other relations compare a row's columns with, each by itself.
+    fn checks_of_others(&self, relation: &Relation) -> Vec<Vec<Check>> {
+        const COMPARED: [&str; 6] = ["=", "<>", "~~", "~~*", "~", "~*"];
+        let read = self.tenancy.read_rows.iter();
+        let read = read.filter(|(oid, column, told)| {
+            let is_of_it = *oid == relation.oid && self.is_free(relation, column);
+            is_of_it && COMPARED.contains(&told.operator.as_str())
+        });
+        let checks = read.map(|(_, column, told)| {
+            let compared =
+                format!("{} {} {}", identifier(column), told.operator, literal(&told.constant));
+            vec![check(&compared, vec![column.clone()])]
+        });
+        checks.collect()
+    }
+
+    /// Whether nothing but what policies ask decides a column.
+    fn is_free(&self, relation: &Relation, name: &String) -> bool {
+        relation.column(name).is_some_and(|column| !column.is_generated)
+            && !self.tenancy.owner_columns(relation.oid).contains(name)
+            && !relation.key().is_some_and(|key| key.contains(name))
+            && !self.standing_columns(relation).any(|known| known == name)
+    }
+
+    fn checks(&self, relation: &Relation, way: &Way) -> Vec<Check> {
         let parts = way.parts.iter().filter_map(|part| {
             let columns: Vec<String> = part.own_columns(&relation.name)?.into_iter().collect();
-            columns.iter().all(is_free).then(|| Check {
-                name: String::new(),
-                definition: format!("CHECK ({})", part.text),
-                expression: Some(format!("({}) is true", part.text)),
-                columns,
-            })
+            let is_free = columns.iter().all(|name| self.is_free(relation, name));
+            is_free.then(|| check(&part.text, columns))
         });
         parts.collect()
     }
 
     /// Finds what a row has to be, and makes one of each owner.
     fn solve_way(&mut self, session: &mut Session, asked: Relation) -> Result<()> {
-        let seeded = self.seeded.get(&asked.oid).map_or(&[][..], Vec::as_slice);
-        let mut branches: Vec<Branch> = Vec::new();
-        for row in seeded {
-            if !branches.contains(&row.branch) {
-                branches.push(row.branch.clone());
-            }
-        }
+        let branches = self.seeded_branches(&asked);
         let Some(first) = branches.first() else { return Ok(()) };
         let Ok(planned) = self.planned(&asked, first, &Values::new()) else { return Ok(()) };
-        let search = Search {
-            columns: asked.checks.iter().flat_map(|check| check.columns.clone()).collect(),
-            fixed: self.standing_columns(&asked).cloned().collect(),
-            is_checked: true,
-            ..Search::default()
+        let Some(columns) = self.solution(session, &asked, first, &planned)? else {
+            return Ok(());
         };
-        let solutions = self.alternatives(session, &asked, first, &planned, &search)?;
-        let Some((_, solution)) = solutions.into_iter().next() else { return Ok(()) };
-        let (oid, plain) = (asked.oid, asked.clone());
-        let solved = self.solved.entry(oid).or_default();
-        let columns = solution.into_iter().filter_map(filling).collect();
-        solved.push(Solved { relation: asked, columns });
+        let plain = asked.clone();
+        self.solved.entry(asked.oid).or_default().push(Solved { relation: asked, columns });
         let variant = Variant::Varied(self.telling(&plain) + self.solved_ways(&plain) - 1);
         let rows = branches.into_iter().filter_map(|branch| {
             let values = self.values(&plain, &branch, variant).ok()?;
@@ -123,6 +149,133 @@ impl World {
         });
         let rows = rows.collect();
         self.store(session, &plain, rows).map(drop)
+    }
+
+    /// Has the rows whose values somebody knows go the ways that ask for these.
+    fn open_borne(&mut self, session: &mut Session, relation: &Relation) -> Result<()> {
+        let bearers = self.tenancy.bearers.iter().filter(|one| one.relation == relation.oid);
+        for bearer in bearers.cloned().collect::<Vec<_>>() {
+            let name = &bearer.column.name;
+            let conditions = relation.policies.iter().flat_map(|policy| policy.conditions());
+            let ways = conditions.flat_map(|condition| condition.ways());
+            let ways = ways.filter(|way| way.parts.iter().any(|part| part.names(name)));
+            let asked = ways.map(|way| self.checks(relation, &way));
+            let asked: Vec<Vec<Check>> = asked.filter(|checks| !checks.is_empty()).collect();
+            let mut known: Vec<String> = Vec::new();
+            for checks in asked {
+                let text: String = checks.iter().map(|check| check.definition.as_str()).collect();
+                let whose = match known.len() {
+                    _ if known.contains(&text) => continue,
+                    0 => bearer.of_visitor,
+                    1 => bearer.of_member,
+                    _ => break,
+                };
+                known.push(text);
+                let value = bearer.value(whose);
+                let rows = self.seeded.get(&relation.oid).map_or(&[][..], Vec::as_slice);
+                let row = rows.iter().find(|row| row.values.get(name) == Some(&value)).cloned();
+                let mut asked = relation.clone();
+                asked.checks.extend(checks);
+                if let Some(row) = row {
+                    self.change_row(session, &asked, &row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the row of somebody else than the first of a tenant or user, where each has one row.
+    fn change_one(&mut self, session: &mut Session, asked: &Relation, at: usize) -> Result<()> {
+        let others = ["outsider", "bob", "both", "amir"];
+        let place = |row: &Seeded| match &row.branch {
+            Branch { user: Some(user), .. } => others.iter().position(|name| name == user),
+            Branch { tenant, .. } => (tenant.as_deref() == Some(TENANTS[1])).then_some(0),
+        };
+        let rows = self.seeded.get(&asked.oid).map_or(&[][..], Vec::as_slice);
+        let mut rows: Vec<(usize, Seeded)> =
+            rows.iter().filter_map(|row| Some((place(row)?, row.clone()))).collect();
+        rows.sort_by_key(|(place, _)| *place);
+        match rows.len() {
+            0 => Ok(()),
+            count => self.change_row(session, asked, &rows[at % count].1),
+        }
+    }
+
+    /// Changes a row so that it meets what is asked, if it can be.
+    fn change_row(&mut self, session: &mut Session, asked: &Relation, row: &Seeded) -> Result<()> {
+        let Some(key) = asked.key() else { return Ok(()) };
+        let solution = self.solution(session, asked, &row.branch, &row.values)?;
+        let Some(columns) = solution.filter(|columns| !columns.is_empty()) else { return Ok(()) };
+        let set = columns.iter().map(|(column, filling)| {
+            format!("{} = {}", identifier(column), value_sql(text_of(filling)))
+        });
+        let set: Vec<String> = set.collect();
+        let statement = format!(
+            "update {} set {} where {} returning {}",
+            asked.sql_name(),
+            set.join(", "),
+            condition(key, &row.values),
+            whole_row(asked)
+        );
+        let attempt = Attempt { statement, ..Attempt::default() };
+        if let Some(Outcome::Stored(stored)) = try_all(session, &[attempt])?.into_iter().next() {
+            let rows = self.seeded.entry(asked.oid).or_default();
+            let known = rows.iter_mut().find(|known| known.values == row.values);
+            known.into_iter().for_each(|known| known.values = by_column(asked, stored.clone()));
+        }
+        Ok(())
+    }
+
+    /// Finds what an update has to set where policies ask of the new row what no row is that is found.
+    pub(in crate::world) fn find_sets(
+        &mut self,
+        session: &mut Session,
+        relation: &Relation,
+    ) -> Result<()> {
+        let policies = relation.policies.iter().filter(|policy| policy.is_for_update());
+        let ways = policies.filter_map(|policy| policy.check.as_ref()).flat_map(|one| one.ways());
+        let asked: Vec<Vec<Check>> = ways.map(|way| self.checks(relation, &way)).collect();
+        let row = self.seeded.get(&relation.oid).and_then(|rows| rows.first()).cloned();
+        let Some(row) = row else { return Ok(()) };
+        for checks in asked.into_iter().filter(|checks| !checks.is_empty()).take(MOST_SOLVED) {
+            let named: BTreeSet<String> =
+                checks.iter().flat_map(|check| check.columns.clone()).collect();
+            let mut asked = relation.clone();
+            asked.checks.extend(checks);
+            let Some(columns) = self.solution(session, &asked, &row.branch, &row.values)? else {
+                continue;
+            };
+            let mut set: Values = named
+                .into_iter()
+                .map(|name| (name.clone(), row.values.get(&name).cloned().flatten()))
+                .collect();
+            let changed = columns.iter();
+            set.extend(changed.map(|(name, one)| (name.clone(), text_of(one).map(str::to_owned))));
+            let sets = self.sets.entry(relation.oid).or_default();
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+        Ok(())
+    }
+
+    /// What has to come into the columns of a row, so that it meets what is asked.
+    fn solution(
+        &self,
+        session: &mut Session,
+        asked: &Relation,
+        branch: &Branch,
+        planned: &Values,
+    ) -> Result<Option<Vec<(String, Filling)>>> {
+        let search = Search {
+            columns: asked.checks.iter().flat_map(|check| check.columns.clone()).collect(),
+            fixed: self.standing_columns(asked).cloned().collect(),
+            is_checked: true,
+            ..Search::default()
+        };
+        let solutions = self.alternatives(session, asked, branch, planned, &search)?;
+        let first = solutions.into_iter().next();
+        Ok(first.map(|(_, solution)| solution.into_iter().filter_map(filling).collect()))
     }
 
     /// For how many ways rows of a relation can be made.
@@ -138,6 +291,36 @@ impl World {
     ) -> Option<&Solved> {
         let at = variant.place()?.checked_sub(self.telling(relation))?;
         self.solved.get(&relation.oid)?.get(at)
+    }
+}
+
+/// What the queries in all policies read, and those in the functions that they call.
+pub(in crate::world) fn reads_of_policies(catalog: &Catalog) -> Vec<Read> {
+    let relations = catalog.relations().filter(|relation| relation.is_table());
+    let policies: Vec<&Policy> =
+        relations.flat_map(|relation| &relation.policies).map(|policy| &**policy).collect();
+    let conditions = policies.iter().flat_map(|policy| policy.conditions());
+    let conditions = conditions.map(|condition| format!("select {}", condition.text));
+    let called = catalog.routines.reached(policies.iter().flat_map(|policy| policy.trees()));
+    let bodies = called.into_iter().filter(|routine| routine.language == "sql");
+    let bodies = bodies.map(|routine| routine.text.clone());
+    let texts = conditions.chain(bodies).filter(|text| text.to_lowercase().contains("where"));
+    let mut reads: Vec<Read> = Vec::new();
+    for read in texts.flat_map(|text| ways::reads(&text)) {
+        if !reads.contains(&read) {
+            reads.push(read);
+        }
+    }
+    reads
+}
+
+/// What has to be true of a row.
+fn check(condition: &str, columns: Vec<String>) -> Check {
+    Check {
+        name: String::new(),
+        definition: format!("CHECK ({condition})"),
+        expression: Some(format!("({condition}) is true")),
+        columns,
     }
 }
 
