@@ -62,7 +62,8 @@ impl Ground {
 }
 
 /// The roles that whoever connects in production may become for a request, beside the platform's own: a
-/// token says which. Who would bypass row security is nobody's role.
+/// token says which. Roles are of the whole server: those that have nothing here are of other databases. Who would
+/// bypass row security is nobody's role.
 fn roles_of_tokens(session: &mut Session) -> Result<Vec<String>> {
     let sql = "select r.rolname from pg_catalog.pg_roles r
         join pg_catalog.pg_auth_members m on m.roleid = r.oid
@@ -70,6 +71,14 @@ fn roles_of_tokens(session: &mut Session) -> Result<Vec<String>> {
         where login.rolname = session_user
             and r.rolname not in ('anon', 'authenticated', 'service_role')
             and not r.rolsuper and not r.rolbypassrls
+            and (
+                exists (select from pg_catalog.pg_policy p where r.oid = any (p.polroles))
+                or exists (
+                    select from pg_catalog.pg_class c
+                    cross join pg_catalog.aclexplode(c.relacl) as granted
+                    where granted.grantee = r.oid
+                )
+            )
         order by 1";
     let rows = session.rows(sql).map_err(failing("read the roles of tokens"))?;
     Ok(rows.into_iter().flatten().flatten().collect())
