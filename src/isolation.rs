@@ -306,19 +306,15 @@ impl Isolation {
             let reason = one_line(&refused.first()?.1);
             Some(Unseeded { relation, owners, reason })
         });
-        let unseeded = unseeded.collect::<Vec<_>>();
-        // A view shows what it shows.
-        let views = matrix.subjects().iter().filter_map(|subject| {
-            let relation = subject.relation.clone();
+        // No row of a view can be made.
+        let reached = self.within_reach.iter().filter_map(|oid| self.world.catalog.relation(*oid));
+        let views = reached.filter(|relation| relation.is_view()).filter_map(|view| {
+            let relation = view.qualified_name();
+            let subject = matrix.subjects().iter().find(|one| one.relation == relation)?;
             let reason = one_line(subject.unseeded.as_ref()?);
-            let is_it = |oid: &&Oid| {
-                let found = self.world.catalog.relation(**oid);
-                found.is_some_and(|one| one.is_view() && one.qualified_name() == relation)
-            };
-            self.within_reach.iter().find(is_it)?;
             Some(Unseeded { relation, owners: Vec::new(), reason })
         });
-        unseeded.into_iter().chain(views).collect()
+        unseeded.chain(views).collect()
     }
 
     /// What people can reach and no probe tries.

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{Oid, QualifiedName};
-use crate::sql::expr::{Expr, Name, Part, Select, Unread};
+use crate::sql::expr::{Call, Expr, Name, Part, Select, Unread};
 use crate::sql::scope::{Named, conditions_about, named_in_policy};
 use crate::sql::statement::has_name;
 use crate::sql::syntax::{read_expr, read_select};
-use crate::sql::ways::ways;
+use crate::sql::ways::{all_of, ways};
 
 /// A policy of a table.
 #[derive(Debug, Deserialize)]
@@ -87,8 +87,8 @@ pub(crate) struct Way {
 impl Way {
     /// As one condition.
     pub(crate) fn text(&self) -> String {
-        let parts: Vec<String> = self.parts.iter().map(|part| format!("({})", part.text)).collect();
-        parts.join(" and ")
+        let parts: Vec<String> = self.parts.iter().map(|part| part.text.clone()).collect();
+        all_of(&parts)
     }
 }
 
@@ -106,7 +106,7 @@ impl Condition {
         let mut is_own = true;
         tree.walk(&mut |part| match part {
             Part::Select(_) => is_own = false,
-            Part::Expr(Expr::Call(call)) => is_own &= !asks_who(&call.name),
+            Part::Expr(Expr::Call(call)) => is_own &= !asks_who(call),
             Part::Expr(_) => {}
         });
         let named = named_in_policy(tree, table);
@@ -115,10 +115,9 @@ impl Condition {
 }
 
 /// Whether a function of the server's or of the platform's says who is asking.
-fn asks_who(name: &Name) -> bool {
-    const ASKING: [&str; 5] =
-        ["current_role", "current_setting", "current_user", "session_user", "user"];
-    name.qualifier() == Some("auth") || ASKING.contains(&name.last())
+fn asks_who(call: &Call) -> bool {
+    let is_of_platform = call.name.qualifier() == Some("auth");
+    is_of_platform || call.is_of_session() || call.name.last() == "current_setting"
 }
 
 impl Policy {

@@ -1,8 +1,6 @@
 //! What was not tried: ways that policies leave open and nobody of the world went, and relations in which
 //! no row could be made.
 
-use std::collections::BTreeMap;
-
 use crate::finding::cause::Cause;
 use crate::finding::rule::Rule;
 use crate::finding::subject::Subject;
@@ -31,25 +29,16 @@ pub(crate) struct Unseeded {
 
 /// A finding for each reason, on the first of the relations that have it.
 pub(crate) fn judge_unseeded(unseeded: Vec<Unseeded>) -> Vec<Finding> {
-    let mut causes: BTreeMap<String, Vec<Unseeded>> = BTreeMap::new();
-    for one in unseeded {
-        causes.entry(one.reason.clone()).or_default().push(one);
-    }
-    let finding = |(reason, mut of_it): (String, Vec<Unseeded>)| {
-        of_it.sort_by(|one, other| one.relation.cmp(&other.relation));
-        let mut relations = of_it.into_iter();
-        let Unseeded { relation, owners, .. } = relations.next()?;
-        let more = relations.map(|one| one.relation).collect();
-        Some(Finding {
-            help: HELP_FOR_ROWS.to_owned(),
-            ..Finding::new(
-                Rule::Untested,
-                Subject::Relation(relation),
-                Symptoms::Unseeded { owners, reason, more },
-            )
-        })
+    let causes = by_cause(unseeded, |one| &one.reason, |one| &one.relation);
+    let finding = |(Unseeded { relation, owners, reason }, more)| Finding {
+        help: HELP_FOR_ROWS.to_owned(),
+        ..Finding::new(
+            Rule::Untested,
+            Subject::Relation(relation),
+            Symptoms::Unseeded { owners, reason, more },
+        )
     };
-    causes.into_iter().filter_map(finding).collect()
+    causes.into_iter().map(finding).collect()
 }
 
 const HELP_FOR_ROWS: &str = "write such rows in a `seed.sql`, to fill in by `leakproof check --format json \
@@ -57,29 +46,39 @@ const HELP_FOR_ROWS: &str = "write such rows in a `seed.sql`, to fill in by `lea
 
 /// A finding for each condition, on the first of the relations that have it.
 pub(crate) fn judge(untried: Vec<(Untried, Option<Place>)>) -> Vec<Finding> {
-    let mut causes: BTreeMap<String, Vec<(Untried, Option<Place>)>> = BTreeMap::new();
-    for one in untried {
-        causes.entry(one.0.condition.clone()).or_default().push(one);
-    }
-    let finding = |(condition, of_it): (String, Vec<(Untried, Option<Place>)>)| {
-        let mut relations: Vec<QualifiedName> =
-            of_it.iter().map(|(one, _)| one.relation.clone()).collect();
-        relations.sort();
-        relations.dedup();
-        let more = relations.split_off(1);
-        let first = relations.remove(0);
-        let (untried, place) = of_it.into_iter().find(|(one, _)| one.relation == first)?;
-        Some(Finding {
-            cause: Some(Cause::Policy { name: untried.policy.clone() }),
-            place,
-            ..Finding::new(
-                Rule::Untested,
-                Subject::Relation(first),
-                Symptoms::Untried { policy: untried.policy, condition, more },
-            )
-        })
+    let causes = by_cause(untried, |(one, _)| &one.condition, |(one, _)| &one.relation);
+    let finding = |((Untried { relation, policy, condition }, place), more)| Finding {
+        cause: Some(Cause::Policy { name: String::clone(&policy) }),
+        place,
+        ..Finding::new(
+            Rule::Untested,
+            Subject::Relation(relation),
+            Symptoms::Untried { policy, condition, more },
+        )
     };
-    causes.into_iter().filter_map(finding).collect()
+    causes.into_iter().map(finding).collect()
+}
+
+/// The first of each cause, by relation, with the further relations that have it.
+fn by_cause<T>(
+    mut all: Vec<T>,
+    cause: impl Fn(&T) -> &String,
+    relation: impl Fn(&T) -> &QualifiedName,
+) -> Vec<(T, Vec<QualifiedName>)> {
+    all.sort_by(|one, other| (cause(one), relation(one)).cmp(&(cause(other), relation(other))));
+    let mut causes: Vec<(T, Vec<QualifiedName>)> = Vec::new();
+    for one in all {
+        match causes.last_mut() {
+            Some((first, more)) if cause(first) == cause(&one) => {
+                let on = relation(&one);
+                if on != relation(first) && !more.contains(on) {
+                    more.push(on.clone());
+                }
+            }
+            _ => causes.push((one, Vec::new())),
+        }
+    }
+    causes
 }
 
 #[cfg(test)]

@@ -106,25 +106,30 @@ fn ask_bodies(
     known: &mut Bodies,
 ) -> Result<()> {
     let routines = &world.catalog.routines;
+    let called = |asked: &Asked<'_>| -> Vec<Oid> {
+        routines.reached(asked.tree).into_iter().map(|routine| routine.oid).collect()
+    };
+    let called: Vec<Vec<Oid>> = asking.iter().map(called).collect();
     for routine in routines.reached(asking.iter().filter_map(|asked| asked.tree)) {
-        let bodies = match routine.language.as_str() {
+        let ways = match routine.language.as_str() {
             "sql" => bodies(&routine.text),
             "plpgsql" => plpgsql_bodies(&routine.text),
             _ => continue,
         };
-        for (body, way) in bodies {
-            let is_it = |one: &Routine| one.oid == routine.oid;
-            let calls = |asked: &&Asked<'_>| routines.reached(asked.tree).into_iter().any(is_it);
-            let place = (routine.oid, way);
-            if known.get(&place).is_some_and(Option::is_none) {
-                continue;
-            }
-            let callers: Vec<Asked<'_>> = asking.iter().filter(calls).cloned().collect();
-            let Some(first) = callers.first() else { continue };
-            let Some(replaced) = replaced(session, routine, &body)? else { continue };
+        let is_gone =
+            |way: &String| known.get(&(routine.oid, way.clone())).is_some_and(Option::is_none);
+        let left: Vec<_> = ways.into_iter().filter(|(_, way)| !is_gone(way)).collect();
+        let callers =
+            asking.iter().zip(&called).filter(|(_, called)| called.contains(&routine.oid));
+        let callers: Vec<Asked<'_>> = callers.map(|(asked, _)| asked.clone()).collect();
+        let (Some(first), false) = (callers.first(), left.is_empty()) else { continue };
+        let definition = definition(session, routine)?;
+        for (body, way) in left {
+            let Some(replaced) = replaced(&definition, routine, &body) else { continue };
             let answered = ask(session, relation, &replaced, &callers, &world.actors)?;
-            let text = format!("{}: {}", routine.name, place.1);
+            let text = format!("{}: {way}", routine.name);
             let told = Asked { text, ..first.clone() }.told(relation);
+            let place = (routine.oid, way);
             if answered.contains(&Answered::Taken) {
                 known.insert(place, None);
             } else {
@@ -135,16 +140,18 @@ fn ask_bodies(
     Ok(())
 }
 
-/// The statement that gives a function another body; none where its own cannot be found in it.
-fn replaced(session: &mut Session, routine: &Routine, body: &str) -> Result<Option<String>> {
+/// The statement that makes a function as it is.
+fn definition(session: &mut Session, routine: &Routine) -> Result<String> {
     let query = format!("select pg_catalog.pg_get_functiondef({})", routine.oid);
     let rows = session.rows(&query).map_err(failing(ASK))?;
-    let definition = rows.into_iter().flatten().flatten().next().unwrap_or_default();
-    let at = definition.rfind(&routine.text).filter(|_| !routine.text.is_empty());
-    Ok(at.map(|at| {
-        let end = at + routine.text.len();
-        format!("{}{body}{}", &definition[..at], &definition[end..])
-    }))
+    Ok(rows.into_iter().flatten().flatten().next().unwrap_or_default())
+}
+
+/// The statement that gives a function another body; none where its own cannot be found in it.
+fn replaced(definition: &str, routine: &Routine, body: &str) -> Option<String> {
+    let at = definition.rfind(&routine.text).filter(|_| !routine.text.is_empty())?;
+    let end = at + routine.text.len();
+    Some(format!("{}{body}{}", &definition[..at], &definition[end..]))
 }
 
 /// The ways that are open to somebody, and that no cell shows to be gone.
@@ -163,17 +170,18 @@ fn open_ways<'c>(
         let granted = granted(policy, cells, &people);
         let mut ways: Vec<Asked<'c>> = Vec::new();
         for condition in policy.conditions() {
-            let own = condition.ways();
+            let own = condition.ways().into_iter().map(|way| {
+                let is_by_chance = is_by_chance(catalog, &way);
+                Asked { policy, tree: None, text: way.text(), is_by_chance }
+            });
+            let own: Vec<Asked<'c>> = own.collect();
             let is_gone = own.len() == 1
-                && !is_by_chance(catalog, &own[0])
+                && !own[0].is_by_chance
                 && granted.iter().any(|(person, cell)| {
                     cell.verdict.is_allowed() && is_alone(relation, policy, person, cell.command)
                 });
             if !granted.is_empty() && !is_gone {
-                ways.extend(own.iter().map(|way| {
-                    let is_by_chance = is_by_chance(catalog, way);
-                    Asked { policy, tree: None, text: way.text(), is_by_chance }
-                }));
+                ways.extend(own);
             }
         }
         for way in ways {

@@ -4,6 +4,7 @@ use crate::finding::proof::Proof;
 use crate::finding::symptoms::{Reached, Run, Symptoms};
 use crate::finding::value::Finding;
 use crate::matrix::class::class_name;
+use crate::names::QualifiedName;
 use crate::report::rows::{shortened, side_by_side};
 use crate::words::{counted, one_line};
 
@@ -62,10 +63,7 @@ fn sentence(symptoms: &Symptoms) -> String {
             relating(policies)
         ),
         Symptoms::Untried { policy, condition, more } => {
-            let more = match more.len() {
-                0 => String::new(),
-                count => format!(" (and of {})", counted(count, "more relation")),
-            };
+            let more = and_more(" (and of", more);
             format!(
                 "not tried: what the policy `{policy}`{more} lets through where `{}`, which no row met, \
                  whoever asked",
@@ -73,10 +71,7 @@ fn sentence(symptoms: &Symptoms) -> String {
             )
         }
         Symptoms::Unseeded { owners, reason, more } => {
-            let more = match more.len() {
-                0 => String::new(),
-                count => format!(" (nor in {})", counted(count, "more relation")),
-            };
+            let more = and_more(" (nor in", more);
             if owners.is_empty() {
                 return format!("not tried{more}: {}", shortened(reason));
             }
@@ -96,6 +91,14 @@ fn relating(policies: &[String]) -> String {
             format!("the policies {} and {last} relate them", before.join(", "))
         }
         None => "its policies relate them".into(),
+    }
+}
+
+/// ` (and of 2 more relations)`; nothing where there are none.
+fn and_more(before: &str, more: &[QualifiedName]) -> String {
+    match more.len() {
+        0 => String::new(),
+        count => format!("{before} {})", counted(count, "more relation")),
     }
 }
 
@@ -165,7 +168,6 @@ mod tests {
     use crate::matrix::command::Command;
     use crate::matrix::verdict::Verdict;
     use crate::migrate::applied::MigrationName;
-    use crate::names::QualifiedName;
     use crate::preserve::loss::{Loss, LossKind};
     use crate::preserve::outcome::AnswerDifference;
 

@@ -140,6 +140,17 @@ pub(crate) struct Call {
     pub arguments: Vec<Argument>,
 }
 
+impl Call {
+    /// Whether it says who is connected, and as what.
+    pub(crate) fn is_of_session(&self) -> bool {
+        const SESSION: [&str; 5] =
+            ["current_role", "current_user", "session_user", "system_user", "user"];
+        self.name.qualifier().is_none()
+            && self.arguments.is_empty()
+            && SESSION.contains(&self.name.last())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Argument {
     /// As in `days => 3`.

@@ -115,48 +115,10 @@ fn of_query(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
     let (start, text) = (node.text_range().start(), node.text().to_string());
     let range = condition.syntax().text_range() - start;
     let (before, after) = (&text[..range.start().into()], &text[range.end().into()..]);
-    let ways = split(&condition)?.into_iter().map(|parts| {
-        let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
-        vec![format!("{before}({}){after}", parts.join(" and "))]
-    });
-    let ways: Vec<_> = ways.collect();
+    let ways = split(&condition)?;
+    let ways: Vec<_> =
+        ways.iter().map(|parts| vec![format!("{before}({}){after}", all_of(parts))]).collect();
     Some(if ways.len() > 1 { ways } else { whole(expr) })
-}
-
-/// The same for a function in plpgsql: one `return` with one of its ways, where the others give nothing.
-pub(crate) fn plpgsql_bodies(body: &str) -> Vec<(String, String)> {
-    const NOTHING: [&str; 2] = ["false", "null"];
-    let words: Vec<&str> = statement::raw_words(body).collect();
-    let start_of = |word: &str| word.as_ptr() as usize - body.as_ptr() as usize;
-    let mut returned: Vec<(usize, usize)> = Vec::new();
-    for (at, word) in words.iter().enumerate() {
-        let Some(next) = words.get(at + 1).filter(|_| word.eq_ignore_ascii_case("return")) else {
-            continue;
-        };
-        let is_of_rows = ["query", "next", ";"].iter().any(|one| next.eq_ignore_ascii_case(one));
-        let end = words[at..].iter().find(|word| **word == ";");
-        if let (Some(end), false) = (end, is_of_rows) {
-            returned.push((start_of(next), start_of(end)));
-        }
-    }
-    let mut found = Vec::new();
-    for (start, end) in &returned {
-        let text = &body[*start..*end];
-        if NOTHING.iter().any(|word| is_word(text, word)) {
-            continue;
-        }
-        for parts in ways(text).unwrap_or_else(|_| vec![vec![text.to_owned()]]) {
-            let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
-            let way = parts.join(" and ");
-            let mut replaced = body.to_owned();
-            for (other, its_end) in returned.iter().rev() {
-                let value = if other == start { way.as_str() } else { "null" };
-                replaced.replace_range(other..its_end, value);
-            }
-            found.push((replaced, format!("return {way}")));
-        }
-    }
-    if found.len() > 1 { found } else { Vec::new() }
 }
 
 /// Whether it is `any (...)`, of which one element is enough.
@@ -183,14 +145,48 @@ pub(crate) fn bodies(body: &str) -> Vec<(String, String)> {
         let Some((ways, expr)) = several else { return Ok(Vec::new()) };
         let range = expr.syntax().text_range();
         let (before, after) = (&body[..range.start().into()], &body[range.end().into()..]);
-        let each = ways.into_iter().map(|parts| {
-            let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
-            let way = parts.join(" and ");
+        let each = ways.iter().map(|parts| {
+            let way = all_of(parts);
             (format!("{before}({way}){after}"), way)
         });
         Ok(each.collect())
     });
     let found: Vec<_> = found.unwrap_or_default();
+    if found.len() > 1 { found } else { Vec::new() }
+}
+
+/// The same for a function in plpgsql: one `return` with one of its ways, where the others give nothing.
+pub(crate) fn plpgsql_bodies(body: &str) -> Vec<(String, String)> {
+    const NOTHING: [&str; 2] = ["false", "null"];
+    let words: Vec<&str> = statement::raw_words(body).collect();
+    let start_of = |word: &str| word.as_ptr() as usize - body.as_ptr() as usize;
+    let mut returned: Vec<(usize, usize)> = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let Some(next) = words.get(at + 1).filter(|_| word.eq_ignore_ascii_case("return")) else {
+            continue;
+        };
+        let is_of_rows = ["query", "next", ";"].iter().any(|one| next.eq_ignore_ascii_case(one));
+        let end = words[at..].iter().find(|word| **word == ";");
+        if let (Some(end), false) = (end, is_of_rows) {
+            returned.push((start_of(next), start_of(end)));
+        }
+    }
+    let mut found = Vec::new();
+    for (start, end) in &returned {
+        let text = &body[*start..*end];
+        if NOTHING.iter().any(|word| is_word(text, word)) {
+            continue;
+        }
+        for parts in ways(text).unwrap_or_else(|_| vec![vec![text.to_owned()]]) {
+            let way = all_of(&parts);
+            let mut replaced = body.to_owned();
+            for (other, its_end) in returned.iter().rev() {
+                let value = if other == start { way.as_str() } else { "null" };
+                replaced.replace_range(other..its_end, value);
+            }
+            found.push((replaced, format!("return {way}")));
+        }
+    }
     if found.len() > 1 { found } else { Vec::new() }
 }
 
@@ -262,6 +258,12 @@ pub(crate) fn without_alias(text: &str, alias: &str) -> Option<String> {
     });
     let kept = read.ok().flatten()?;
     kept.strip_prefix("select ").map(str::to_owned)
+}
+
+/// What has to hold at once, as one condition.
+pub(crate) fn all_of(parts: &[String]) -> String {
+    let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+    parts.join(" and ")
 }
 
 fn both(left: &[Vec<String>], right: &[Vec<String>]) -> Vec<Vec<String>> {

@@ -28,9 +28,6 @@ const PASSING: [&str; 15] = [
     "varchar",
 ];
 
-/// Who is connected, and as what.
-const SESSION: [&str; 5] = ["current_role", "current_user", "session_user", "system_user", "user"];
-
 /// The constants of a list.
 fn constants_in(expr: &Expr) -> Vec<String> {
     match expr {
@@ -327,7 +324,7 @@ impl<'c> Reader<'c> {
                 Meaning::Text(name) => Value::setting(name, self.asker),
                 _ => Value { asks: true, ..Value::made_of(&values) },
             },
-            (None, name, []) if SESSION.contains(&name) => Value::asking(Meaning::Other),
+            _ if call.is_of_session() => Value::asking(Meaning::Other),
             (None | Some("pg_catalog"), name, [one, ..]) if PASSING.contains(&name) => one.clone(),
             (
                 None | Some("pg_catalog"),

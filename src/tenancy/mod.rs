@@ -16,9 +16,9 @@ pub(crate) mod root;
 mod scope;
 pub(crate) mod standing;
 mod stated;
-mod told_apart;
+pub(crate) mod told_apart;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
 use crate::catalog::relation::{ForeignKey, Relation};
@@ -37,6 +37,7 @@ use crate::tenancy::standing::{Standing, standing_of};
 use crate::tenancy::stated::{
     find_members, find_users, owners_by_relation, root, stated_references,
 };
+use crate::tenancy::told_apart::ToldOfRow;
 
 /// What a row's owner is read from.
 #[derive(Debug)]
@@ -59,9 +60,8 @@ pub(crate) struct Tenancy {
     pub forgeable: Vec<(Meaning, bool)>,
     /// By which claims and settings policies tell some who ask from others.
     pub told: Vec<Told>,
-    /// What policies ask of rows that they read beside the judged one and those of who is asking: each with
-    /// its relation and column.
-    pub read_rows: Vec<(Oid, String, Told)>,
+    /// What policies ask of rows that they read beside the judged one and those of who is asking.
+    pub read_rows: BTreeSet<ToldOfRow>,
     /// The columns whose values open rows to whoever knows these.
     pub bearers: Vec<Bearer>,
     /// The columns by whose values policies tell people apart, and how.
@@ -100,7 +100,7 @@ impl Tenancy {
             claims: Vec::new(),
             forgeable: Vec::new(),
             told: Vec::new(),
-            read_rows: Vec::new(),
+            read_rows: BTreeSet::new(),
             bearers: Vec::new(),
             standing: Vec::new(),
             unknown: BTreeMap::new(),
@@ -141,8 +141,10 @@ impl Tenancy {
         tenancy.standing =
             standing_of(catalog, &tenancy.users, tenancy.members.as_ref(), &questions);
         tenancy.read_rows = questions.told_of_read_rows();
-        tenancy.read_rows.retain(|(relation, column, _)| {
-            !tenancy.standing.iter().any(|one| (one.relation, &one.column) == (*relation, column))
+        tenancy.read_rows.retain(|told| {
+            let is_it =
+                |one: &Standing| (one.relation, &one.column) == (told.relation, &told.column);
+            !tenancy.standing.iter().any(is_it)
         });
         let owners = owners_by_relation(config, catalog)?;
         tenancy.ownership = catalog

@@ -9,6 +9,16 @@ use crate::tenancy::by_policy::Questions;
 use crate::tenancy::meaning::Meaning;
 use crate::tenancy::readings::{readings_of_asker, readings_of_row};
 
+/// A comparison of a row that policies read with a constant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ToldOfRow {
+    pub relation: Oid,
+    pub column: String,
+    /// Such as `=` or `~~`.
+    pub operator: String,
+    pub constant: String,
+}
+
 impl Questions {
     /// The claims and settings by which policies tell some who ask from others, each once.
     pub(crate) fn told_of_requests(&self) -> Vec<Told> {
@@ -45,21 +55,19 @@ impl Questions {
         standing
     }
 
-    /// What the columns of rows that are read are compared with, each once.
-    pub(crate) fn told_of_read_rows(&self) -> Vec<(Oid, String, Told)> {
-        let mut all: Vec<(Oid, String, Told)> = Vec::new();
-        for told in self.0.values().flat_map(|asked| &asked.told) {
-            let Meaning::Read { relation, column, .. } = &told.what else { continue };
-            let is_it = |(oid, name, other): &(Oid, String, Told)| {
-                (oid, name, &other.operator, &other.constant)
-                    == (relation, column, &told.operator, &told.constant)
-            };
-            if !all.iter().any(is_it) {
-                all.push((*relation, column.clone(), told.clone()));
-            }
-        }
-        all.sort_by_key(|told| format!("{told:?}"));
-        all
+    /// What the columns of rows that are read are compared with.
+    pub(crate) fn told_of_read_rows(&self) -> BTreeSet<ToldOfRow> {
+        let told = self.0.values().flat_map(|asked| &asked.told);
+        let of_rows = told.filter_map(|Told { what, operator, constant }| match what {
+            Meaning::Read { relation, column, .. } => Some(ToldOfRow {
+                relation: *relation,
+                column: column.clone(),
+                operator: operator.clone(),
+                constant: constant.clone(),
+            }),
+            _ => None,
+        });
+        of_rows.collect()
     }
 
     /// The columns, also of rows that are read, that must be equal to a place in a setting.

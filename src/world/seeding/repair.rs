@@ -29,6 +29,7 @@ const FEW: usize = 3;
 
 /// How often other values are sought for what must be unique.
 const MOST_MIXES: u64 = 3;
+
 /// How many single changes are tried where the database does not say what is wrong.
 const MOST_CHANGES: usize = 80;
 
@@ -95,12 +96,11 @@ impl World {
         for _ in 0..MOST_ROUNDS {
             let mut is_new = false;
             for refusal in said.iter().flatten() {
-                // A row is checked after its partition is found: a check that refused was further on.
-                let is_last = !(search.is_checked && refusal.is_of_routing());
+                // A row is checked after its partition is found: a check that refused is nearer.
+                let is_nearer = !(search.is_checked && refusal.is_of_routing());
                 let is_noted = self.note(relation, refusal, &mut search);
                 is_new |= is_noted;
-                // Where no way around this one is found, it is what is in the way.
-                if is_noted && is_last {
+                if is_noted && is_nearer {
                     reason = refusal.reason_with_place();
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::actor::{Actor, TENANTS};
+use crate::actor::TENANTS;
 use crate::catalog::Catalog;
 use crate::catalog::policy::{Condition, Policy, Way};
 use crate::catalog::relation::{Check, Relation};
@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 use crate::sql::ways::{self, Read, without_alias};
+use crate::tenancy::told_apart::ToldOfRow;
 use crate::world::seeding::attempt::{Attempt, Outcome, try_all};
 use crate::world::seeding::insert::{Planned, by_column, condition, whole_row};
 use crate::world::seeding::repair::Search;
@@ -64,10 +65,7 @@ impl World {
 
     /// What each way asks of the row itself, as checks, and what the policies of others ask of it.
     fn ways_of_rows(&self, relation: &Relation) -> Vec<Vec<Check>> {
-        let roles: BTreeSet<&str> =
-            self.actors.iter().filter(|actor| !actor.is_service()).map(Actor::role).collect();
-        let policies = relation.policies.iter();
-        let policies = policies.filter(|policy| roles.iter().any(|role| policy.is_for(role)));
+        let policies = self.policies_of_people(relation);
         let ways = policies.flat_map(|policy| policy.conditions()).flat_map(|one| one.ways());
         let own = ways.map(|way| self.checks(relation, &way));
         let mut found: Vec<Vec<Check>> = Vec::new();
@@ -82,6 +80,14 @@ impl World {
             }
         }
         found
+    }
+
+    /// The policies of a relation that are for somebody beside the service role.
+    fn policies_of_people<'r>(&self, relation: &'r Relation) -> impl Iterator<Item = &'r Policy> {
+        let people = self.actors.iter().filter(|actor| !actor.is_service());
+        let roles: BTreeSet<String> = people.map(|actor| actor.role().to_owned()).collect();
+        let policies = relation.policies.iter().map(|policy| &**policy);
+        policies.filter(move |policy| roles.iter().any(|role| policy.is_for(role)))
     }
 
     /// What the queries that read a relation ask of its rows, way by way.
@@ -103,13 +109,12 @@ impl World {
     fn checks_of_others(&self, relation: &Relation) -> Vec<Vec<Check>> {
         const COMPARED: [&str; 6] = ["=", "<>", "~~", "~~*", "~", "~*"];
         let read = self.tenancy.read_rows.iter();
-        let read = read.filter(|(oid, column, told)| {
-            let is_of_it = *oid == relation.oid && self.is_free(relation, column);
+        let read = read.filter(|told| {
+            let is_of_it = told.relation == relation.oid && self.is_free(relation, &told.column);
             is_of_it && COMPARED.contains(&told.operator.as_str())
         });
-        let checks = read.map(|(_, column, told)| {
-            let compared =
-                format!("{} {} {}", identifier(column), told.operator, literal(&told.constant));
+        let checks = read.map(|ToldOfRow { column, operator, constant, .. }| {
+            let compared = format!("{} {operator} {}", identifier(column), literal(constant));
             vec![check(&compared, vec![column.clone()])]
         });
         checks.collect()
@@ -232,7 +237,7 @@ impl World {
         session: &mut Session,
         relation: &Relation,
     ) -> Result<()> {
-        let policies = relation.policies.iter().filter(|policy| policy.is_for_update());
+        let policies = self.policies_of_people(relation).filter(|policy| policy.is_for_update());
         let ways = policies.filter_map(|policy| policy.check.as_ref()).flat_map(|one| one.ways());
         let asked: Vec<Vec<Check>> = ways.map(|way| self.checks(relation, &way)).collect();
         let row = self.seeded.get(&relation.oid).and_then(|rows| rows.first()).cloned();
