@@ -305,21 +305,20 @@ fn ask(
         for actor in actors {
             let is_left = |at: &usize| answered[*at] != Answered::Taken;
             let left: Vec<usize> = (0..open.len()).filter(is_left).collect();
-            let all: Vec<String> = left.iter().map(|at| question(&open[*at])).collect();
-            if all.is_empty() {
-                break;
-            }
-            if let Some(yes) = answers(session, actor, &all)? {
-                let taken = left.iter().zip(yes).filter(|(_, is_taken)| *is_taken);
-                taken.for_each(|(at, _)| answered[*at] = Answered::Taken);
-                continue;
-            }
-            // One of them raises an error.
-            for (at, one) in left.into_iter().zip(&all) {
-                match answers(session, actor, std::slice::from_ref(one))?.as_deref() {
-                    Some([true]) => answered[at] = Answered::Taken,
-                    Some(_) => {}
-                    None => answered[at] = Answered::Raised,
+            for some in left.chunks(MOST_AT_ONCE) {
+                let all: Vec<String> = some.iter().map(|at| question(&open[*at])).collect();
+                if let Some(yes) = answers(session, actor, &all)? {
+                    let taken = some.iter().zip(yes).filter(|(_, is_taken)| *is_taken);
+                    taken.for_each(|(at, _)| answered[*at] = Answered::Taken);
+                    continue;
+                }
+                // One of them raises an error.
+                for (at, one) in some.iter().zip(&all) {
+                    match answers(session, actor, std::slice::from_ref(one))?.as_deref() {
+                        Some([true]) => answered[*at] = Answered::Taken,
+                        Some(_) => {}
+                        None => answered[*at] = Answered::Raised,
+                    }
                 }
             }
         }
@@ -327,6 +326,9 @@ fn ask(
     })?;
     Ok(answered.unwrap_or_else(|_| vec![Answered::Raised; open.len()]))
 }
+
+/// How many ways are asked for in one statement.
+const MOST_AT_ONCE: usize = 100;
 
 const ASK: &str = "see which ways the policies leave open";
 

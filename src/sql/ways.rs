@@ -9,15 +9,18 @@ use crate::sql::select::{alias_name, is_alias, path};
 use crate::sql::statement;
 use crate::sql::syntax::parsed;
 
-/// How many ways are told apart; a condition with more is one way as a whole.
-const MOST_WAYS: usize = 16;
+/// One way, as the parts that have to hold at once.
+type Parts = Vec<String>;
+
+/// How many combinations of what may hold on either side of an `and` are told apart.
+const MOST_COMBINED: usize = 16;
 
 /// What has to hold for each way, as it is written: `a and (b or c)` gives `[a, b]` and `[a, c]`. A query that
 /// only has to find a row has a way for each of its own.
 ///
 /// # Errors
 /// The text is not one expression.
-pub(crate) fn ways(text: &str) -> Result<Vec<Vec<String>>, Unread> {
+pub(crate) fn ways(text: &str) -> Result<Vec<Parts>, Unread> {
     let select = format!("select {text}");
     parsed(&select, |file| {
         if let Some(error) = file.errors.first() {
@@ -26,69 +29,73 @@ pub(crate) fn ways(text: &str) -> Result<Vec<Vec<String>>, Unread> {
         let target = file.root.descendants().find_map(ast::Target::cast);
         let expr = target.and_then(|target| target.expr());
         let expr = expr.ok_or_else(|| Unread { why: "it is not one expression".into() })?;
-        Ok(split(&expr).unwrap_or_else(|| vec![vec![text.trim().to_owned()]]))
+        Ok(split(&expr))
     })
 }
 
-/// None where there are too many.
-fn split(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
-    let ways = match expr {
+fn split(expr: &ast::Expr) -> Vec<Parts> {
+    match expr {
         ast::Expr::ParenExpr(parens) => match parens.expr() {
-            Some(inner) => split(&inner)?,
-            None => of_value(expr)?,
+            Some(inner) => split(&inner),
+            None => of_value(expr),
         },
         ast::Expr::PrefixExpr(prefix) if matches!(prefix.op(), Some(PrefixOp::Not(_))) => {
-            prefix.expr().map_or_else(|| Some(whole(expr)), |inner| split_not(&inner))?
+            prefix.expr().map_or_else(|| whole(expr), |inner| split_not(&inner))
         }
         ast::Expr::BinExpr(binary) => match (binary.op(), binary.lhs(), binary.rhs()) {
             (Some(BinOp::Or(_)), Some(left), Some(right)) => {
-                split(&left)?.into_iter().chain(split(&right)?).collect()
+                split(&left).into_iter().chain(split(&right)).collect()
             }
-            (Some(BinOp::And(_)), Some(left), Some(right)) => both(&split(&left)?, &split(&right)?),
-            (Some(BinOp::Is(_)), Some(of), Some(right)) if is_true(&right) => split(&of)?,
-            (Some(BinOp::Eq(_)), Some(of), Some(right)) if is_true(&right) => split(&of)?,
-            (Some(BinOp::In(_)), ..) => of_query(expr)?,
-            (Some(BinOp::Eq(_)), _, Some(right)) if is_any(&right) => of_query(expr)?,
+            (Some(BinOp::And(_)), Some(left), Some(right)) => {
+                combined([split(&left), split(&right)], [whole(&left), whole(&right)])
+            }
+            (Some(BinOp::Is(_)), Some(of), Some(right)) if is_true(&right) => split(&of),
+            (Some(BinOp::Eq(_)), Some(of), Some(right)) if is_true(&right) => split(&of),
+            (Some(BinOp::In(_)), ..) => of_query(expr),
+            (Some(BinOp::Eq(_)), _, Some(right)) if is_any(&right) => of_query(expr),
             _ => whole(expr),
         },
-        ast::Expr::CallExpr(call) if call.exists_fn().is_some() => of_query(expr)?,
-        ast::Expr::CaseExpr(case) if case.expr().is_none() => of_case(case)?,
+        ast::Expr::CallExpr(call) if call.exists_fn().is_some() => of_query(expr),
+        ast::Expr::CaseExpr(case) if case.expr().is_none() => {
+            of_case(case).unwrap_or_else(|| whole(expr))
+        }
         _ => whole(expr),
-    };
-    (ways.len() <= MOST_WAYS).then_some(ways)
+    }
 }
 
-fn whole(expr: &ast::Expr) -> Vec<Vec<String>> {
+fn whole(expr: &ast::Expr) -> Vec<Parts> {
     vec![vec![expr.syntax().text().to_string()]]
 }
 
 /// `not (a and b)` is `not a or not b`.
-fn split_not(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
-    let ways = match expr {
-        ast::Expr::ParenExpr(parens) if parens.expr().is_some() => split_not(&parens.expr()?)?,
+fn split_not(expr: &ast::Expr) -> Vec<Parts> {
+    match expr {
+        ast::Expr::ParenExpr(parens) => {
+            parens.expr().map_or_else(|| not_whole(expr), |inner| split_not(&inner))
+        }
         ast::Expr::PrefixExpr(prefix) if matches!(prefix.op(), Some(PrefixOp::Not(_))) => {
-            split(&prefix.expr()?)?
+            prefix.expr().map_or_else(|| not_whole(expr), |inner| split(&inner))
         }
         ast::Expr::BinExpr(binary) => match (binary.op(), binary.lhs(), binary.rhs()) {
             (Some(BinOp::And(_)), Some(left), Some(right)) => {
-                split_not(&left)?.into_iter().chain(split_not(&right)?).collect()
+                split_not(&left).into_iter().chain(split_not(&right)).collect()
             }
             (Some(BinOp::Or(_)), Some(left), Some(right)) => {
-                both(&split_not(&left)?, &split_not(&right)?)
+                let wholes = [not_whole(&left), not_whole(&right)];
+                combined([split_not(&left), split_not(&right)], wholes)
             }
             _ => not_whole(expr),
         },
         _ => not_whole(expr),
-    };
-    (ways.len() <= MOST_WAYS).then_some(ways)
+    }
 }
 
-fn not_whole(expr: &ast::Expr) -> Vec<Vec<String>> {
+fn not_whole(expr: &ast::Expr) -> Vec<Parts> {
     vec![vec![format!("NOT ({})", expr.syntax().text())]]
 }
 
 /// `(select a or b)` stands for what it shows.
-fn of_value(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
+fn of_value(expr: &ast::Expr) -> Vec<Parts> {
     let query = expr.syntax().children().find(|node| node.kind() == SyntaxKind::SELECT);
     let is_value = |query: &SyntaxNode| {
         query.children().all(|clause| clause.kind() == SyntaxKind::SELECT_CLAUSE)
@@ -96,7 +103,7 @@ fn of_value(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
     let target = query
         .filter(is_value)
         .and_then(|query| query.descendants().find_map(ast::Target::cast)?.expr());
-    target.map_or_else(|| Some(whole(expr)), |target| split(&target))
+    target.map_or_else(|| whole(expr), |target| split(&target))
 }
 
 fn is_true(expr: &ast::Expr) -> bool {
@@ -104,21 +111,21 @@ fn is_true(expr: &ast::Expr) -> bool {
 }
 
 /// The ways of a condition that a query has to find a row: each with another condition in the query.
-fn of_query(expr: &ast::Expr) -> Option<Vec<Vec<String>>> {
+fn of_query(expr: &ast::Expr) -> Vec<Parts> {
     const TIED: [SyntaxKind; 3] =
         [SyntaxKind::COMPOUND_SELECT, SyntaxKind::GROUP_BY_CLAUSE, SyntaxKind::HAVING_CLAUSE];
     let node = expr.syntax();
     let is_tied = node.descendants().any(|inner| TIED.contains(&inner.kind()));
     let query = node.descendants().find(|inner| inner.kind() == SyntaxKind::SELECT);
     let condition = query.filter(|_| !is_tied).and_then(|query| condition_of(&query));
-    let Some(condition) = condition else { return Some(whole(expr)) };
+    let Some(condition) = condition else { return whole(expr) };
     let (start, text) = (node.text_range().start(), node.text().to_string());
     let range = condition.syntax().text_range() - start;
     let (before, after) = (&text[..range.start().into()], &text[range.end().into()..]);
-    let ways = split(&condition)?;
+    let ways = split(&condition);
     let ways: Vec<_> =
         ways.iter().map(|parts| vec![format!("{before}({}){after}", all_of(parts))]).collect();
-    Some(if ways.len() > 1 { ways } else { whole(expr) })
+    if ways.len() > 1 { ways } else { whole(expr) }
 }
 
 /// Whether it is `any (...)`, of which one element is enough.
@@ -139,8 +146,8 @@ pub(crate) fn bodies(body: &str) -> Vec<(String, String)> {
             return Ok(Vec::new());
         }
         let shown = query.descendants().find_map(ast::Target::cast).and_then(|one| one.expr());
-        let split = |expr: ast::Expr| Some((split(&expr)?, expr));
-        let mut either = condition_of(&query).into_iter().chain(shown).filter_map(split);
+        let either = condition_of(&query).into_iter().chain(shown);
+        let mut either = either.map(|expr| (split(&expr), expr));
         let several = either.find(|(ways, _)| ways.len() > 1);
         let Some((ways, expr)) = several else { return Ok(Vec::new()) };
         let range = expr.syntax().text_range();
@@ -201,7 +208,7 @@ pub(crate) struct Read {
     /// By what name its columns are qualified.
     pub alias: String,
     /// What has to hold for each way, as it is written.
-    pub ways: Vec<Vec<String>>,
+    pub ways: Vec<Parts>,
 }
 
 /// What the queries in a text read: in an expression, or in a query. None where it cannot be read.
@@ -214,9 +221,8 @@ pub(crate) fn reads(text: &str) -> Vec<Read> {
 }
 
 fn reads_of(query: &SyntaxNode) -> Vec<Read> {
-    let Some(ways) = condition_of(query).and_then(|condition| split(&condition)) else {
-        return Vec::new();
-    };
+    let Some(condition) = condition_of(query) else { return Vec::new() };
+    let ways = split(&condition);
     let from = query.children().filter(|child| child.kind() == SyntaxKind::FROM_CLAUSE);
     let items = from.flat_map(|from| from.descendants().collect::<Vec<_>>());
     let items = items.filter_map(ast::RelationFromItem::cast);
@@ -266,24 +272,33 @@ pub(crate) fn all_of(parts: &[String]) -> String {
     parts.join(" and ")
 }
 
-fn both(left: &[Vec<String>], right: &[Vec<String>]) -> Vec<Vec<String>> {
+/// The ways of `left and right`: each of the one with each of the other, or, where that were too many, each
+/// with the other side as a whole.
+fn combined([left, right]: [Vec<Parts>; 2], [all_left, all_right]: [Vec<Parts>; 2]) -> Vec<Parts> {
+    if left.len() * right.len() <= MOST_COMBINED {
+        return both(&left, &right);
+    }
+    both(&left, &all_right).into_iter().chain(both(&all_left, &right)).collect()
+}
+
+fn both(left: &[Parts], right: &[Parts]) -> Vec<Parts> {
     let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
     pairs.map(|(left, right)| left.iter().chain(right).cloned().collect()).collect()
 }
 
 /// Each `when` where none before it is true, and `else`.
-fn of_case(case: &ast::CaseExpr) -> Option<Vec<Vec<String>>> {
+fn of_case(case: &ast::CaseExpr) -> Option<Vec<Parts>> {
     let mut ways = Vec::new();
     let mut before: Vec<String> = Vec::new();
     for when in case.when_clause_list().iter().flat_map(|list| list.when_clauses()) {
         let (condition, then) = (when.condition()?, when.then()?);
         let condition = condition.syntax().text().to_string();
         let here: Vec<String> = before.iter().cloned().chain([format!("({condition})")]).collect();
-        ways.extend(both(&[here], &split(&then)?));
+        ways.extend(both(&[here], &split(&then)));
         before.push(format!("(({condition}) is not true)"));
     }
     if let Some(otherwise) = case.else_clause().and_then(|clause| clause.expr()) {
-        ways.extend(both(&[before], &split(&otherwise)?));
+        ways.extend(both(&[before], &split(&otherwise)));
     }
     ways.retain(|way| !way.iter().any(|one| is_word(one, "false")));
     Some(ways)
@@ -411,9 +426,17 @@ mod tests {
         }
     }
 
+    /// No number of others hides a way.
     #[test]
-    fn too_many_ways_are_one() {
-        let text = ["(a OR b)"; 5].join(" AND ");
-        assert_eq!(ways(&text), Ok(vec![vec![text.clone()]]));
+    fn each_way_stands_by_itself_among_many() {
+        let own = |way: &[&str]| way.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        let many = vec!["a"; 40].join(" OR ");
+        let found = ways(&format!("b OR {many}")).expect("an expression");
+        assert_eq!(found.len(), 41);
+        assert!(found.contains(&own(&["b"])), "{found:?}");
+        let factor = ["(a OR b)"; 6].join(" AND ");
+        let found = ways(&format!("{factor} AND (c OR d)")).expect("an expression");
+        assert!(found.contains(&own(&[&factor, "d"])), "{found:?}");
+        assert!(found.len() < 64, "{}", found.len());
     }
 }
