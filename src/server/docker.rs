@@ -2,7 +2,7 @@
 //! initialises and runs it, so that all images behave alike; it ends when we are gone.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
@@ -15,9 +15,11 @@ use postgres::{Client, Config, NoTls};
 use crate::error::{Error, Result};
 use crate::server::connection::{APPLICATION_NAME, SUPERUSER_OPTIONS, cause_of};
 use crate::server::docker_program::{
-    Reach, command, no_program, not_started, provide_image, published_port, remove_container,
+    Reach, command, has_seccomp, no_program, not_started, provide_image, published_port,
+    remove_container,
 };
 use crate::server::instance::Server;
+use crate::server::jail::Gaps;
 use crate::server::local::{MAINTENANCE, SETTINGS};
 use crate::server::options::{DEFAULT_DOCKER_IMAGE, ServerKind, ServerOptions};
 use crate::server::random::{random_number, random_password};
@@ -30,6 +32,10 @@ const READY: &[u8] = b"database system is ready to accept connections";
 
 /// A container that starts beside others has been seen to take twenty seconds.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// It makes no connections: system calls that it is refused, since without a network we would not reach it
+/// either.
+const SYSTEM_CALLS: &[u8] = include_bytes!("docker_seccomp.json");
 
 /// It writes to memory of its own only, and gets no rights but those with which the script leaves the
 /// superuser of the container.
@@ -74,7 +80,8 @@ pub fn start(options: &ServerOptions) -> Result<Server> {
     provide_image(image)?;
     let reach = Reach::find();
     let password = random_password();
-    let mut container = Container::run(image, reach.publish, &password)?;
+    let is_filtered = has_seccomp();
+    let mut container = Container::run(image, reach.publish, &password, is_filtered)?;
     container.wait_until_ready(image)?;
     let port = published_port(image, &container.name, PORT)?;
     let config = superuser_config(&reach.hosts, port, &password);
@@ -86,22 +93,43 @@ pub fn start(options: &ServerOptions) -> Result<Server> {
     let place = image.to_owned();
     let mut server = Server::new(ServerKind::Docker, place, prefix, config, client, docker)?;
     server.ender = Some(Box::new(move || remove_container(&name)));
+    server.gaps = gaps_of(&server, is_filtered)?;
     Ok(server)
+}
+
+/// The server itself is asked, since some runtimes ignore what they are told to refuse.
+fn gaps_of(server: &Server, is_filtered: bool) -> Result<Gaps> {
+    let is_kept = is_filtered && {
+        let asked =
+            server.ask("select pg_read_file('/proc/self/status') ~ '(?n)^Seccomp:\\s2$'")?;
+        asked == [[Some("t".to_owned())]]
+    };
+    Ok(match is_kept {
+        true => Gaps::default(),
+        false => Gaps::one(
+            "this Docker has no seccomp, and the network of its containers is open to a migration that \
+             becomes superuser",
+        ),
+    })
 }
 
 impl Container {
     /// Runs the script in it. The program is not of our process group, so that Ctrl-C does not reach
     /// it while it is making the container: what it has begun, it brings to an end.
-    fn run(image: &str, publish: &str, password: &str) -> Result<Self> {
-        let log = tempfile::tempfile().and_then(|log| Ok((log.try_clone()?, log)));
-        let (said, log) =
-            log.map_err(|cause| not_started(image, cause).help("set TMPDIR to a writable folder"))?;
+    fn run(image: &str, publish: &str, password: &str, is_filtered: bool) -> Result<Self> {
+        let files =
+            tempfile::tempfile().and_then(|log| Ok((log.try_clone()?, log, system_calls()?)));
+        let (said, log, system_calls) = files
+            .map_err(|cause| not_started(image, cause).help("set TMPDIR to a writable folder"))?;
         let name = format!("{APPLICATION_NAME}-{:08x}", random_number());
         let publish = format!("{publish}{PORT}");
         let mut docker = command(&["run", "--rm", "--name", &name, "--label", APPLICATION_NAME]);
         // Only the name of the variable, since everybody may read command lines.
         docker.args(["--env", "LEAKPROOF_PASSWORD"]).env("LEAKPROOF_PASSWORD", password);
         docker.args(HELD);
+        if is_filtered {
+            docker.arg("--security-opt=seccomp=/dev/stdin").stdin(system_calls);
+        }
         docker.args(["--publish", &publish, "--entrypoint", "/bin/sh", image]);
         docker.args(["-c", include_str!("docker.sh"), "leakproof-server"]);
         docker.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
@@ -137,6 +165,14 @@ impl Container {
         self.log.read_exact_at(&mut said, 0)?;
         Ok(said)
     }
+}
+
+/// [`SYSTEM_CALLS`] in a file without a name, so that nobody has to remove it.
+fn system_calls() -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(SYSTEM_CALLS)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 impl Drop for Container {

@@ -44,6 +44,17 @@ pub fn provide_image(image: &str) -> Result<()> {
     })
 }
 
+/// Whether system calls of a container can be refused. Podman keeps the answer elsewhere.
+pub fn has_seccomp() -> bool {
+    match answer(&["info", "--format", "{{.SecurityOptions}}"]) {
+        Ok(options) => options.contains("name=seccomp"),
+        Err(_) => {
+            let asked = answer(&["info", "--format", "{{.Host.Security.SECCOMPEnabled}}"]);
+            asked.is_ok_and(|answer| answer == "true")
+        }
+    }
+}
+
 /// The port of this machine, or of the daemon's, that leads to one of a container.
 ///
 /// # Errors

@@ -76,8 +76,7 @@ pub struct Server {
 fn gaps_of(kind: ServerKind) -> Gaps {
     match kind {
         // Whoever starts it says what is not kept.
-        ServerKind::Local => Gaps::default(),
-        ServerKind::Docker => Gaps::one("its container has a network"),
+        ServerKind::Local | ServerKind::Docker => Gaps::default(),
         ServerKind::Url => Gaps::one("it is not ours to jail"),
     }
 }
@@ -97,6 +96,7 @@ impl Server {
     pub fn describe(&self) -> String {
         let Self { kind, version, place, gaps, .. } = self;
         let jail = match gaps.is_empty() {
+            true if *kind == ServerKind::Docker => "jailed in its container".to_owned(),
             true => "jailed but for Unix sockets".to_owned(),
             false => format!("not jailed: {gaps}"),
         };
@@ -115,7 +115,7 @@ impl Server {
             .cause(&self.gaps)
             .help(
                 "use `--server local` on Linux 6.7 or later, outside of containers that forbid \
-                   Landlock, or leave out `--require-jail`",
+                   Landlock, or `--server docker` with seccomp, or leave out `--require-jail`",
             ))
     }
 

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
-use crate::support::{Copy, leakproof, told};
+use crate::support::{Copy, docker, leakproof, told};
 use crate::url_server::{PASSWORD, UrlServer};
 
 /// How long a run may take to get into its migration: a container takes some seconds.
@@ -541,9 +541,4 @@ fn wait_at_most<T>(limit: Duration, what: &str, mut is_so: impl FnMut() -> Resul
             Err(why) => panic!("waited {limit:?} and still it is not so that {what}: {why}"),
         }
     }
-}
-
-fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().expect("`docker` is there");
-    told(&output).1
 }

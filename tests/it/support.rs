@@ -442,3 +442,9 @@ pub fn assert_report(folder: &str, name: &str, report: &Report, (path, shown): (
     let hide = [(path, shown), (report.server.as_str(), "<server>")];
     assert_snapshot(folder, name, &lines.join("\n"), &hide);
 }
+
+/// What the program `docker` prints.
+pub fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().expect("`docker` is there");
+    told(&output).1.trim_end().to_owned()
+}
