@@ -74,6 +74,10 @@ pub struct CheckArgs {
     /// after the accepted version do
     #[arg(long, value_name = "VERSION")]
     pub rows_from: Option<i64>,
+    /// Tell what the branch has changed since this commit, such as `origin/main`, of the accepted file, the
+    /// config with its waivers and owners, fixtures and promises
+    #[arg(long, value_name = "COMMIT")]
+    pub base: Option<String>,
     /// How many actors try at the same time, at most 8; else as many as there are cores
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

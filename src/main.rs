@@ -57,6 +57,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         only: args.only,
         keep_going: args.keep_going,
         rows_from: args.rows_from,
+        base: args.base,
         jobs: args.jobs,
     };
     let report = check(&project, &options, &progress);

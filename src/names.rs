@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::sql::quote::qualified;
+use crate::words::printable;
 
 /// An object id as PostgreSQL gives it; stable within one database.
 pub(crate) type Oid = i64;
@@ -41,12 +42,14 @@ impl QualifiedName {
 }
 
 /// `schema.name`, as reports show it and people write it in `leakproof.toml`. A part that has a dot
-/// in it, or begins with a quote, is quoted, so that no two objects look alike.
+/// in it, or begins with a quote or blank, is quoted, so that no two objects look alike; what would end a
+/// line is escaped.
 impl fmt::Display for QualifiedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, part) in [&self.schema, &self.name].into_iter().enumerate() {
             let dot = if at == 0 { "" } else { "." };
-            match part.contains('.') || part.starts_with('"') {
+            let part = printable(part).replace('\n', "\\n").replace('\t', "\\t");
+            match part.contains('.') || part.starts_with(['"', ' ']) {
                 true => write!(f, "{dot}\"{}\"", part.replace('"', "\"\""))?,
                 false => write!(f, "{dot}{part}")?,
             }

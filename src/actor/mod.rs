@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::actor::told::{Extra, OthersKeys, Sort, merge, object};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::matrix::person::{Person, SERVICE_ROLE};
+use crate::matrix::person::{Asked, Person, SERVICE_ROLE, reference_of};
 use crate::names::Oid;
 use crate::platform::Platform;
 use crate::project::Project;
@@ -231,6 +231,22 @@ pub(crate) fn people(
     // Whoever bypasses row security comes last, away from those who must not.
     people.sort_by_key(Actor::is_service);
     Ok(people)
+}
+
+/// Everybody who asks, with whom they are like but for what makes them another.
+pub(crate) fn asked(people: &[Actor]) -> Vec<Asked> {
+    let reference = |actor: &Actor| -> Option<String> {
+        let is_built_in = BUILT_IN.iter().any(|one| one.name == actor.name);
+        let name = match reference_of(&actor.name) {
+            Some(name) => name,
+            None if is_built_in || actor.user.is_none() => return None,
+            None if actor.member_of.is_empty() => "outsider",
+            None => "alice",
+        };
+        people.iter().any(|one| one.name == name).then(|| name.to_owned())
+    };
+    let asked = |actor: &Actor| Asked { name: actor.name.clone(), reference: reference(actor) };
+    people.iter().map(asked).collect()
 }
 
 /// Whether people are told apart by the claims of a token.

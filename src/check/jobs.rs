@@ -42,7 +42,7 @@ pub(crate) fn probe_everything(
         for other in others {
             parts.push(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
         }
-        isolation.unite(parts);
+        isolation.unite(parts)?;
         Ok(isolation)
     })
 }

@@ -1,6 +1,7 @@
 //! The main job: apply, seed, probe, compare, judge. Prints nothing; gives a [`Report`].
 
 pub mod audience;
+pub(crate) mod base;
 pub(crate) mod jobs;
 pub(crate) mod new_files;
 pub(crate) mod notes;

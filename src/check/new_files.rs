@@ -2,7 +2,7 @@
 
 use crate::check::options::CheckOptions;
 use crate::error::{Error, Result};
-use crate::matrix::compare::AcceptedAt;
+use crate::matrix::snapshot::AcceptedAt;
 use crate::migrate::applied::Applied;
 use crate::project::Project;
 use crate::project::files::SqlFile;

@@ -26,6 +26,8 @@ pub struct CheckOptions {
     /// Have the files after this version meet generated rows; those after the accepted one if none is
     /// said.
     pub rows_from: Option<i64>,
+    /// Tell what has changed since this commit of what the check is measured against.
+    pub base: Option<String>,
     /// How many actors try at the same time, at most 8; as many as there are cores if none is said.
     pub jobs: Option<NonZeroUsize>,
 }

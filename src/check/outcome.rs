@@ -1,4 +1,5 @@
-//! What came of trying the new files on rows, and of a round trip, as values. Pure.
+//! What came of trying the new files on rows, of a round trip, and of a look at another commit, as values.
+//! Pure.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use serde::{Serialize, Serializer};
 
 use crate::check::audience::widening::Widening;
 use crate::error::Error;
+use crate::matrix::compare::Change;
+use crate::matrix::yardstick::YardstickChange;
 use crate::migrate::applied::Applied;
 use crate::names::QualifiedName;
 
@@ -24,6 +27,21 @@ pub struct Rehearsal {
     pub notes: Vec<String>,
     /// Who sees more after a file than before.
     pub widenings: Vec<Widening>,
+}
+
+/// What a branch has changed since another commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SinceBase {
+    /// How the other commit is called.
+    pub base: String,
+    /// Cells of the accepted matrix.
+    pub access: Vec<Change>,
+    /// What the accepted matrix is measured against.
+    pub yardstick: Vec<YardstickChange>,
+    /// Keys and waivers of `leakproof.toml`.
+    pub config: Vec<YardstickChange>,
+    /// Files, with what became of them.
+    pub files: Vec<String>,
 }
 
 /// A file that fails on generated rows.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::check::audience::Audience;
+use crate::check::base;
 use crate::check::jobs::probe_everything;
 use crate::check::new_files::{first_without_rows, has_fixtures, newest};
 use crate::check::notes::{
@@ -16,16 +17,18 @@ use crate::check::round_trip::Passed;
 use crate::check::suspect::suspecting;
 use crate::error::Result;
 use crate::finding::access::SeenAccess;
-use crate::finding::subject::Subject;
 use crate::finding::value::Finding;
-use crate::finding::waiver::apply_waivers;
+use crate::finding::waiver::{Known, apply_waivers};
 use crate::finding::{
     judge_access, nobody, preservation, rehearsal, round_trip, unknown, untested, widening,
 };
-use crate::matrix::compare::{self, AcceptedAt};
+use crate::matrix::compare::compare_with;
+use crate::matrix::mark::Marks;
+use crate::matrix::snapshot::{self, AcceptedAt};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::config::{People, Waiver};
+use crate::project::revision::Revision;
 use crate::report::value::Report;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
@@ -42,6 +45,8 @@ pub(crate) struct Run<'a> {
     accepted: AcceptedAt,
     /// The version after which files meet generated rows.
     rows_from: Option<i64>,
+    /// What is accepted, as it is when findings are settled.
+    accepted_marks: Option<Marks>,
     /// The version that `--accept` writes down.
     accepting: AcceptedAt,
     passed: Passed,
@@ -63,7 +68,9 @@ impl<'a> Run<'a> {
             Some(grants) => Platform::of(project).with_grants(grants),
             None => Platform::of(project),
         };
-        let accepted = compare::accepted_at(&project.accepted_path());
+        let base = options.base.as_deref().map(|name| Revision::find(project.root(), name));
+        let since = base.transpose()?.map(|base| base::since(project, &base)).transpose()?;
+        let accepted = snapshot::accepted_at(&project.accepted_path());
         let rows_from = first_without_rows(project, options, accepted)?;
         observer.tell(&Event::Step("start the server"));
         let server = Server::shared_for(&options.server, Some(&platform.common_sql()))?;
@@ -77,6 +84,7 @@ impl<'a> Run<'a> {
             path: project.root().display().to_string(),
             server: server.describe(),
             platform: platform.describe(),
+            since,
             fail_on: options.fail_on.or(project.config().check.fail_on).unwrap_or_default(),
             ..Report::default()
         };
@@ -89,6 +97,7 @@ impl<'a> Run<'a> {
             scratch,
             accepted,
             rows_from,
+            accepted_marks: None,
             accepting: AcceptedAt::Unknown,
             passed: Passed::default(),
             report,
@@ -178,7 +187,10 @@ impl<'a> Run<'a> {
         let rehearsal = rehearse(self.project, &self.platform, &self.server, from)?;
         let lost = rehearsal::judge(&rehearsal);
         self.report.rehearsal = Some(rehearsal);
-        if !apply_waivers(lost.clone(), &self.project.config().waive, |_| false).0.is_empty() {
+        if !apply_waivers(lost.clone(), &self.project.config().waive, &Known::default(), |_| false)
+            .0
+            .is_empty()
+        {
             self.accepting = self.accepted;
             self.note(self.options.accept.then(|| {
                 "only access is accepted: the new files stay new, until what they do to rows is \
@@ -233,22 +245,15 @@ impl<'a> Run<'a> {
             api: api.as_deref(),
             protections: &isolation.protections(self.scratch.places()),
         });
-        // Whose rows are unknown may be whose somebody is: that is the finding.
+        self.findings.extend(found);
         let unknown = isolation.unknown();
-        let is_unknown = |finding: &Finding| match &finding.subject {
-            Subject::Relation(on) if finding.rule.is_about_nobodys_rows() => {
-                unknown.iter().any(|one| one.relation == *on)
-            }
-            _ => false,
-        };
-        self.findings.extend(found.into_iter().filter(|finding| !is_unknown(finding)));
         self.findings.extend(unknown::judge(&unknown));
         let mut untried = isolation.untried(self.scratch.places())?;
         // Nobody meets what asks whose a row is where that is not known.
         untried.retain(|(one, _)| !unknown.iter().any(|known| known.relation == one.relation));
         self.findings.extend(untested::judge(untried));
         self.findings.extend(untested::judge_unseeded(isolation.unseeded()));
-        self.report.unprobed = isolation.unprobed()?;
+        self.report.unprobed = isolation.unprobed()?.clone();
         match self.project.config().project.people {
             Some(People::None) => self.findings.extend(nobody::judge(&self.report.matrix)),
             None => {
@@ -262,16 +267,20 @@ impl<'a> Run<'a> {
     /// Compares with what is accepted, and accepts what is, if asked to.
     fn compare(&mut self) -> Result<()> {
         let (path, report) = (self.project.accepted_path(), &mut self.report);
+        let shown = path.display().to_string();
         let only = self.options.only.as_deref();
         // Not from a run that cannot be trusted.
         let is_sound = report.controls.failed.is_empty() && report.matrix.is_tried();
         if self.options.accept && is_sound {
             // One that cannot be read is what `--accept` is to mend.
-            report.accepted_now = compare::compare_with_accepted(&path, &report.matrix, only).ok();
-            compare::accept(&path, &report.matrix, self.accepting)?;
+            let before = snapshot::read_accepted(&path).ok();
+            report.accepted_now =
+                before.map(|before| compare_with(shown.clone(), before, &report.matrix, only));
+            snapshot::accept(&path, &report.matrix, self.accepting)?;
         }
-        let compared = compare::compare_with_accepted(&path, &report.matrix, only)?;
-        report.comparison = Some(compared);
+        let accepted = snapshot::read_accepted(&path)?;
+        self.accepted_marks = accepted.as_ref().map(|accepted| accepted.marks.clone());
+        report.comparison = Some(compare_with(shown, accepted, &report.matrix, only));
         Ok(())
     }
 
@@ -300,7 +309,9 @@ impl<'a> Run<'a> {
                 && (has_fixtures(self.project) || !waiver.finding.is_about_rows())
         };
         let findings = std::mem::take(&mut self.findings);
-        let (findings, waived) = apply_waivers(findings, waivers, must_match);
+        let known =
+            Known { matrix: Some(&self.report.matrix), accepted: self.accepted_marks.as_ref() };
+        let (findings, waived) = apply_waivers(findings, waivers, &known, must_match);
         findings.iter().for_each(|finding| self.observer.tell(&Event::Found(finding)));
         (self.report.findings, self.report.waived) = (findings, waived);
     }

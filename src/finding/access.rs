@@ -75,7 +75,7 @@ impl SeenAccess<'_> {
             },
             cause,
             place: place.flatten(),
-            evidence: cases.first().and_then(|case| proof(case.cell)),
+            evidence: cases.first().and_then(|case| Proof::of(case.cell)),
             candidates: protection
                 .map_or(Vec::new(), |protection| all_candidates(protection, cases)),
             ..Finding::new(rule, Subject::Relation(on.clone()), Symptoms::Access(reached))
@@ -87,15 +87,6 @@ impl SeenAccess<'_> {
 fn keeps_from_own(case: &Case<'_>) -> bool {
     case.cell.command == Command::Read
         && matches!(case.cell.class, RowClass::Own | RowClass::Tenant)
-}
-
-fn proof(cell: &Cell) -> Option<Proof> {
-    let evidence = cell.evidence.as_ref()?;
-    Some(Proof::Attempt {
-        actor: cell.actor.clone(),
-        statement: evidence.statement.clone(),
-        row: evidence.row.clone(),
-    })
 }
 
 /// The cause that all cases have in common, and where it stands.
@@ -155,6 +146,7 @@ mod tests {
     use crate::catalog::policy::PolicyCommand;
     use crate::finding::candidate::tests::{person, policy};
     use crate::matrix::cell::Subject as Shown;
+    use crate::matrix::person::Asked;
     use crate::matrix::verdict::{Evidence, Verdict};
 
     fn chats() -> QualifiedName {
@@ -172,14 +164,8 @@ mod tests {
     }
 
     fn matrix(is_of_users_only: bool, cells: Vec<Cell>) -> Matrix {
-        let subject = Shown {
-            relation: chats(),
-            kind: "table",
-            unseeded: None,
-            is_of_users_only,
-            are_tenants: false,
-        };
-        let actors = ["alice", "bob", "removed", "service_role"].map(str::to_owned);
+        let subject = Shown { is_of_users_only, ..Shown::table(chats()) };
+        let actors = ["alice", "bob", "removed", "service_role"].map(Asked::alone);
         Matrix::new(vec![subject], actors.to_vec(), cells)
     }
 

@@ -4,7 +4,7 @@ use crate::finding::rule::Rule;
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
-use crate::matrix::person::{Person, reference_of};
+use crate::matrix::person::{Person, ordinary_of};
 use crate::matrix::verdict::Verdict;
 
 /// The rule that a cell breaks, if it breaks one.
@@ -40,7 +40,7 @@ pub(super) fn rule_of(
         (command, RowClass::Other) => Some(cross_tenant(matrix, cell, command)),
         (Command::Read, RowClass::Null) => Some(Rule::OwnerlessRead),
         (_, RowClass::Null) => Some(Rule::OwnerlessWrite),
-        (Command::Read, RowClass::Shared) => None,
+        (Command::Read, RowClass::Shared) | (_, RowClass::Unknown) => None,
         (_, RowClass::Shared) => Some(Rule::SharedWrite),
         _ => None,
     }
@@ -60,7 +60,7 @@ fn removed_member(command: Command) -> Rule {
 
 /// Whether who forges nothing reaches such rows, too.
 fn is_reached_without(matrix: &Matrix, cell: &Cell) -> bool {
-    let reference = reference_of(&cell.actor).unwrap_or_default();
+    let reference = ordinary_of(&cell.actor).unwrap_or_default();
     let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
     matrix.row(&cell.relation, reference).filter(same).any(|other| other.verdict.is_allowed())
 }

@@ -21,6 +21,7 @@ pub(crate) mod preservation;
 pub(crate) mod widening;
 pub(crate) mod rehearsal;
 pub(crate) mod round_trip;
+pub(crate) mod scope;
 pub(crate) mod waiver;
 
 use crate::finding::access::SeenAccess;

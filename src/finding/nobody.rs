@@ -44,6 +44,7 @@ pub(crate) fn judge(matrix: &Matrix) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::matrix::class::RowClass;
+    use crate::matrix::person::Asked;
     use crate::matrix::verdict::Verdict;
 
     #[test]
@@ -64,7 +65,7 @@ mod tests {
                 verdict,
                 evidence: None,
             };
-            let matrix = Matrix::new(Vec::new(), vec![actor.into()], vec![cell]);
+            let matrix = Matrix::new(Vec::new(), vec![Asked::alone(actor)], vec![cell]);
             let found: Vec<String> =
                 judge(&matrix).iter().map(|one| format!("{} {}", one.rule, one.subject)).collect();
             let expected = if counts { vec!["people-reach public.jobs"] } else { Vec::new() };

@@ -1,5 +1,6 @@
 //! What shows that a finding is so, as values; `report` puts them into lines.
 
+use crate::matrix::cell::Cell;
 use crate::preserve::outcome::{AnswerDifference, LineDifference};
 
 /// What shows that it is so.
@@ -43,4 +44,16 @@ pub enum Proof {
     },
     /// What the server, or a comparison, says, line by line.
     Lines(Vec<String>),
+}
+
+impl Proof {
+    /// What shows that a cell is so.
+    pub(crate) fn of(cell: &Cell) -> Option<Self> {
+        let evidence = cell.evidence.as_ref()?;
+        Some(Self::Attempt {
+            actor: cell.actor.clone(),
+            statement: evidence.statement.clone(),
+            row: evidence.row.clone(),
+        })
+    }
 }

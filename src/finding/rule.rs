@@ -292,6 +292,14 @@ rules! {
         help: "close the hole, or decide again and set a new date",
         ..FAULT
     },
+    WaiverIncomplete: Page {
+        name: "waiver-incomplete",
+        meaning: "A waiver does not say who may do what to whose rows, or which policies it is about, \
+                  so that it waives nothing.",
+        exploit: "It would go on to hide what comes later: other people, other rows, other commands.",
+        help: "add the lines to it, without those that are not meant",
+        ..FAULT
+    },
     WaiverUnused: Page {
         name: "waiver-unused",
         meaning: "A waiver matches no finding.",
@@ -310,11 +318,6 @@ impl Rule {
     /// The rule of that name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|rule| rule.name() == name)
-    }
-
-    /// Whether it is about rows that are known to be nobody's.
-    pub(crate) fn is_about_nobodys_rows(self) -> bool {
-        matches!(self, Self::SharedWrite | Self::SecretRead)
     }
 
     /// How much it matters. Behind an API, what the API does not let through matters less:
@@ -411,6 +414,7 @@ mod tests {
             "promise-broken",
             "round-trip-differs",
             "waiver-expired",
+            "waiver-incomplete",
             "waiver-unused",
         ];
         assert_eq!(names(|page| !page.is_waivable), never);

@@ -1,11 +1,17 @@
 //! Declared exceptions: each needs a reason, may expire, and must match something.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::finding::proof::Proof;
 use crate::finding::rule::Rule;
+use crate::finding::scope;
 use crate::finding::subject::Subject;
-use crate::finding::symptoms::Symptoms;
+use crate::finding::symptoms::{Reached, Symptoms};
 use crate::finding::value::{Finding, sort};
+use crate::matrix::cell::Matrix;
+use crate::matrix::mark::Marks;
+use crate::names::QualifiedName;
 use crate::project::config::Waiver;
 
 /// A finding that was declared to be meant.
@@ -17,14 +23,24 @@ pub struct Waived {
     pub reason: String,
 }
 
-/// Takes the waived findings out, and adds one for each waiver that is expired or, where it must,
-/// matches nothing. Both lists are in the order of reports.
+/// What waivers are held against, beside the findings.
+#[derive(Default)]
+pub(crate) struct Known<'a> {
+    /// Who could do what.
+    pub matrix: Option<&'a Matrix>,
+    /// What was accepted of it; before the first time, a waiver covers what it names.
+    pub accepted: Option<&'a Marks>,
+}
+
+/// Takes out of the findings what is waived, and adds one for each waiver that is expired, does not say all
+/// that it has to, or, where it must, matches nothing. Both lists are in the order of reports.
 pub(crate) fn apply_waivers(
     findings: Vec<Finding>,
     waivers: &[Waiver],
+    known: &Known<'_>,
     must_match: impl Fn(&Waiver) -> bool,
 ) -> (Vec<Finding>, Vec<Waived>) {
-    apply_waivers_on(today(), findings, waivers, must_match)
+    apply_waivers_on(today(), findings, waivers, known, must_match)
 }
 
 /// Year, month and day.
@@ -34,28 +50,85 @@ fn apply_waivers_on(
     today: Date,
     findings: Vec<Finding>,
     waivers: &[Waiver],
+    known: &Known<'_>,
     must_match: impl Fn(&Waiver) -> bool,
 ) -> (Vec<Finding>, Vec<Waived>) {
     let mut used = vec![false; waivers.len()];
+    let mut incomplete: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
     let mut kept = Vec::new();
     let mut waived = Vec::new();
     for finding in findings {
-        let Some(at) = waivers.iter().position(|waiver| matches(waiver, &finding)) else {
-            kept.push(finding);
-            continue;
-        };
-        used[at] = true;
-        if is_expired(&waivers[at], today) {
-            kept.push(about(&waivers[at], Rule::WaiverExpired, "has expired"));
-            kept.push(finding);
-        } else {
-            waived.push(Waived { finding, reason: waivers[at].reason.clone() });
+        let mut rest = Some(finding);
+        for (at, waiver) in waivers.iter().enumerate() {
+            let Some(finding) = rest.take() else { break };
+            if !matches(waiver, &finding) {
+                rest = Some(finding);
+            } else if !waiver.is_complete_for(&finding) {
+                used[at] = true;
+                incomplete.entry(at).or_default().push(finding.clone());
+                rest = Some(finding);
+            } else {
+                let (covered, left) = known.split(waiver, finding);
+                used[at] |= covered.is_some();
+                if is_expired(waiver, today) && covered.is_some() {
+                    kept.push(about(waiver, Rule::WaiverExpired, "has expired"));
+                    kept.extend(covered);
+                } else {
+                    let reason = waiver.reason.clone();
+                    waived.extend(covered.map(|finding| Waived { finding, reason }));
+                }
+                rest = left;
+            }
         }
+        kept.extend(rest);
+    }
+    for (at, findings) in incomplete {
+        let lines = scope::lines(findings.iter());
+        let what = format!("waives nothing as long as it lacks\n{}", lines.join("\n"));
+        kept.push(about(&waivers[at], Rule::WaiverIncomplete, &what));
     }
     let unused = waivers.iter().zip(used).filter(|(one, used)| must_match(one) && !used);
     kept.extend(unused.map(|(waiver, _)| about(waiver, Rule::WaiverUnused, "matches nothing")));
     sort(&mut kept);
     (kept, waived)
+}
+
+impl Known<'_> {
+    /// What of a finding a waiver covers, and what is left of it.
+    fn split(&self, waiver: &Waiver, finding: Finding) -> (Option<Finding>, Option<Finding>) {
+        let (reached, on) = match (&finding.symptoms, &finding.subject) {
+            (Symptoms::Access(reached), Subject::Relation(on)) => (reached.clone(), on.clone()),
+            (Symptoms::Untried { policy, .. }, _)
+                if !waiver.policies.iter().flatten().any(|name| name == policy) =>
+            {
+                return (None, Some(finding));
+            }
+            _ => return (Some(finding), None),
+        };
+        let is_covered = |one: &Reached| {
+            waiver.names(one)
+                && self.accepted.is_none_or(|marks| scope::is_accepted(marks, &on, one))
+        };
+        let (covered, left): (Vec<Reached>, Vec<Reached>) =
+            reached.into_iter().partition(is_covered);
+        let part = |reached: Vec<Reached>| {
+            let evidence = reached.first().and_then(|first| self.proof(&on, first));
+            (!reached.is_empty()).then(|| Finding {
+                evidence: evidence.or_else(|| finding.evidence.clone()),
+                symptoms: Symptoms::Access(reached),
+                ..finding.clone()
+            })
+        };
+        (part(covered), part(left))
+    }
+
+    /// What shows that somebody reached that.
+    fn proof(&self, on: &QualifiedName, reached: &Reached) -> Option<Proof> {
+        let Reached { actor, command, class, .. } = reached;
+        let mut cells = self.matrix?.row(on, actor);
+        let cell = cells.find(|cell| (cell.command, cell.class) == (*command, *class))?;
+        Proof::of(cell)
+    }
 }
 
 fn about(waiver: &Waiver, rule: Rule, what: &str) -> Finding {
@@ -92,7 +165,10 @@ fn today() -> Date {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::QualifiedName;
+    use crate::matrix::class::RowClass;
+    use crate::matrix::command::Command;
+    use crate::matrix::mark::MarkKey;
+    use crate::matrix::verdict::Verdict;
 
     fn waiver(finding: &str, on: &str, expires: Option<&str>) -> Waiver {
         Waiver {
@@ -100,17 +176,27 @@ mod tests {
             on: on.into(),
             reason: "it is meant".into(),
             expires: expires.map(|date| date.parse().expect("a date")),
+            actors: Some(vec!["bob".into()]),
+            classes: Some(vec![RowClass::Other]),
+            commands: Some(vec![Command::Read]),
+            policies: None,
         }
+    }
+
+    fn reached(actor: &str, command: Command) -> Reached {
+        let verdict = Verdict::Allowed { rows: 1, of: 1, stopped_by: None };
+        Reached { actor: actor.into(), command, class: RowClass::Other, verdict }
     }
 
     fn found(rule: Rule, relation: &str) -> Finding {
         let subject = Subject::Relation(QualifiedName::new("public", relation));
-        Finding::new(rule, subject, Symptoms::Access(Vec::new()))
+        Finding::new(rule, subject, Symptoms::Access(vec![reached("bob", Command::Read)]))
     }
 
     /// What is kept, and after a bar what is waived.
     fn settled(findings: Vec<Finding>, waivers: &[Waiver]) -> String {
-        let (kept, waived) = apply_waivers_on((2026, 3, 1), findings, waivers, |_| true);
+        let (kept, waived) =
+            apply_waivers_on((2026, 3, 1), findings, waivers, &Known::default(), |_| true);
         let told = |one: &Finding| format!("{} {}", one.rule, one.subject);
         let kept: Vec<String> = kept.iter().map(told).collect();
         let waived: Vec<String> = waived.iter().map(|waived| told(&waived.finding)).collect();
@@ -178,7 +264,69 @@ mod tests {
     #[test]
     fn a_waiver_that_need_not_match_may_match_nothing() {
         let waivers = [waiver("data-lost", "public.a.b", None)];
-        let (kept, waived) = apply_waivers_on((2026, 3, 1), Vec::new(), &waivers, |_| false);
+        let (kept, waived) =
+            apply_waivers_on((2026, 3, 1), Vec::new(), &waivers, &Known::default(), |_| false);
         assert_eq!((kept, waived), (Vec::new(), Vec::new()));
+    }
+
+    /// Who of bob and mallory is left of a finding of both, and whether the waiver is incomplete.
+    fn left(waiver: &Waiver, accepted: Option<&Marks>) -> String {
+        let cells = vec![reached("bob", Command::Read), reached("mallory", Command::Read)];
+        let finding =
+            Finding { symptoms: Symptoms::Access(cells), ..found(Rule::CrossTenantRead, "plans") };
+        let known = Known { matrix: None, accepted };
+        let waivers = [waiver.clone()];
+        let (kept, waived) =
+            apply_waivers_on((2026, 3, 1), vec![finding], &waivers, &known, |_| true);
+        let told = |one: &Finding| match &one.symptoms {
+            Symptoms::Access(cells) => {
+                cells.iter().map(|cell| cell.actor.as_str()).collect::<Vec<_>>().join(" ")
+            }
+            Symptoms::Stated(sentence) => sentence.clone(),
+            other => panic!("{other:?}"),
+        };
+        let kept: Vec<String> = kept.iter().map(told).collect();
+        let waived: Vec<String> = waived.iter().map(|waived| told(&waived.finding)).collect();
+        format!("{} | {}", kept.join(", "), waived.join(", "))
+    }
+
+    #[test]
+    fn a_waiver_covers_what_it_names_and_what_is_accepted() {
+        let of = |actors: &[&str]| Waiver {
+            actors: Some(actors.iter().map(|actor| (*actor).to_owned()).collect()),
+            ..waiver("cross-tenant-read", "public.plans", None)
+        };
+        assert_eq!(left(&of(&["bob", "mallory"]), None), " | bob mallory");
+        assert_eq!(left(&of(&["bob"]), None), "mallory | bob");
+        // She is like them but for what she forges.
+        assert_eq!(left(&of(&["bob", "outsider"]), None), " | bob mallory");
+        let unused = "the waiver of `cross-tenant-read` (it is meant) matches nothing";
+        assert_eq!(left(&of(&["alice"]), None), format!("bob mallory, {unused} | "));
+        let writes = Waiver { commands: Some(vec![Command::Update]), ..of(&["bob", "mallory"]) };
+        assert_eq!(left(&writes, None), format!("bob mallory, {unused} | "));
+        let key = |actor: &str| MarkKey {
+            relation: "public.plans".into(),
+            actor: actor.into(),
+            command: Command::Read,
+            class: RowClass::Other,
+        };
+        for (accepted, expected) in [
+            (&[("bob", 'X'), ("mallory", 'X')][..], " | bob mallory"),
+            (&[("bob", 'X'), ("mallory", '.')], "mallory | bob"),
+            (&[("bob", '.'), ("outsider", 'X')], "bob | mallory"),
+        ] {
+            let marks: Marks = accepted.iter().map(|(actor, mark)| (key(actor), *mark)).collect();
+            assert_eq!(left(&of(&["bob", "mallory"]), Some(&marks)), expected);
+        }
+    }
+
+    #[test]
+    fn a_waiver_that_does_not_say_what_it_covers_prints_the_lines_to_add() {
+        let incomplete =
+            Waiver { classes: None, ..waiver("cross-tenant-read", "public.plans", None) };
+        let expected = "bob mallory, the waiver of `cross-tenant-read` (it is meant) waives nothing as long as it \
+                        lacks\nactors = [\"bob\", \"mallory\"]\nclasses = [\"other\"]\n\
+                        commands = [\"read\"] | ";
+        assert_eq!(left(&incomplete, None), expected);
     }
 }

@@ -1,9 +1,12 @@
 //! The cells: one actor, one command, one class of rows of one relation, and all of them, in order.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
+use crate::matrix::person::Asked;
 use crate::matrix::verdict::{Evidence, Verdict};
 use crate::names::QualifiedName;
 
@@ -36,6 +39,12 @@ pub struct Subject {
     /// Why it holds no seeded row, if it holds none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseeded: Option<String>,
+    /// By which columns its rows have owners, if they have any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// By role: the columns that it may use, where those are some.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
     /// Whether its rows belong to users and to no tenant.
     #[serde(skip)]
     pub(crate) is_of_users_only: bool,
@@ -44,11 +53,28 @@ pub struct Subject {
     pub(crate) are_tenants: bool,
 }
 
+#[cfg(test)]
+impl Subject {
+    /// A table of which nothing else is known.
+    pub(crate) fn table(relation: QualifiedName) -> Self {
+        Self {
+            relation,
+            kind: "table",
+            unseeded: None,
+            owner: None,
+            columns: BTreeMap::new(),
+            is_of_users_only: false,
+            are_tenants: false,
+        }
+    }
+}
+
 /// All cells, in the order of relation, actor, command and class.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Matrix {
+    yardstick: Vec<String>,
     subjects: Vec<Subject>,
-    actors: Vec<String>,
+    actors: Vec<Asked>,
     cells: Vec<Cell>,
 }
 
@@ -56,16 +82,26 @@ impl Matrix {
     /// Puts the parts in order; actors stay as given.
     pub(crate) fn new(
         mut subjects: Vec<Subject>,
-        actors: Vec<String>,
+        actors: Vec<Asked>,
         mut cells: Vec<Cell>,
     ) -> Self {
         subjects.sort_by(|a, b| a.relation.cmp(&b.relation));
-        let place = |actor: &String| actors.iter().position(|known| known == actor);
+        let place = |actor: &String| actors.iter().position(|known| known.name == *actor);
         cells.sort_by(|a, b| {
             let key = |cell: &Cell| (place(&cell.actor), cell.command, cell.class);
             a.relation.cmp(&b.relation).then_with(|| key(a).cmp(&key(b)))
         });
-        Self { subjects, actors, cells }
+        Self { yardstick: Vec::new(), subjects, actors, cells }
+    }
+
+    /// The same, measured against this.
+    pub(crate) fn measured_against(self, yardstick: Vec<String>) -> Self {
+        Self { yardstick, ..self }
+    }
+
+    /// What it is measured against, a line each: who is who, whose is what, and what is declared.
+    pub fn yardstick(&self) -> &[String] {
+        &self.yardstick
     }
 
     /// The relations, by name.
@@ -74,8 +110,13 @@ impl Matrix {
     }
 
     /// The actors in the order of the rows.
-    pub fn actors(&self) -> &[String] {
+    pub fn actors(&self) -> &[Asked] {
         &self.actors
+    }
+
+    /// Whom somebody of these is like.
+    pub(crate) fn reference_of(&self, actor: &str) -> Option<&str> {
+        self.actors.iter().find(|one| one.name == actor)?.reference.as_deref()
     }
 
     /// The cells, in order.

@@ -1,10 +1,10 @@
 //! Whose row it is, in the eyes of who asks.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whose row it is, seen by an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum RowClass {
     /// The actor's own.
     Own,
@@ -16,16 +16,19 @@ pub enum RowClass {
     Shared,
     /// The relation has owners, and this row's owner is NULL.
     Null,
+    /// Nothing has settled whose the rows of the relation are.
+    Unknown,
     /// Not a row but the relation as a whole (truncate).
     Whole,
 }
 
-pub(crate) const CLASS_NAMES: [(RowClass, &str); 6] = [
+pub(crate) const CLASS_NAMES: [(RowClass, &str); 7] = [
     (RowClass::Own, "own"),
     (RowClass::Tenant, "tenant"),
     (RowClass::Other, "other"),
     (RowClass::Shared, "shared"),
     (RowClass::Null, "null"),
+    (RowClass::Unknown, "unknown"),
     (RowClass::Whole, "all"),
 ];
 
@@ -36,4 +39,16 @@ pub(crate) fn class_name(class: RowClass) -> &'static str {
 
 pub(crate) fn class_of(name: &str) -> Option<RowClass> {
     CLASS_NAMES.iter().find(|(_, known)| *known == name).map(|(class, _)| *class)
+}
+
+/// By its word in reports.
+impl TryFrom<String> for RowClass {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        class_of(&name).ok_or_else(|| {
+            let known: Vec<&str> = CLASS_NAMES.iter().map(|(_, name)| *name).collect();
+            format!("there is no class of rows `{name}`; the known ones are {}", known.join(", "))
+        })
+    }
 }

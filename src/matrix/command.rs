@@ -1,10 +1,10 @@
 //! What an actor tries on a relation.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What an actor tries on a relation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum Command {
     /// `select`, the whole relation.
     Read,
@@ -72,6 +72,11 @@ impl Command {
         }
     }
 
+    /// The name in `leakproof.toml` and in JSON, such as `blind-delete`.
+    pub(crate) fn key(self) -> String {
+        self.name().replace(' ', "-")
+    }
+
     /// The same command with a WHERE clause, for one that has none.
     pub fn qualified(self) -> Option<Self> {
         match self {
@@ -81,5 +86,18 @@ impl Command {
             Self::BlindTake => Some(Self::Take),
             _ => None,
         }
+    }
+}
+
+/// By its name, with blanks or hyphens.
+impl TryFrom<String> for Command {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let key = name.replace(' ', "-");
+        Self::ALL.into_iter().find(|command| command.key() == key).ok_or_else(|| {
+            let known = Self::ALL.map(Self::key).join(", ");
+            format!("there is no command `{name}`; the known ones are {known}")
+        })
     }
 }

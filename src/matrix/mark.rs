@@ -27,12 +27,13 @@ pub type Marks = BTreeMap<MarkKey, char>;
 pub(crate) const NO_ROW: char = '_';
 
 /// Allowed on all rows of a class; in lower case, on some.
-const LETTERS: [(char, RowClass); 6] = [
+const LETTERS: [(char, RowClass); 7] = [
     ('O', RowClass::Own),
     ('T', RowClass::Tenant),
     ('X', RowClass::Other),
     ('S', RowClass::Shared),
     ('N', RowClass::Null),
+    ('U', RowClass::Unknown),
     ('A', RowClass::Whole),
 ];
 
@@ -165,7 +166,7 @@ mod tests {
     #[test]
     fn a_mark_says_how_much_is_reached() {
         for (marks, expected) in
-            [("OTXSNA", Reach::All), ("otxsn", Reach::Some), (".-!E?_#e", Reach::None)]
+            [("OTXSNUA", Reach::All), ("otxsnu", Reach::Some), (".-!E?_#e", Reach::None)]
         {
             for mark in marks.chars() {
                 assert_eq!(Reach::of(mark), expected, "{mark}");

@@ -1,5 +1,7 @@
 //! Who asks, as far as the judges of a matrix need it.
 
+use serde::{Serialize, Serializer};
+
 /// Who bypasses row security on Supabase.
 pub(crate) const SERVICE_ROLE: &str = "service_role";
 
@@ -22,10 +24,42 @@ pub(crate) struct Person {
     pub is_forger: bool,
 }
 
+/// Somebody who asked, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The actor's name.
+    pub name: String,
+    /// Of whose cells only those are written that differ from this one's; none for who stands alone.
+    pub reference: Option<String>,
+}
+
+impl Asked {
+    /// Somebody who is like nobody else.
+    #[cfg(test)]
+    pub(crate) fn alone(name: &str) -> Self {
+        Self { name: name.to_owned(), reference: None }
+    }
+}
+
+impl Serialize for Asked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name)
+    }
+}
+
 /// Whom somebody is like but for what makes them another, by their names; none where it is nobody.
 pub(crate) fn reference_of(name: &str) -> Option<&str> {
     match name {
+        "amir" | "bob" | "both" => Some("alice"),
+        "removed" => Some("outsider"),
+        name => ordinary_of(name),
+    }
+}
+
+/// Who is the same without what they forge, or what only some are given.
+pub(crate) fn ordinary_of(name: &str) -> Option<&str> {
+    match name {
         "guest" | "mallory" => Some("outsider"),
-        _ => name.split_once(':').map(|(reference, _)| reference),
+        _ => name.split_once(':').map(|(ordinary, _)| ordinary),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::actor::Actor;
+use crate::actor::{Actor, asked};
 use crate::check::observer::{Event, Observer};
 use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::command::Command;
@@ -51,8 +51,7 @@ impl PartialMatrix {
         }
         let shared = truncates_of_others(&all.cells, actors);
         all.cells.extend(shared);
-        let actors = actors.iter().map(|actor| actor.name().to_owned()).collect();
-        (Matrix::new(all.subjects, actors, all.cells), all.attempts)
+        (Matrix::new(all.subjects, asked(actors), all.cells), all.attempts)
     }
 }
 

@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use crate::actor::Actor;
 use crate::catalog::relation::Relation;
 use crate::error::Result;
+use crate::matrix::cell::Subject;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
 use crate::probe::privileges::Privileges;
@@ -73,6 +74,15 @@ pub(crate) fn probe_relations(
             Ok(())
         })?;
     }
-    let subjects = targets.iter().map(Target::subject).collect();
+    let people: BTreeSet<&str> =
+        world.actors.iter().filter(|actor| !actor.is_service()).map(Actor::role).collect();
+    let subject = |target: &Target<'_>| {
+        let of = |role: &&str| {
+            let privileges = privileges.get(&((*role).to_owned(), target.relation.oid))?;
+            Some(((*role).to_owned(), privileges.columns_line(target.relation)?))
+        };
+        Subject { columns: people.iter().filter_map(of).collect(), ..target.subject() }
+    };
+    let subjects = targets.iter().map(subject).collect();
     Ok(PartialMatrix { subjects, cells, attempts })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::names::Oid;
 use crate::session::open::Session;
@@ -92,6 +93,34 @@ impl Privileges {
             Privilege::Update => column.update,
             Privilege::Delete | Privilege::Truncate => self.has(privilege),
         }
+    }
+
+    /// The columns that the role may read and write, in words; none where it may use all of them, or none.
+    pub(crate) fn columns_line(&self, relation: &Relation) -> Option<String> {
+        let some = |privilege: Privilege| {
+            let names = relation.columns.iter().map(|column| column.name.as_str());
+            let (granted, denied): (Vec<&str>, Vec<&str>) =
+                names.partition(|name| self.has_column(privilege, name));
+            match (granted.as_slice(), denied.as_slice()) {
+                ([], _) | (_, []) => None,
+                (granted, denied) if denied.len() < granted.len() => {
+                    Some(format!("all but {}", denied.join(", ")))
+                }
+                (granted, _) => Some(granted.join(", ")),
+            }
+        };
+        let read = some(Privilege::Select).map(|columns| format!("reads {columns}"));
+        let written = match (some(Privilege::Insert), some(Privilege::Update)) {
+            (Some(insert), Some(update)) if insert == update => {
+                [Some(format!("writes {insert}")), None]
+            }
+            (insert, update) => [
+                insert.map(|columns| format!("inserts {columns}")),
+                update.map(|columns| format!("updates {columns}")),
+            ],
+        };
+        let all: Vec<String> = read.into_iter().chain(written.into_iter().flatten()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Whether a column can be written at all: one that a view computes cannot.

@@ -108,7 +108,7 @@ impl<'t, 's, 'a> Prober<'t, 's, 'a> {
 
     /// Without a row there is nothing to try on; the cells say so.
     pub(in crate::probe) fn set_untested(&mut self, reason: &str) {
-        let class = if self.target.has_owners { RowClass::Other } else { RowClass::Shared };
+        let class = if self.target.has_owners { RowClass::Other } else { self.target.nobodys() };
         for command in Command::ALL {
             if command != Command::Truncate {
                 let verdict = Verdict::Untested { reason: reason.to_owned() };

@@ -178,7 +178,7 @@ impl<'t> Prober<'t, '_, '_> {
             if owner == RowOwner::default() {
                 seen.untraced += 1;
             } else {
-                let class = target.names.class(self.trial.actor(), &owner, target.has_owners);
+                let class = target.class(self.trial.actor(), &owner);
                 *seen.by_token.entry(class).or_default() += 1;
             }
         }
@@ -199,7 +199,7 @@ impl<'t> Prober<'t, '_, '_> {
             if owner == RowOwner::default() {
                 seen.untraced += 1;
             } else {
-                let class = target.names.class(self.trial.actor(), &owner, target.has_owners);
+                let class = target.class(self.trial.actor(), &owner);
                 *seen.by_token.entry(class).or_default() += 1;
             }
         }

@@ -13,7 +13,7 @@ use crate::names::QualifiedName;
 use crate::refusal::Refusal;
 use crate::session::open::Session;
 use crate::sql::statement::has_name;
-use crate::world::owner_names::OwnerNames;
+use crate::world::owner_names::{OwnerNames, RowOwner};
 use crate::world::rows::{Identity, KnownRow, Reading, read_rows};
 use crate::world::value::World;
 
@@ -90,6 +90,8 @@ impl<'a> Target<'a> {
             relation: self.name(),
             kind,
             unseeded: self.unseeded.clone(),
+            owner: tenancy.owner_line(&self.world.catalog, self.relation),
+            columns: BTreeMap::new(),
             is_of_users_only: ownership.user.is_some()
                 && (ownership.tenant.is_none() || is_profile_of_members),
             are_tenants: tenancy.tenant.as_ref().is_some_and(|root| root.relation == oid),
@@ -100,10 +102,26 @@ impl<'a> Target<'a> {
     pub(in crate::probe) fn by_class(&self, actor: &Actor) -> BTreeMap<RowClass, Vec<&KnownRow>> {
         let mut classes: BTreeMap<RowClass, Vec<&KnownRow>> = BTreeMap::new();
         for row in &self.rows {
-            let class = self.names.class(actor, &row.owner, self.has_owners);
+            let class = self.class(actor, &row.owner);
             classes.entry(class).or_default().push(row);
         }
         classes
+    }
+
+    /// The class of a row in the eyes of an actor.
+    pub(in crate::probe) fn class(&self, actor: &Actor, owner: &RowOwner) -> RowClass {
+        match self.names.class(actor, owner, self.has_owners) {
+            RowClass::Shared => self.nobodys(),
+            class => class,
+        }
+    }
+
+    /// The class of rows that are nobody's, as far as we know.
+    pub(in crate::probe) fn nobodys(&self) -> RowClass {
+        match self.world.tenancy.unknown.contains_key(&self.relation.oid) {
+            true => RowClass::Unknown,
+            false => RowClass::Shared,
+        }
     }
 
     /// What a row has in one of the owner columns.

@@ -67,7 +67,7 @@ impl<'t> Prober<'t, '_, '_> {
             return Some(class);
         }
         let owner = RowOwner { tenant: mine.owner.tenant.clone(), user: other.owner.user.clone() };
-        let after = target.names.class(self.trial.actor(), &owner, target.has_owners);
+        let after = target.class(self.trial.actor(), &owner);
         (after != RowClass::Own).then_some(after)
     }
 

@@ -219,7 +219,7 @@ impl<'t> Prober<'t, '_, '_> {
         let is_owner = roots.into_iter().flatten().any(|root| root.relation == target.relation.oid);
         let class = match is_owner {
             true => RowClass::Other,
-            false => target.names.class(self.trial.actor(), &owner, target.has_owners),
+            false => target.class(self.trial.actor(), &owner),
         };
         Planned { class, branch, owner, is_owner, is_mixed: false }
     }

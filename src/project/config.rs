@@ -10,6 +10,8 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::finding::pattern::RulePattern;
 use crate::finding::rule::Severity;
+use crate::matrix::class::RowClass;
+use crate::matrix::command::Command;
 use crate::project::boundary::refuse_outside;
 
 /// The whole config.
@@ -198,6 +200,14 @@ pub struct Waiver {
     pub(crate) on: String,
     pub(crate) reason: String,
     pub(crate) expires: Option<toml::value::Datetime>,
+    /// Who is meant to reach them.
+    pub(crate) actors: Option<Vec<String>>,
+    /// Whose rows.
+    pub(crate) classes: Option<Vec<RowClass>>,
+    /// By what.
+    pub(crate) commands: Option<Vec<Command>>,
+    /// Of `untested`: the policies of which it is known that nobody goes all their ways.
+    pub(crate) policies: Option<Vec<String>>,
 }
 
 impl Identity {

@@ -17,7 +17,8 @@ pub(crate) mod layout;
 pub(crate) mod next;
 pub(crate) mod preserve_file;
 pub(crate) mod sections;
-pub(crate) mod supabase_config;
+pub(crate) mod revision;
+mod supabase_config;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -257,10 +258,12 @@ impl Project {
 
     /// Where the accepted matrix is, as configured, else `access.snap` in the project folder.
     pub fn accepted_path(&self) -> PathBuf {
-        match &self.config.project.accepted {
-            Some(path) => without_detours(&self.root.join(path)),
-            None => self.root.join("access.snap"),
-        }
+        without_detours(&self.root.join(self.accepted_in_project()))
+    }
+
+    /// The same, seen from the project folder.
+    pub(crate) fn accepted_in_project(&self) -> PathBuf {
+        self.config.project.accepted.clone().unwrap_or_else(|| "access.snap".into())
     }
 }
 

@@ -60,6 +60,7 @@ pub fn to_json(report: &Report) -> String {
         "matrix": report.matrix,
         "not_checked": report.unprobed,
         "comparison": report.comparison,
+        "since": report.since,
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "waived": report.waived.iter().map(waived).collect::<Vec<_>>(),
         "verdict": verdict,

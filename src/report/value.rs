@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::audience::widening::Followed;
-use crate::check::outcome::{Rehearsal, RoundTrip};
+use crate::check::outcome::{Rehearsal, RoundTrip, SinceBase};
 use crate::error::Error;
 use crate::finding::rule::Severity;
 use crate::finding::value::Finding;
@@ -55,6 +55,8 @@ pub struct Report {
     pub comparison: Option<Comparison>,
     /// With `--accept`: how it was before.
     pub accepted_now: Option<Comparison>,
+    /// With `--base`: what the branch has changed of what it is measured against.
+    pub since: Option<SinceBase>,
     /// The least severity that fails the check.
     pub fail_on: Severity,
     /// What leaks, and what was lost.

@@ -305,6 +305,26 @@ impl Tenancy {
         infer::is_of_project(relation, &self.users)
     }
 
+    /// By which columns rows of a relation have owners, in words; none where they have none.
+    pub(crate) fn owner_line(&self, catalog: &Catalog, relation: &Relation) -> Option<String> {
+        let Ownership { tenant, user } = self.ownership(relation.oid);
+        let way = |path: &Path| {
+            let [first, rest @ ..] = path.edges.as_slice() else { return "its key".to_owned() };
+            let through = rest.first().and_then(|_| catalog.relation(first.target));
+            let through = through.map(|next| format!(" through {}", next.title()));
+            format!("{}{}", first.columns.join(", "), through.unwrap_or_default())
+        };
+        match (tenant.as_ref().map(way), user.as_ref().map(way)) {
+            (None, None) => None,
+            (Some(tenant), None) => Some(format!("tenant by {tenant}")),
+            (None, Some(user)) => Some(format!("user by {user}")),
+            (Some(tenant), Some(user)) if tenant == user => {
+                Some(format!("tenant and user by {user}"))
+            }
+            (Some(tenant), Some(user)) => Some(format!("tenant by {tenant}; user by {user}")),
+        }
+    }
+
     /// Why the first column of a path leads where it does, in words.
     pub(crate) fn reason(&self, catalog: &Catalog, relation: &Relation, path: &Path) -> String {
         let Some(first) = path.edges.first() else { return "the rows are owners".into() };

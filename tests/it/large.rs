@@ -36,12 +36,14 @@ fn the_summary_comes_first() {
         "findings    17: 3 high, 14 low",
         "  truncate-granted (low): public.*\n    14 tables: public.notes_00, public.notes_01,",
         "  what is meant is declared in leakproof.toml, with the reason, such as:\n    [[waive]]\n    \
-         finding = \"cross-tenant-read\"\n    on = \"public.notes_00\"\n",
+         finding = \"cross-tenant-read\"\n    on = \"public.notes_00\"\n    \
+         actors = [\"anon\", \"alice\", \"amir\", \"bob\", \"outsider\", \"both\", \"removed\"]\n    \
+         classes = [\"other\"]\n    commands = [\"read\"]\n",
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
-    assert!(text.contains("\npublic.notes_02 (table"), "{text}");
-    assert!(!text.contains("\npublic.notes_03 (table"), "{text}");
+    assert!(text.contains("\npublic.notes_02   table"), "{text}");
+    assert!(!text.contains("\npublic.notes_03   table"), "{text}");
     assert_eq!(report.matrix.subjects().len(), 14, "the report has them all");
 }
 
@@ -51,7 +53,10 @@ fn one_relation_alone() {
     copy.write(
         "leakproof.toml",
         "[[waive]]\nfinding = \"cross-tenant-read\"\non = \"public.notes_00\"\nreason = \"x\"\n
-        [[waive]]\nfinding = \"truncate-granted\"\non = \"public.*\"\nreason = \"no SQL\"\n",
+        actors = [\"alice\"]\nclasses = [\"other\"]\ncommands = [\"read\"]\n
+        [[waive]]\nfinding = \"truncate-granted\"\non = \"public.*\"\nreason = \"no SQL\"\n
+        actors = [\"anon\", \"alice\", \"amir\", \"bob\", \"outsider\", \"both\", \"removed\"]\n
+        classes = [\"all\"]\ncommands = [\"truncate\"]\n",
     );
     check_with(&copy.path(), |options| options.accept = true);
     let report = check_with(&copy.path(), |options| options.only = Some("public.notes_01".into()));

@@ -1,6 +1,7 @@
 //! One binary for all tests against a real Postgres. The server is the first that works, or what
 //! `LEAKPROOF_SERVER` and `LEAKPROOF_DATABASE_URL` say; a kind asked for that is missing fails.
 
+mod accepted;
 mod asking;
 mod attacks;
 mod audience;

@@ -34,8 +34,13 @@ fn a_schema_and_a_table_have_a_dot_in_their_names() {
     let report = check_with(&copy.path(), only);
     assert!(report.is_as_accepted(), "{}", to_text(&report));
 
-    let waiver = "[[waive]]\nfinding = \"cross-tenant-read\"\non = '\"a.b\".*'\nreason = \"x\"\n";
+    let waiver = "[[waive]]\nfinding = \"cross-tenant-read\"\non = '\"a.b\".*'\nreason = \"x\"\n
+        actors = [\"alice\", \"amir\", \"bob\", \"outsider\", \"both\", \"removed\"]\n
+        classes = [\"other\"]\ncommands = [\"read\"]\n";
     copy.write("leakproof.toml", &format!("{config}{waiver}"));
+    let report = check_project(&copy.path());
+    assert_eq!(report.outcome(), Outcome::Failed, "somebody has to accept the waiver");
+    check_with(&copy.path(), |options| options.accept = true);
     let report = check_project(&copy.path());
     assert_eq!(report.outcome(), Outcome::Passed, "{}", to_text(&report));
 }

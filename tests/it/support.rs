@@ -398,7 +398,7 @@ fn told_of_failure(report: &Report) -> Vec<String> {
                 change.relation,
                 change.command,
                 change.who,
-                change.was.unwrap_or("not there"),
+                change.was.as_deref().unwrap_or("not there"),
                 change.now.as_deref().unwrap_or("gone"),
             )
         });

@@ -214,7 +214,7 @@ fn accepting_over_a_broken_matrix_needs_its_header() {
     assert_eq!(told(&output).2, "");
     let accepted = fs::read_to_string(project.path().join("access.snap")).unwrap();
     let kept =
-        "---\nsource: x\ndescription: accepted at version 1 of 1 files\n---\npublic.notes (table;";
+        "---\nsource: x\ndescription: accepted at version 1 of 1 files\n---\nmatrix 2   O own";
     assert!(accepted.starts_with(kept), "{accepted}");
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Result, Write};
 
+use crate::check::outcome::SinceBase;
 use crate::finding::rule::Rule;
 use crate::finding::subject::Subject;
 use crate::finding::value::Finding;
@@ -10,9 +11,11 @@ use crate::matrix::class::RowClass;
 use crate::matrix::compare::{Change, ChangeKind, Comparison};
 use crate::matrix::person::SERVICE_ROLE;
 use crate::matrix::verdict::Verdict;
+use crate::matrix::yardstick::YardstickChange;
 use crate::names::QualifiedName;
 use crate::report::text::list::write_first;
 use crate::report::value::Report;
+use crate::words::counted;
 
 /// How many changed cells are listed; the accepted file's diff has them all.
 const SHOWN_CHANGES: usize = 40;
@@ -51,7 +54,28 @@ pub(crate) fn write_access(out: &mut String, report: &Report) -> Result {
         )?;
     }
     write_matrix(out, report)?;
-    write_comparison(out, report)
+    write_comparison(out, report)?;
+    report.since.as_ref().map_or(Ok(()), |since| write_since(out, since))
+}
+
+/// What a branch has changed of what it is measured against.
+fn write_since(out: &mut String, since: &SinceBase) -> Result {
+    let SinceBase { base, access, yardstick, config, files } = since;
+    if access.is_empty() && yardstick.is_empty() && config.is_empty() && files.is_empty() {
+        return writeln!(out, "branch      measured as at {base}");
+    }
+    writeln!(out, "branch      what it is measured against has changed since {base}")?;
+    for (title, changes) in [("leakproof.toml", config), ("accepted yardstick", yardstick)] {
+        if !changes.is_empty() {
+            writeln!(out, "  {title}: {}", counted(changes.len(), "line"))?;
+            write_yardstick(out, changes)?;
+        }
+    }
+    if !access.is_empty() {
+        writeln!(out, "  accepted access: {}", counted(access.len(), "cell"))?;
+        write_changes(out, access)?;
+    }
+    write_first(out, SHOWN_CHANGES, files.iter().cloned())
 }
 
 /// The whole matrix, or of a large one a summary and what matters.
@@ -119,17 +143,13 @@ impl Standing {
 
 fn write_comparison(out: &mut String, report: &Report) -> Result {
     if let Some(before) = &report.accepted_now {
-        let what = match before {
-            Comparison::Unaccepted { path } => format!("accepted for the first time in {path}"),
-            Comparison::Compared { path, changes, .. } => {
-                format!("accepted in {path}: {} cells changed", changes.len())
-            }
+        let Comparison::Compared { path, changes, yardstick, .. } = before else {
+            let path = before.path();
+            return writeln!(out, "changes     accepted for the first time in {path}");
         };
-        writeln!(out, "changes     {what}")?;
-        if let Comparison::Compared { changes, .. } = before {
-            write_changes(out, changes)?;
-        }
-        return Ok(());
+        writeln!(out, "changes     accepted in {path}: {}", counted_changes(changes, yardstick))?;
+        write_yardstick(out, yardstick)?;
+        return write_changes(out, changes);
     }
     match &report.comparison {
         None => Ok(()),
@@ -140,19 +160,59 @@ fn write_comparison(out: &mut String, report: &Report) -> Result {
                 "  help: read the matrix above, then accept it with `leakproof check --accept`"
             )
         }
-        Some(Comparison::Compared { path, cells, changes }) if changes.is_empty() => {
-            writeln!(out, "changes     none in {cells} cells against {path}")
-        }
-        Some(Comparison::Compared { path, cells, changes }) => {
-            writeln!(
-                out,
-                "changes     access changed in {} of {cells} cells against {path}",
-                changes.len()
-            )?;
+        Some(Comparison::Compared { path, cells, changes, yardstick, has_yardstick, new }) => {
+            if !yardstick.is_empty() {
+                writeln!(out, "changes     the yardstick changed against {path}")?;
+                write_yardstick(out, yardstick)?;
+            }
+            match changes.len() {
+                0 => writeln!(out, "changes     none in {cells} cells against {path}")?,
+                count => writeln!(
+                    out,
+                    "changes     access changed in {count} of {cells} cells against {path}"
+                )?,
+            }
             write_changes(out, changes)?;
-            writeln!(out, "  help: if this is meant, accept it with `leakproof check --accept`")
+            if *new > 0 {
+                let count = counted(*new, "cell");
+                writeln!(
+                    out,
+                    "  new: {count} of people who reach no more than whom they are like"
+                )?;
+            }
+            if !has_yardstick {
+                writeln!(
+                    out,
+                    "  the yardstick is not accepted yet: the file is older; `leakproof check --accept` \
+                     writes it down"
+                )?;
+            }
+            if !(changes.is_empty() && yardstick.is_empty()) {
+                writeln!(
+                    out,
+                    "  help: if this is meant, accept it with `leakproof check --accept`"
+                )?;
+            }
+            Ok(())
         }
     }
+}
+
+fn counted_changes(changes: &[Change], yardstick: &[YardstickChange]) -> String {
+    let lines = match yardstick.len() {
+        0 => String::new(),
+        count => format!(", {} of the yardstick", counted(count, "line")),
+    };
+    format!("{} cells{lines} changed", changes.len())
+}
+
+fn write_yardstick(out: &mut String, changes: &[YardstickChange]) -> Result {
+    let line = |YardstickChange { was, now }: &YardstickChange| match (was, now) {
+        (Some(was), Some(now)) => format!("was  {was}\n  now  {now}"),
+        (Some(was), None) => format!("gone {was}"),
+        (None, now) => format!("new  {}", now.as_deref().unwrap_or_default()),
+    };
+    write_first(out, SHOWN_CHANGES, changes.iter().map(line))
 }
 
 fn write_changes(out: &mut String, changes: &[Change]) -> Result {
@@ -164,7 +224,7 @@ fn write_changes(out: &mut String, changes: &[Change]) -> Result {
     let line = |change: &Change| {
         let Change { kind, relation, command, who, was, now } = change;
         let kind = kind_name(*kind);
-        let was = was.map_or("was not there".into(), |was| format!("was {was}"));
+        let was = was.as_ref().map_or("was not there".into(), |was| format!("was {was}"));
         let now = now.as_ref().map_or("now gone".into(), |now| format!("now {now}"));
         format!(
             "{kind:<7}  {relation:<relation_width$}  {command:<command_width$}  \

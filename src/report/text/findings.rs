@@ -3,6 +3,7 @@
 use std::fmt::{Result, Write};
 
 use crate::finding::rule::{Rule, Severity};
+use crate::finding::scope;
 use crate::finding::subject::Subject;
 use crate::finding::value::Finding;
 use crate::report::value::Report;
@@ -48,10 +49,14 @@ pub(crate) fn write_findings(out: &mut String, report: &Report) -> Result {
         }
     }
     if let Some(finding) = findings.iter().find(|finding| finding.rule.page().is_waivable) {
+        let lines: String = scope::lines([finding].into_iter())
+            .iter()
+            .map(|line| format!("\n    {line}"))
+            .collect();
         writeln!(
             out,
             "  what is meant is declared in leakproof.toml, with the reason, such as:\n    \
-             [[waive]]\n    finding = {:?}\n    on = {:?}\n    reason = \"...\"",
+             [[waive]]\n    finding = {:?}\n    on = {:?}{lines}\n    reason = \"...\"",
             finding.rule.name(),
             finding.on()
         )?;

@@ -63,17 +63,21 @@ pub(crate) fn verdict_line(report: &Report) -> String {
             let unapplied = (!report.failed.is_empty())
                 .then(|| format!("{} could not be applied", counted(report.failed.len(), "file")));
             let stopped = report.stopped.as_ref().map(|_| "the migrations stopped".to_owned());
-            let changed = match &report.comparison {
-                Some(Comparison::Compared { changes, .. }) if !changes.is_empty() => {
-                    Some(format!("access changed in {}", counted(changes.len(), "cell")))
+            let (measured, changed) = match &report.comparison {
+                Some(Comparison::Compared { changes, yardstick, .. }) => (
+                    (!yardstick.is_empty()).then(|| "the yardstick changed".to_owned()),
+                    (!changes.is_empty())
+                        .then(|| format!("access changed in {}", counted(changes.len(), "cell"))),
+                ),
+                Some(Comparison::Unaccepted { .. }) => {
+                    (None, Some("access is not accepted yet".into()))
                 }
-                Some(Comparison::Unaccepted { .. }) => Some("access is not accepted yet".into()),
-                _ => None,
+                None => (None, None),
             };
             let found =
                 (!report.findings.is_empty()).then(|| counted(report.findings.len(), "finding"));
-            let parts: Vec<String> =
-                unapplied.into_iter().chain(stopped).chain(changed).chain(found).collect();
+            let parts = [unapplied, stopped, measured, changed, found];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
             format!("verdict: FAILED, {}", parts.join(", "))
         }
     }

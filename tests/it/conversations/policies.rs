@@ -60,7 +60,7 @@ fn tell(name: &str, report: &Report) -> String {
             change.relation,
             change.command,
             change.who,
-            change.was.unwrap_or("not there"),
+            change.was.as_deref().unwrap_or("not there"),
             change.now.as_deref().unwrap_or("gone"),
         ));
     }

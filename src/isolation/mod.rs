@@ -1,23 +1,25 @@
 //! The open world: one connection, one transaction that never commits, everybody in it.
 
+mod measured;
+mod notes;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::actor::told::not_asked;
-use crate::actor::{Actor, TENANTS, has_token};
+use crate::actor::{Actor, TENANTS};
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
 use crate::finding::unknown::Unknown;
 use crate::finding::untested::{Unseeded, Untried};
-use crate::matrix::cell::{Cell, Matrix};
-use crate::matrix::command::Command;
+use crate::isolation::measured::{measured, not_checked};
+use crate::matrix::cell::Matrix;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::coverage::Unprobed;
 use crate::matrix::person::Person;
 use crate::matrix::verdict::Verdict;
 use crate::migrate::places::{ObjectKind, Places};
-use crate::names::{Oid, Place, QualifiedName};
+use crate::names::{Oid, Place};
 use crate::platform::Platform;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
@@ -31,10 +33,9 @@ use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
 use crate::session::uncommitted::Uncommitted;
-use crate::sql::expr::{Expr, Part};
-use crate::sql::quote::{identifier, literal};
+use crate::sql::quote::literal;
 use crate::sql::statement::{self, Statement};
-use crate::words::{first_names, one_line};
+use crate::words::one_line;
 use crate::world::ground::Ground;
 use crate::world::value::World;
 
@@ -50,12 +51,15 @@ pub struct Isolation {
     controls: Controls,
     /// What a person has a privilege on.
     within_reach: BTreeSet<Oid>,
+    /// What people are measured against.
+    measured: Vec<String>,
     probed: Option<Probed>,
 }
 
 struct Probed {
     matrix: Matrix,
     controls: ControlSet,
+    unprobed: Unprobed,
     attempts: usize,
 }
 
@@ -90,8 +94,20 @@ impl Isolation {
         let own: Vec<&SqlFile> = project.rows_of_world().collect();
         let platform = platform.clone();
         let world = World::seed(&mut session, ground, platform, &wanted, &own)?;
-        let mut isolation =
-            Self { session, world, schemas, wanted, controls, within_reach, probed: None };
+        let own = wanted.iter().filter(|oid| !controls.has(**oid)).copied();
+        let own: Vec<Oid> = own.collect();
+        let known = (&*world.catalog, &world.tenancy);
+        let measured = measured(project, &world.platform, known, &schemas, &own);
+        let mut isolation = Self {
+            session,
+            world,
+            schemas,
+            wanted,
+            controls,
+            within_reach,
+            measured,
+            probed: None,
+        };
         isolation.refresh_materialised_views()?;
         Ok(isolation)
     }
@@ -160,125 +176,6 @@ impl Isolation {
         self.world.tenancy.tenant.as_ref().map_or(0, |_| TENANTS.len())
     }
 
-    /// What the tenancy was taken to be, where nobody has said it.
-    pub(crate) fn note_on_tenancy(&self) -> Option<String> {
-        let World { tenancy, catalog, .. } = &self.world;
-        let tenant = tenancy.tenant.as_ref().and_then(|root| catalog.relation(root.relation));
-        let taken = match (&tenancy.why, tenant, &tenancy.members) {
-            (None, Some(_), _) => return None,
-            (None, None, _) if tenancy.is_stated => return None,
-            (_, Some(tenant), Some(members)) => {
-                format!("tenants are {}, members {}", tenant.title(), members.config.table)
-            }
-            (_, Some(tenant), None) => format!("tenants are {}, by a claim", tenant.title()),
-            (_, None, _) => "every user stands alone".into(),
-        };
-        Some(format!(
-            "the tenancy is inferred, {taken}; `leakproof init` writes it down, to be corrected"
-        ))
-    }
-
-    /// The relations whose policies are for people and let nobody in, though somebody has a grant: a
-    /// policy may look at a claim or at rows that the world lacks, and then nothing was denied.
-    pub(crate) fn note_on_closed(&self, matrix: &Matrix) -> Option<String> {
-        let people = || self.world.actors.iter().filter(|actor| !actor.is_service());
-        let is_closed = |relation: &&Relation| {
-            let name = QualifiedName::new(&relation.schema, &relation.name);
-            let is_of_people = |cell: &&Cell| people().any(|actor| actor.name() == cell.actor);
-            let cells: Vec<&Cell> = matrix.of(&name).iter().filter(is_of_people).collect();
-            let is_reached =
-                |cell: &&Cell| cell.verdict.is_allowed() && cell.command != Command::Truncate;
-            let is_denied =
-                |cell: &&Cell| matches!(cell.verdict, Verdict::Hidden | Verdict::Refused);
-            relation.policies.iter().any(|policy| people().any(|actor| policy.is_for(actor.role())))
-                && !cells.iter().any(is_reached)
-                && cells.iter().any(is_denied)
-        };
-        let wanted = self.wanted.iter().filter_map(|oid| self.world.catalog.relation(*oid));
-        let mut closed: Vec<String> =
-            wanted.filter(|r| r.is_table()).filter(is_closed).map(Relation::title).collect();
-        closed.sort();
-        (!closed.is_empty()).then(|| {
-            format!(
-                "the policies of {} let nobody in; if that is not meant, see whether they ask for a \
-                 claim (`[actors.<name>] claims`) or for rows that nobody has (`seed.sql`)",
-                closed.join(", ")
-            )
-        })
-    }
-
-    /// How a membership ended, where its row is still there.
-    pub(crate) fn note_on_ending(&self) -> Option<String> {
-        let World { tenancy, catalog, .. } = &self.world;
-        let members = catalog.relation(tenancy.members.as_ref()?.relation)?;
-        let ending = self.world.ending(members)?;
-        Some(format!(
-            "who has left is still in {}, with {} = {}",
-            members.title(),
-            identifier(&ending.column),
-            literal(&ending.ended)
-        ))
-    }
-
-    /// The relations whose policies ask who has logged in: that is one for everybody here, and in
-    /// production whoever the application connects as.
-    pub(crate) fn note_on_logins(&self, login: &str) -> Option<String> {
-        const ASKED: &str = "session_user";
-        let catalog = &self.world.catalog;
-        let asks = |relation: &&Relation| {
-            let policies = || relation.policies.iter();
-            let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
-            let is_named = |tree: &Expr| {
-                let mut found = false;
-                tree.walk(&mut |part| {
-                    found |=
-                        matches!(part, Part::Expr(Expr::Call(call)) if call.name.last() == ASKED);
-                });
-                found
-            };
-            policies().flat_map(|policy| policy.trees()).any(is_named)
-                || called.into_iter().any(|routine| routine.names(ASKED))
-        };
-        let wanted = self.wanted.iter().filter_map(|oid| catalog.relation(*oid));
-        let mut asking: Vec<String> = wanted.filter(asks).map(Relation::title).collect();
-        asking.sort();
-        (!asking.is_empty()).then(|| {
-            format!(
-                "not checked: whom the policies of {} let in by `{ASKED}`, which is `{login}` for \
-                 everybody here",
-                asking.join(", ")
-            )
-        })
-    }
-
-    /// Whom policies tell apart, and nobody asks as.
-    pub(crate) fn note_on_people(&self) -> Option<String> {
-        let World { tenancy, platform, .. } = &self.world;
-        let not_asked = not_asked(tenancy, has_token(platform));
-        (!not_asked.is_empty()).then(|| {
-            format!(
-                "not checked: whom policies let in by {}; `[actors.<name>]` with `claims` or \
-                 `membership` asks as them",
-                first_names(&not_asked)
-            )
-        })
-    }
-
-    /// A tenant that everybody is a member of is one whose rows everybody may see.
-    pub(crate) fn note_on_common_tenants(&self) -> Option<String> {
-        let World { tenancy, catalog, names, .. } = &self.world;
-        let common = names.common_tenants();
-        let tenant = tenancy.tenant.as_ref().and_then(|root| catalog.relation(root.relation))?;
-        (!common.is_empty()).then(|| {
-            format!(
-                "a trigger makes every user a member of {} in {}: its rows count as those of their \
-                 own tenant",
-                common.join(", "),
-                tenant.title()
-            )
-        })
-    }
-
     /// The relations that are probed while nothing has settled whose their rows are.
     pub(crate) fn unknown(&self) -> Vec<Unknown> {
         let World { tenancy, catalog, .. } = &self.world;
@@ -321,7 +218,11 @@ impl Isolation {
     ///
     /// # Errors
     /// A lost connection.
-    pub(crate) fn unprobed(&mut self) -> Result<Unprobed> {
+    pub(crate) fn unprobed(&mut self) -> Result<&Unprobed> {
+        self.probe().map(|probed| &probed.unprobed)
+    }
+
+    fn read_unprobed(&mut self) -> Result<Unprobed> {
         let people = self.world.actors.iter().filter(|actor| !actor.is_service());
         let roles: BTreeSet<&str> = people.map(Actor::role).collect();
         let roles: Vec<&str> = roles.into_iter().collect();
@@ -393,7 +294,7 @@ impl Isolation {
     fn probe(&mut self) -> Result<&Probed> {
         if self.probed.is_none() {
             let part = self.probe_queued(&ActorQueue::told(&()))?;
-            self.unite(vec![part]);
+            self.unite(vec![part])?;
         }
         // Filled right above.
         self.probed.as_ref().ok_or_else(|| Error::new("nothing was probed"))
@@ -427,11 +328,18 @@ impl Isolation {
     }
 
     /// Takes over what was found out by all actors, in this world and its equals.
-    pub(crate) fn unite(&mut self, parts: Vec<PartialMatrix>) {
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) fn unite(&mut self, parts: Vec<PartialMatrix>) -> Result<()> {
         let (matrix, attempts) = PartialMatrix::unite(parts, &self.world.actors);
         let controls = self.controls.judge(&matrix, &self.world.actors);
         let matrix = matrix.of_relations(|relation| !self.controls.names(relation));
-        self.probed = Some(Probed { matrix, controls, attempts });
+        let unprobed = self.read_unprobed()?;
+        let measured = self.measured.iter().cloned().chain(not_checked(&unprobed));
+        let matrix = matrix.measured_against(measured.collect());
+        self.probed = Some(Probed { matrix, controls, unprobed, attempts });
+        Ok(())
     }
 
     /// They show what was there when they were last filled, which was before the world.
