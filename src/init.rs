@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 
-use crate::actor::{ADMIN, Actor};
+use crate::actor::ADMIN;
 use crate::catalog::Catalog;
 use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::project::config::PlatformKind;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
 use crate::tenancy::Tenancy;
 use crate::tenancy::path::Path;
 use crate::tenancy::root::Members;
 use crate::world::ground::Ground;
+use crate::world::identify::refuse_unknown;
 
 /// Applies the migrations to a throwaway database on `server` and gives a `leakproof.toml` that says
 /// what was inferred.
@@ -22,17 +24,70 @@ use crate::world::ground::Ground;
 /// # Errors
 /// A migration that fails, or a server that is lost.
 pub fn inferred_config(project: &Project, server: &Arc<Server>) -> Result<String> {
+    Scratch::find_who_asks(project, server)?;
+    refuse_unknown(project)?;
     let platform = Platform::of(project);
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
     scratch.migrate()?;
     let ground = scratch.uncommitted(|session| Ground::read(session, project, &platform))?;
-    Ok(to_toml(&ground.catalog, &ground.tenancy, &ground.actors))
+    let head = "# What `leakproof init` inferred, and why. Correct what is wrong.\n\n";
+    let chosen = platform_to_toml(project);
+    Ok(format!("{head}{chosen}{}", to_toml(!platform.has_users(), &ground)))
 }
 
-fn to_toml(catalog: &Catalog, tenancy: &Tenancy, actors: &[Actor]) -> String {
-    let mut text = String::from(
-        "# What `leakproof init` inferred, and why. Correct what is wrong.\n\n[tenancy]\n",
-    );
+/// The platform, and on the plain one who asks.
+fn platform_to_toml(project: &Project) -> String {
+    let choice = project.platform();
+    let mut text = String::from("[project]\n");
+    if let Some(why) = &choice.why {
+        text.push_str(&format!("# {why}\n"));
+    }
+    if choice.kind == PlatformKind::Supabase {
+        return format!("{text}platform = \"supabase\"\n\n");
+    }
+    text.push_str("platform = \"plain\"\n\n");
+    let Some(asking) = project.asking() else { return text };
+    if let Some(unknown) = &asking.unknown {
+        let lines = unknown.lines.lines().skip_while(|line| *line != "[identity]");
+        text.push_str(&format!("# not known: {}\n", unknown.why));
+        lines.for_each(|line| text.push_str(&format!("# {line}\n")));
+        return format!("{text}\n");
+    }
+    let identity = &asking.identity;
+    let keys = [
+        ("role", Some(&identity.role)),
+        ("user", identity.user.as_ref()),
+        ("tenant", identity.tenant.as_ref()),
+        ("anonymous_role", identity.anonymous_role.as_ref()),
+        ("service_role", identity.service_role.as_ref()),
+    ];
+    text.push_str("[identity]\n");
+    for (key, value) in keys {
+        let Some(value) = value else { continue };
+        if let Some((_, why)) = asking.reasons.iter().find(|(about, _)| *about == key) {
+            text.push_str(&format!("# {why}\n"));
+        }
+        text.push_str(&format!("{key} = {}\n", quoted(value)));
+    }
+    let expected = &choice.expected_roles;
+    let roles: Vec<&String> = expected.iter().filter(|role| **role != identity.role).collect();
+    let stated = project.config().identity.as_ref().map_or(&[][..], |stated| &stated.roles);
+    let roles: Vec<String> = roles.into_iter().chain(stated).map(|role| quoted(role)).collect();
+    if !roles.is_empty() {
+        text.push_str(&format!(
+            "# the migrations count on them, and none makes them\nroles = [{}]\n",
+            roles.join(", ")
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+fn to_toml(is_plain: bool, ground: &Ground) -> String {
+    let Ground { catalog, tenancy, actors, .. } = ground;
+    let mut text = String::from("[tenancy]\n");
+    let users = catalog.relation(tenancy.users.relation);
+    let users = users.map_or_else(String::new, Relation::title);
     match (&tenancy.tenant, &tenancy.members) {
         (Some(tenant), members) => {
             let tenant =
@@ -50,12 +105,17 @@ fn to_toml(catalog: &Catalog, tenancy: &Tenancy, actors: &[Actor]) -> String {
                     tenancy.claims.iter().map(|c| quoted(&c.join("."))).collect();
                 text.push_str(&format!("claims = [{}]\n", claims.join(", ")));
             }
+            // Where they are the platform's, they are known.
+            if !users.is_empty() && is_plain {
+                text.push_str(&format!("users = {}\n", quoted(&users)));
+            }
         }
         _ => {
-            let users = catalog.relation(tenancy.users.relation);
-            let users = users.map_or_else(String::new, Relation::title);
             text.push_str("# no table ties users to tenants: every user stands alone\n");
-            text.push_str(&format!("users = {}\n", quoted(&users)));
+            match users.is_empty() {
+                true => text.push_str("# no table holds users\n"),
+                false => text.push_str(&format!("users = {}\n", quoted(&users))),
+            }
         }
     }
     text.push_str(&owners_to_toml(catalog, tenancy));

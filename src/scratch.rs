@@ -27,6 +27,7 @@ use crate::server::options::{ServerKind, ServerOptions};
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
 use crate::session::open::Session;
+use crate::world::identify::identify;
 
 /// As [`Look`], in a session of who connects in production.
 pub(crate) type LookAs<'a> =
@@ -68,7 +69,32 @@ impl<'p> Scratch<'p> {
             load_seeds(connection, project, &throwaway, &mut done.places).map(drop)
         })?;
         let database = server.clone_template(&template)?;
-        Ok(Self::on(project, platform, database))
+        let scratch = Self::on(project, platform, database);
+        if !project.is_to_be_identified() {
+            return Ok(scratch);
+        }
+        scratch.look_who_asks()?;
+        Ok(Self { platform: Platform::of(project), ..scratch })
+    }
+
+    /// Finds out who asks, where the config does not say it: applies the migrations to a database that
+    /// goes away, without data and whatever fails.
+    ///
+    /// # Errors
+    /// A server that refuses.
+    pub(crate) fn find_who_asks(project: &Project, server: &Arc<Server>) -> Result<()> {
+        if !project.is_to_be_identified() {
+            return Ok(());
+        }
+        let mut scratch = Scratch::empty(project, Platform::of(project), server)?.keep_going();
+        // What fails is told where it matters.
+        let _ = scratch.rehearse_to(i64::MAX, None);
+        scratch.look_who_asks()
+    }
+
+    fn look_who_asks(&self) -> Result<()> {
+        let mut connection = self.login_connection()?;
+        connection.uncommitted(|session| identify(session, self.project, &self.platform))
     }
 
     /// An empty database on `server` with the platform, and nothing applied yet.

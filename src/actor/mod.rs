@@ -17,7 +17,8 @@ use crate::names::Oid;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::calls::Caller;
-use crate::project::config::{ActorConfig, Identity};
+use crate::project::config::ActorConfig;
+use crate::project::identity::Identity;
 use crate::session::impersonation::Impersonation;
 use crate::tenancy::Tenancy;
 use crate::tenancy::keys::owner_key;
@@ -412,7 +413,8 @@ impl Token<'_> {
             settings.retain(|(name, _)| name != "search_path");
             return Ok(settings);
         }
-        let mut settings = vec![(identity.user.clone(), self.user.unwrap_or_default().to_owned())];
+        let user = self.user.unwrap_or_default().to_owned();
+        let mut settings = vec![(identity.user_setting().to_owned(), user)];
         if let Some(tenant) = &identity.tenant {
             settings.push((tenant.clone(), self.claimed_tenant.clone().unwrap_or_default()));
         }

@@ -3,6 +3,7 @@
 pub(crate) mod policy;
 pub(crate) mod read;
 pub(crate) mod relation;
+pub(crate) mod role;
 pub(crate) mod routine;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::catalog::Catalog;
 use crate::catalog::policy::Policy;
 use crate::catalog::relation::{Check, ForeignKey, Relation, UniqueConstraint};
+use crate::catalog::role::Role;
 use crate::catalog::routine::{Routine, Routines};
 use crate::error::Result;
 use crate::names::Oid;
@@ -52,6 +53,11 @@ pub(crate) fn definitions(session: &mut Session) -> Result<Definitions> {
         definitions.insert((kind.clone(), title.clone()), definition);
     }
     Ok(definitions)
+}
+
+/// Reads the roles that have something of the project's; `login` is who connects in production.
+pub(crate) fn roles(session: &mut Session, login: &str) -> Result<Vec<Role>> {
+    session.values(&include_str!("roles.sql").replace("@login@", login))
 }
 
 impl Catalog {

@@ -14,6 +14,51 @@ use crate::project::Project;
 use crate::server::instance::Server;
 use crate::words::{counted, first_names};
 
+/// Who asks on the plain platform, where nobody has said it.
+pub(crate) fn notes_on_identity(project: &Project) -> Vec<String> {
+    let Some(asking) = project.asking() else { return Vec::new() };
+    let mut notes = Vec::new();
+    if let Some(unknown) = &asking.unknown {
+        notes.push(format!(
+            "nobody is known to ask the database: {}; write `role` and `user` or `tenant` under \
+             `[identity]`, else only what happens to rows is checked",
+            unknown.why
+        ));
+    }
+    let reasons = asking.reasons.iter();
+    let inferred: Vec<String> = reasons
+        .filter_map(|(key, why)| {
+            let identity = &asking.identity;
+            let value = match *key {
+                "role" => Some(&identity.role),
+                "user" => identity.user.as_ref(),
+                "tenant" => identity.tenant.as_ref(),
+                _ => identity.anonymous_role.as_ref(),
+            };
+            value.map(|value| format!("{key} `{value}` ({why})"))
+        })
+        .collect();
+    if !inferred.is_empty() {
+        notes.push(format!(
+            "the identity is inferred: {}; `leakproof init` writes it down, to be corrected",
+            inferred.join(", ")
+        ));
+    }
+    let expected: Vec<String> = match project.config().identity.as_ref().map(|one| &one.role) {
+        Some(Some(_)) => Vec::new(),
+        _ => project.platform().expected_roles.iter().cloned().collect(),
+    };
+    if !expected.is_empty() {
+        notes.push(format!(
+            "made before the first migration, since the migrations count on {} and make none: {}",
+            if expected.len() > 1 { "these roles" } else { "this role" },
+            expected.join(", ")
+        ));
+    }
+    notes.extend(asking.notes.iter().cloned());
+    notes
+}
+
 /// Files that came late, with a version before the accepted one, are not new by their number.
 pub(crate) fn note_on_late_files(project: &Project, accepted: AcceptedAt) -> Option<String> {
     let AcceptedAt::Version(version, accepted) = accepted else { return None };

@@ -8,7 +8,7 @@ use crate::check::jobs::probe_everything;
 use crate::check::new_files::{first_without_rows, has_fixtures, newest};
 use crate::check::notes::{
     note_on_calls_ahead, note_on_grants, note_on_idle, note_on_late_files, note_on_version,
-    notes_on_deviations,
+    notes_on_deviations, notes_on_identity,
 };
 use crate::check::observer::{Event, Observer};
 use crate::check::options::CheckOptions;
@@ -32,6 +32,7 @@ use crate::project::revision::Revision;
 use crate::report::value::Report;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
+use crate::world::identify::refuse_unknown;
 
 /// A check on its way.
 pub(crate) struct Run<'a> {
@@ -74,6 +75,11 @@ impl<'a> Run<'a> {
         let rows_from = first_without_rows(project, options, accepted)?;
         observer.tell(&Event::Step("start the server"));
         let server = Server::shared_for(&options.server, Some(&platform.common_sql()))?;
+        if project.is_to_be_identified() {
+            observer.tell(&Event::Step("find out who asks"));
+            Scratch::find_who_asks(project, &server)?;
+        }
+        let platform = platform.known(project);
         observer.tell(&Event::Step("set up the platform"));
         let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
         if options.keep_going {
@@ -85,6 +91,7 @@ impl<'a> Run<'a> {
             server: server.describe(),
             platform: platform.describe(),
             since,
+            platform_why: project.platform().why.clone(),
             fail_on: options.fail_on.or(project.config().check.fail_on).unwrap_or_default(),
             ..Report::default()
         };
@@ -136,6 +143,7 @@ impl<'a> Run<'a> {
         self.step("apply the migrations");
         let project = self.project;
         self.note(project.notes().to_vec());
+        self.note(notes_on_identity(project));
         self.note(project.notes_on_left_out());
         self.note(note_on_version(project, &self.server));
         self.note(note_on_late_files(project, self.accepted));
@@ -211,6 +219,14 @@ impl<'a> Run<'a> {
 
     /// Seeds, probes and compares, and accepts if asked to.
     fn check_access(&mut self) -> Result<()> {
+        if let Err(error) = refuse_unknown(self.project) {
+            // What was lost on the way is told all the same.
+            if self.findings.is_empty() {
+                return Err(error);
+            }
+            self.report.stopped = Some(error);
+            return Ok(());
+        }
         let mut isolation = probe_everything(self.options, &self.scratch, self.observer)
             .map_err(|error| suspecting(self.project, error))?;
         let report = &mut self.report;
@@ -259,6 +275,8 @@ impl<'a> Run<'a> {
             None => {
                 let is_whole = self.options.only.is_none() && self.report.failed.is_empty();
                 self.report.is_out_of_reach = is_whole && !nobody::is_reached(&self.report.matrix);
+                let asking = self.project.asking();
+                self.report.is_unasked = asking.is_some_and(|asking| asking.unknown.is_some());
             }
         }
         Ok(())

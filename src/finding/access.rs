@@ -71,7 +71,15 @@ impl SeenAccess<'_> {
             severity: match rule {
                 // Whoever should see rows sees none.
                 Rule::StatementRaises if cases.iter().any(keeps_from_own) => Severity::High,
+                // Nothing that is revoked keeps the owner from it.
+                Rule::TruncateGranted if cause == Some(Cause::Owner) => Severity::Low,
                 rule => rule.severity(is_exposed),
+            },
+            help: match rule {
+                Rule::TruncateGranted if cause == Some(Cause::Owner) => {
+                    "let the application connect as a role that does not own the table".into()
+                }
+                rule => rule.help(),
             },
             cause,
             place: place.flatten(),
@@ -96,7 +104,12 @@ fn common_cause(
     cases: &[Case<'_>],
 ) -> Option<(Cause, Option<Place>)> {
     if rule == Rule::TruncateGranted {
-        return Some((Cause::Grant, None));
+        let is_owner = |case: &Case<'_>| match protection.map(|protection| &protection.by) {
+            Some(ProtectedBy::Table { owner, .. }) => case.person.roles.contains(owner),
+            _ => false,
+        };
+        let cause = if cases.iter().all(is_owner) { Cause::Owner } else { Cause::Grant };
+        return Some((cause, None));
     }
     let mut causes = cases.iter().map(|case| cause(protection?, case));
     let first = causes.next()??;

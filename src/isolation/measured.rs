@@ -24,11 +24,12 @@ pub(crate) fn measured(
     let mut lines = Vec::new();
     if let Some(identity) = platform.identity() {
         lines.push("platform: plain".into());
+        let user = identity.user.iter().map(|user| format!(", user in {user}"));
         let tenant = identity.tenant.iter().map(|tenant| format!(", tenant in {tenant}"));
         let visitor = identity.anonymous_role.iter().map(|role| format!(", visitors as {role}"));
         let service = identity.service_role.iter().map(|role| format!(", back end as {role}"));
-        let more: String = tenant.chain(visitor).chain(service).collect();
-        lines.push(format!("identity: role {}, user in {}{more}", identity.role, identity.user));
+        let more: String = user.chain(tenant).chain(visitor).chain(service).collect();
+        lines.push(format!("identity: role {}{more}", identity.role));
     } else {
         lines.push(format!("platform: {}", platform.describe()));
     }

@@ -37,6 +37,7 @@ use crate::sql::quote::literal;
 use crate::sql::statement::{self, Statement};
 use crate::words::one_line;
 use crate::world::ground::Ground;
+use crate::world::identify::refuse_unknown;
 use crate::world::value::World;
 
 /// Two tenants, their people and a row of each of them in every table, as long as it lives.
@@ -69,6 +70,7 @@ impl Isolation {
         project: &Project,
         platform: &Platform,
     ) -> Result<Self> {
+        refuse_unknown(project)?;
         let mut schemas = project.schemas();
         session.steady();
         let ground = Ground::read(&mut session, project, platform)?;

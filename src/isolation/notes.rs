@@ -24,7 +24,11 @@ impl Isolation {
             (_, Some(tenant), Some(members)) => {
                 format!("tenants are {}, members {}", tenant.title(), members.config.table)
             }
-            (_, Some(tenant), None) => format!("tenants are {}, by a claim", tenant.title()),
+            (_, Some(tenant), None) => {
+                let has_claims = !tenancy.claims.is_empty();
+                let by = if has_claims { "a claim" } else { "a setting" };
+                format!("tenants are {}, by {by}", tenant.title())
+            }
             (_, None, _) => "every user stands alone".into(),
         };
         Some(format!(

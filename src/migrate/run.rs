@@ -11,9 +11,11 @@ use crate::migrate::target::{SharedRow, Throwaway};
 use crate::platform::{extensions, own_schema};
 use crate::project::files::SqlFile;
 use crate::project::guard::{ONE_TRANSACTION, OUTSIDE};
+use crate::project::platform_kind::{made_of_supabase, named_of_supabase};
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
+use crate::sql::mentions::mentions;
 use crate::sql::statement::{self, Statement, split};
 
 /// What could not be done where a statement of ours fails.
@@ -43,7 +45,10 @@ pub(crate) fn run_as_owner(
 ) -> Result<Ran> {
     session.say("select leakproof.begin_roles()");
     let mut owner = OwnerSession::begin(session, throwaway, kind)?;
-    let is_hosted = !owner.is_superuser;
+    let on = Server {
+        is_hosted: !owner.is_superuser,
+        is_supabase: Some(throwaway.owner().is_of_supabase()),
+    };
     let statements = split(sql);
     let mut lines = Lines::of(sql);
     let mut last = 1;
@@ -53,7 +58,7 @@ pub(crate) fn run_as_owner(
             Some(rows) => owner.copy_in(statement.text, rows, last),
             None => owner.run(statement.text, last),
         };
-        outcome.map_err(|failed| error_of((file, sql), statement, failed, is_hosted))?;
+        outcome.map_err(|failed| error_of((file, sql), statement, failed, on))?;
     }
     // Deferred constraints are checked while the file can still be blamed for them.
     owner.end(last).map_err(|failed| left_broken(file, failed))?;
@@ -131,7 +136,8 @@ pub(crate) fn run_as_it_is(session: &mut Session, file: &SqlFile) -> Result<usiz
             Some(rows) => session.copy_in(statement.text, rows),
             None => session.execute_one(statement.text),
         };
-        outcome.map_err(|failed| error_of((file, file.raw()), statement, failed, false))?;
+        outcome
+            .map_err(|failed| error_of((file, file.raw()), statement, failed, Server::default()))?;
     }
     let deferred = session.execute("set constraints all immediate");
     deferred.map_err(|failed| left_broken(file, failed))?;
@@ -168,7 +174,7 @@ fn error_of(
     (file, sql): (&SqlFile, &str),
     statement: &Statement<'_>,
     failed: Failed,
-    is_hosted: bool,
+    on: Server,
 ) -> Error {
     let seen_at = failed.refusal().map_or(0, |refusal| refusal.offset_in(statement.text));
     let at = (statement.start + seen_at).max(statement.first_word);
@@ -197,8 +203,50 @@ fn error_of(
         return error.help(extensions::help_for_unknown());
     }
     let otherwise = "nothing of this file was kept; mend the statement and run again";
-    let help = own_schema::help_for(statement.text).or_else(|| help_for(&code, is_hosted));
+    if let Some(help) = help_on_platform(&code, statement.text, on.is_supabase) {
+        return error.help(help);
+    }
+    let help = own_schema::help_for(statement.text).or_else(|| help_for(&code, on.is_hosted));
     error.help(help.unwrap_or(otherwise))
+}
+
+/// What is known of where a file runs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Server {
+    /// Whether it runs as no superuser.
+    is_hosted: bool,
+    /// Whether Supabase's platform is there; none where nobody knows.
+    is_supabase: Option<bool>,
+}
+
+/// The way out where a statement is for another platform than the one it met.
+fn help_on_platform(sqlstate: &str, statement: &str, is_supabase: Option<bool>) -> Option<String> {
+    match (is_supabase?, sqlstate) {
+        // A function, schema, role or table is not there.
+        (false, "42883" | "3F000" | "42704" | "42P01") => {
+            if let Some(name) = named_of_supabase(statement) {
+                return Some(format!(
+                    "`{name}` is Supabase's, and this is checked as a plain project; if it runs on \
+                     Supabase, set `platform = \"supabase\"` under `[project]`"
+                ));
+            }
+            let is_role = sqlstate == "42704" && !mentions(statement).roles.is_empty();
+            is_role.then(|| {
+                "a role that another tool makes is made before the first migration where `roles` \
+                 under `[identity]` names it; `role` does for the application's own"
+                    .into()
+            })
+        }
+        // It is there already, or its schema is the platform's.
+        (true, "42P06" | "42P07" | "42710" | "42723" | "42501") => {
+            let name = made_of_supabase(statement)?;
+            Some(format!(
+                "`{name}` is Supabase's, and this is checked as a Supabase project; if it runs \
+                 elsewhere, set `platform = \"plain\"` under `[project]`"
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// The way out for errors that people new to this meet first.

@@ -14,8 +14,9 @@ use crate::migrate::judge;
 use crate::platform::owner::Owner;
 use crate::platform::schemas::{SUPABASE, SUPABASE_GRAPHQL, owns_schema};
 use crate::project::Project;
-use crate::project::config::{Grants, Identity, PlatformKind};
+use crate::project::config::{Grants, PlatformKind};
 use crate::project::files::SqlFile;
+use crate::project::identity::Identity;
 use crate::server::runs::ROLE_MARK;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
@@ -28,8 +29,12 @@ pub struct Platform {
     grants: Grants,
     /// Only the plain platform has one.
     identity: Option<Identity>,
+    /// Roles to make before the first migration: those that it counts on.
+    expected_roles: Vec<String>,
     /// The roles of further actors, which migrations make.
     actor_roles: Vec<String>,
+    /// Roles that the migrations make, any of which may turn out to be the application's.
+    made_roles: Vec<String>,
     /// Whether some file may create an extension.
     has_extensions: bool,
 }
@@ -48,19 +53,28 @@ const PLAIN: &str = include_str!("plain.sql");
 const SUPABASE_2026: &str = include_str!("supabase/grants_2026.sql");
 
 impl Platform {
-    /// The platform that the project's config names.
+    /// The platform of a project. Where it is still to be found out who asks on it, nobody does.
     pub fn of(project: &Project) -> Self {
         let config = project.config();
-        let identity = match config.project.platform {
-            PlatformKind::Supabase => None,
-            PlatformKind::Plain => config.identity.clone(),
-        };
-        let actor_roles = config.actors.values().filter_map(|actor| actor.role.clone());
-        let (grants, actor_roles) = (project.grants().unwrap_or_default(), actor_roles.collect());
+        let choice = project.platform();
+        let is_plain = choice.kind == PlatformKind::Plain;
+        let identity = project.identity().cloned().unwrap_or_else(Identity::nobodys);
+        let actor_roles = config.actors.values().filter_map(|actor| actor.role.clone()).collect();
+        let stated = config.identity.as_ref();
+        let mut expected_roles: Vec<String> =
+            stated.iter().flat_map(|identity| identity.roles.clone()).collect();
+        let mut made_roles = Vec::new();
+        // Whoever names the role names those beside it, too.
+        if is_plain && stated.is_none_or(|identity| identity.role.is_none()) {
+            expected_roles.extend(choice.expected_roles.iter().cloned());
+            made_roles.extend(choice.made_roles.iter().cloned());
+        }
+        let grants = project.grants().unwrap_or_default();
         let names_extension =
             |file: &SqlFile| file.raw().to_ascii_lowercase().contains("extension");
-        let has_extensions = identity.is_none() || project.all_files().any(names_extension);
-        Self { grants, identity, actor_roles, has_extensions }
+        let has_extensions = !is_plain || project.all_files().any(names_extension);
+        let identity = is_plain.then_some(identity);
+        Self { grants, identity, expected_roles, actor_roles, made_roles, has_extensions }
     }
 
     /// The same platform with other default privileges.
@@ -68,10 +82,16 @@ impl Platform {
         Self { grants, ..self }
     }
 
+    /// The same platform once it is known who asks.
+    pub(crate) fn known(self, project: &Project) -> Self {
+        let grants = self.grants;
+        Self::of(project).with_grants(grants)
+    }
+
     /// `supabase, grants 2026`, as reports show it.
     pub fn describe(&self) -> String {
         match (&self.identity, self.grants) {
-            (Some(identity), _) => format!("plain, identity from `{}`", identity.user),
+            (Some(identity), _) => format!("plain, {}", identity.describe()),
             (None, Grants::Legacy) => "supabase, grants legacy".into(),
             (None, Grants::Explicit2026) => "supabase, grants 2026".into(),
         }
@@ -192,22 +212,28 @@ impl Platform {
     fn project_sql(&self) -> String {
         // On Supabase only a project can let `authenticator` become somebody else.
         let Some(identity) = &self.identity else { return String::new() };
-        let named = [Some(&identity.role), identity.anonymous_role.as_ref()];
-        let named: Vec<&String> = named.into_iter().flatten().chain(&identity.roles).collect();
+        // What a migration makes, it makes as it needs it.
+        let is_missing = |role: &&String| !self.made_roles.contains(role);
+        let role = Some(&identity.role).filter(|_| !identity.is_owner());
+        let named = [role, identity.anonymous_role.as_ref()];
+        let named = named.into_iter().flatten().filter(is_missing).chain(&self.expected_roles);
+        let named: Vec<&String> = named.collect();
         let ordinary = named.iter().map(|role| (role.as_str(), "nologin"));
-        let service = identity.service_role.iter().map(|role| (role.as_str(), "nologin bypassrls"));
+        let service = identity.service_role.iter().filter(is_missing);
+        let service = service.map(|role| (role.as_str(), "nologin bypassrls"));
         let theirs = ordinary.chain(service.clone());
         let theirs = theirs.map(|(role, options)| own_schema::create_role_of_files(role, options));
         let mut sql: String = theirs.collect();
-        let asking = named.into_iter().chain(&self.actor_roles).map(String::as_str);
+        let actors = || self.actor_roles.iter().chain(&self.made_roles);
+        let asking = named.into_iter().chain(actors()).map(String::as_str);
         let asking = asking.chain(service.map(|(role, _)| role)).map(literal);
         let values = [
-            ("@roles@", asking.collect::<Vec<_>>().join(", ")),
+            ("@roles@", asking.chain(["null".into()]).collect::<Vec<_>>().join(", ")),
             ("@owner@", identifier(PLAIN_OWNER)),
             ("@login@", identifier(PLAIN_LOGIN)),
         ];
         sql.push_str(&own_schema::fill(PLAIN, &values));
-        for role in &self.actor_roles {
+        for role in actors() {
             let role = literal(role);
             sql.push_str(&format!(
                 "insert into leakproof.actors values ({role}) on conflict do nothing;\n"
@@ -220,7 +246,7 @@ impl Platform {
         let owner = self.owner().role;
         let admin = self.identity.is_none().then_some(SUPABASE_ADMIN);
         let has_stubs = self.has_extensions;
-        let roles = own_schema::Roles { owner: &owner, login: self.login(), admin, has_stubs };
+        let roles = own_schema::Roles { owner: &owner, login: self.door(), admin, has_stubs };
         own_schema::sql(&roles, &judge::table_sql(HistoryKind::Ours.table()))
     }
 
@@ -279,14 +305,18 @@ impl Platform {
     /// The role of a visitor who is not logged in.
     pub(crate) fn visitor_role(&self) -> Option<&str> {
         match &self.identity {
-            Some(identity) => identity.anonymous_role.as_deref().or(Some(&identity.role)),
+            Some(identity) => identity.anonymous_role.as_deref().or(Some(self.person_role())),
             None => Some("anon"),
         }
     }
 
     /// The role of somebody who is logged in.
     pub(crate) fn person_role(&self) -> &str {
-        self.identity.as_ref().map_or("authenticated", |identity| &identity.role)
+        match &self.identity {
+            Some(identity) if identity.is_owner() => PLAIN_OWNER,
+            Some(identity) => &identity.role,
+            None => "authenticated",
+        }
     }
 
     /// The role of trusted back-end jobs.
@@ -299,6 +329,14 @@ impl Platform {
 
     /// Who connects in production, and becomes whoever asks.
     pub(crate) fn login(&self) -> &'static str {
+        match &self.identity {
+            Some(identity) if identity.is_owner() => PLAIN_OWNER,
+            _ => self.door(),
+        }
+    }
+
+    /// The role that may become whoever asks.
+    fn door(&self) -> &'static str {
         if self.identity.is_some() { PLAIN_LOGIN } else { AUTHENTICATOR }
     }
 
@@ -309,7 +347,7 @@ impl Platform {
                  nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::json, 'sub')"
                 .into(),
             Some(identity) => {
-                format!("pg_catalog.current_setting({}, true)", literal(&identity.user))
+                format!("pg_catalog.current_setting({}, true)", literal(identity.user_setting()))
             }
             None => "auth.uid()::text".into(),
         }
@@ -350,20 +388,21 @@ mod tests {
         let supabase = |grants| Platform {
             grants,
             identity: None,
+            expected_roles: Vec::new(),
             actor_roles: Vec::new(),
+            made_roles: Vec::new(),
             has_extensions: true,
         };
         let identity = Identity {
             role: "prepared_app".into(),
-            user: "app.user_id".into(),
+            user: Some("app.user_id".into()),
             tenant: None,
             anonymous_role: None,
             service_role: None,
-            roles: Vec::new(),
         };
         let plain = Platform {
             identity: Some(identity),
-            actor_roles: vec!["prepared_app".into()],
+            expected_roles: vec!["prepared_too".into()],
             ..supabase(Grants::Legacy)
         };
         for platform in [supabase(Grants::Explicit2026), supabase(Grants::Legacy), plain] {

@@ -8,3 +8,10 @@ pub struct Owner {
     /// The value of `search_path`.
     pub search_path: String,
 }
+
+impl Owner {
+    /// Whether it is who runs the migrations on Supabase.
+    pub(crate) fn is_of_supabase(&self) -> bool {
+        self.role == "postgres"
+    }
+}

@@ -20,8 +20,8 @@ use crate::project::boundary::refuse_outside;
 pub struct Config {
     /// `[project]`
     pub project: ProjectConfig,
-    /// `[identity]`: how a person is told apart on the plain platform.
-    pub identity: Option<Identity>,
+    /// `[identity]`: how a person is told apart on the plain platform. What it leaves out is inferred.
+    pub identity: Option<IdentityConfig>,
     /// `[tenancy]`
     pub tenancy: TenancyConfig,
     /// `[actors.<name>]`: people beside the built-in ones, or changes to those.
@@ -46,7 +46,8 @@ pub struct CheckConfig {
 pub struct ProjectConfig {
     pub(crate) name: Option<String>,
     pub(crate) migrations: Option<PathBuf>,
-    pub(crate) platform: PlatformKind,
+    /// Inferred where it is left out.
+    pub(crate) platform: Option<PlatformKind>,
     pub(crate) grants: Option<Grants>,
     pub(crate) accepted: Option<PathBuf>,
     pub(crate) schemas: Option<Vec<String>>,
@@ -63,13 +64,12 @@ pub(crate) enum People {
 }
 
 /// What the database has before the first migration.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PlatformKind {
     /// Roles, `auth`, `extensions`, the realtime publication.
-    #[default]
     Supabase,
-    /// Nothing but the roles that `[identity]` names.
+    /// Nothing but the roles that `[identity]` names, or that the migrations count on.
     Plain,
 }
 
@@ -86,15 +86,15 @@ pub enum Grants {
     Explicit2026,
 }
 
-/// How the plain platform knows who is asking: a role, and settings that hold ids.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
+/// `[identity]`: how the plain platform knows who is asking, as far as somebody has said it.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityConfig {
     /// The role the application's connections have.
-    pub role: String,
+    pub role: Option<String>,
     /// The setting that holds the user's id, such as `app.user_id`; or `request.jwt.claims`, in whose JSON
     /// `sub` is that.
-    pub user: String,
+    pub user: Option<String>,
     /// The setting that holds the tenant's id, if the application sets one.
     pub tenant: Option<String>,
     /// The role of a visitor who is not logged in; else `role` with empty settings.
@@ -102,7 +102,6 @@ pub struct Identity {
     /// A role with BYPASSRLS that back-end jobs use; without one there is no actor `service_role`.
     pub service_role: Option<String>,
     /// Roles to make before the first migration, beside those named above that are missing.
-    #[serde(default)]
     pub roles: Vec<String>,
 }
 
@@ -210,17 +209,23 @@ pub struct Waiver {
     pub(crate) policies: Option<Vec<String>>,
 }
 
-impl Identity {
-    /// Whether who is asking is said by the claims of a token, as PostgREST says it.
-    pub(crate) fn is_token(&self) -> bool {
-        self.user.eq_ignore_ascii_case("request.jwt.claims")
+impl IdentityConfig {
+    /// Whether nothing of it is left to be inferred: whoever says by which role and setting says all.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.role.is_some() && (self.user.is_some() || self.tenant.is_some())
     }
 
     /// The names of the settings that it reads.
     fn settings(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.user).chain(&self.tenant)
+        self.user.iter().chain(&self.tenant)
     }
 }
+
+/// What is wrong with a tenant whose members nothing tells, and the way out.
+pub(crate) const NO_MEMBERS: (&str, &str) = (
+    "`[tenancy]` needs `tenant` and `members` together",
+    "name the tenant table and the table that makes a user a member, or the `claims` that do",
+);
 
 impl Config {
     /// Reads the file; the defaults if there is none.
@@ -254,13 +259,7 @@ impl Config {
                 .cause(why)
                 .help(help))
         };
-        if self.project.platform == PlatformKind::Plain && self.identity.is_none() {
-            return wrong(
-                "platform `plain` without `[identity]`".into(),
-                "say who is asking: `[identity]` with `role` and `user` (a setting)",
-            );
-        }
-        if self.project.platform == PlatformKind::Supabase && self.identity.is_some() {
+        if self.project.platform == Some(PlatformKind::Supabase) && self.identity.is_some() {
             return wrong(
                 "`[identity]` is for platform `plain`".into(),
                 "remove it: on Supabase the token says who is asking",
@@ -268,17 +267,18 @@ impl Config {
         }
         let tenancy = &self.tenancy;
         let has_members = tenancy.members.is_some() || !tenancy.claims.is_empty();
-        let has_setting = self.identity.as_ref().is_some_and(|identity| identity.tenant.is_some());
+        // What `[identity]` leaves out may be a setting that holds the tenant.
+        let may_have_setting = match (self.project.platform, &self.identity) {
+            (Some(PlatformKind::Supabase), _) => false,
+            (_, Some(identity)) => identity.tenant.is_some() || !identity.is_whole(),
+            (_, None) => true,
+        };
         let is_whole = match tenancy.tenant {
-            Some(_) => has_members || has_setting,
+            Some(_) => has_members || may_have_setting,
             None => !has_members,
         };
         if !is_whole {
-            return wrong(
-                "`[tenancy]` needs `tenant` and `members` together".into(),
-                "name the tenant table and the table that makes a user a member, or the `claims` \
-                 that do",
-            );
+            return wrong(NO_MEMBERS.0.into(), NO_MEMBERS.1);
         }
         if self.project.schemas.as_ref().is_some_and(Vec::is_empty) {
             return wrong(
@@ -286,10 +286,12 @@ impl Config {
                 "name the schemas that the API exposes, or remove the line: it is `public` then",
             );
         }
-        if let Some(setting) = self.identity.iter().flat_map(Identity::settings).find(|setting| {
-            // PostgreSQL takes a setting of ours only with a dot in it.
-            !setting.contains('.')
-        }) {
+        if let Some(setting) =
+            self.identity.iter().flat_map(IdentityConfig::settings).find(|setting| {
+                // PostgreSQL takes a setting of ours only with a dot in it.
+                !setting.contains('.')
+            })
+        {
             return wrong(
                 format!("`{setting}` under `[identity]` is not the name of a custom setting"),
                 "write it as the policies do, such as `app.user_id`",

@@ -13,8 +13,10 @@ pub(crate) mod discover;
 pub(crate) mod files;
 pub(crate) mod glob;
 pub(crate) mod guard;
+pub(crate) mod identity;
 pub(crate) mod layout;
 pub(crate) mod next;
+pub(crate) mod platform_kind;
 pub(crate) mod preserve_file;
 pub(crate) mod sections;
 pub(crate) mod revision;
@@ -23,17 +25,20 @@ mod supabase_config;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::project::adapt::notes_on_left_out;
 use crate::project::boundary::refuse_outside;
 use crate::project::dialect::Dialect;
+use crate::project::identity::{Asking, Identity};
+use crate::project::platform_kind::PlatformChoice;
 use crate::project::supabase_config::SupabaseConfig;
 
 pub use crate::project::calls::{Caller, RecordedCall};
 pub use crate::project::config::{
-    ActorConfig, Config, Grants, Identity, MembersConfig, OwnerConfig, PlatformKind, TenancyConfig,
-    Waiver,
+    ActorConfig, Config, Grants, IdentityConfig, MembersConfig, OwnerConfig, PlatformKind,
+    TenancyConfig, Waiver,
 };
 pub use crate::project::files::{Naming, SqlFile};
 pub use crate::project::layout::Layout;
@@ -53,6 +58,9 @@ pub struct Project {
     calls: Vec<RecordedCall>,
     seeds: Vec<Seed>,
     supabase: SupabaseConfig,
+    platform: PlatformChoice,
+    /// Who asks on the plain platform: stated, or found out once.
+    asking: OnceLock<Asking>,
     notes: Vec<String>,
 }
 
@@ -139,6 +147,12 @@ impl Project {
             Some(name) => name.clone(),
             None => folder_name(&root),
         };
+        let files = migrations.iter().chain(fixtures.values());
+        let files = files.chain(seeds.iter().map(Seed::file));
+        let platform = platform_kind::choose(&config, &root, supabase_folder.is_some(), files);
+        refuse_identity(&root, &config, &platform)?;
+        let stated = config.identity.as_ref().and_then(Identity::stated);
+        let asking = stated.map(Asking::stated).map_or_else(OnceLock::new, OnceLock::from);
         Ok(Self {
             root,
             name,
@@ -150,6 +164,8 @@ impl Project {
             calls,
             seeds,
             supabase,
+            platform,
+            asking,
             notes,
         })
     }
@@ -167,6 +183,36 @@ impl Project {
     /// What `leakproof.toml` says, or the defaults.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What is wrong with `leakproof.toml`, where that shows only later.
+    pub(crate) fn config_error(&self) -> Error {
+        wrong_config(&self.root)
+    }
+
+    /// What the database has before the first migration.
+    pub(crate) fn platform(&self) -> &PlatformChoice {
+        &self.platform
+    }
+
+    /// Who asks on the plain platform, as far as that is known by now.
+    pub(crate) fn asking(&self) -> Option<&Asking> {
+        self.asking.get()
+    }
+
+    /// Who asks on the plain platform, where that is known.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.asking.get().map(|asking| &asking.identity)
+    }
+
+    /// Whether it is still to be found out who asks.
+    pub(crate) fn is_to_be_identified(&self) -> bool {
+        self.platform.kind == PlatformKind::Plain && self.asking.get().is_none()
+    }
+
+    /// Keeps what was found out of who asks; what is known already stays.
+    pub(crate) fn identify(&self, asking: Asking) {
+        let _ = self.asking.set(asking);
     }
 
     /// The schemas that the API exposes: what `leakproof.toml` says, else what Supabase's config
@@ -265,6 +311,24 @@ impl Project {
     pub(crate) fn accepted_in_project(&self) -> PathBuf {
         self.config.project.accepted.clone().unwrap_or_else(|| "access.snap".into())
     }
+}
+
+/// Says so where `[identity]` is given and the rest is Supabase's.
+fn refuse_identity(root: &Path, config: &Config, platform: &PlatformChoice) -> Result<()> {
+    let Some(why) = platform.why.as_ref().filter(|_| config.identity.is_some()) else {
+        return Ok(());
+    };
+    if platform.kind == PlatformKind::Plain {
+        return Ok(());
+    }
+    Err(wrong_config(root).cause(format!("`[identity]` is for platform `plain`, and {why}")).help(
+        "on Supabase remove `[identity]`: the token says who is asking; else write \
+             `platform = \"plain\"` under `[project]`",
+    ))
+}
+
+fn wrong_config(root: &Path) -> Error {
+    Error::new(format!("`{}` is not a valid config", root.join("leakproof.toml").display()))
 }
 
 fn folder_name(root: &Path) -> String {

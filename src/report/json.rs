@@ -42,6 +42,7 @@ pub fn to_json(report: &Report) -> String {
         "path": report.path,
         "server": report.server,
         "platform": report.platform,
+        "platform_inferred": report.platform_why,
         "notes": report.notes,
         "migrations": migrations(&report.applied),
         "failed": report.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -25,6 +25,8 @@ pub struct Report {
     pub server: String,
     /// The platform.
     pub platform: String,
+    /// Why it is that one, where nobody says it.
+    pub platform_why: Option<String>,
     /// What a reader must know to judge the rest.
     pub notes: Vec<String>,
     /// The migrations, and what they did to the data.
@@ -49,6 +51,8 @@ pub struct Report {
     pub matrix: Matrix,
     /// Whether no person reaches any row while nothing says that this is meant.
     pub is_out_of_reach: bool,
+    /// Whether nobody is known to ask, since nothing in the project is for anybody.
+    pub is_unasked: bool,
     /// What people can reach and no probe tries.
     pub unprobed: Unprobed,
     /// Against what was accepted; none if the run ended early.

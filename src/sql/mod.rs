@@ -5,6 +5,7 @@ pub(crate) mod constants;
 pub(crate) mod copied;
 mod convert;
 pub(crate) mod expr;
+pub(crate) mod mentions;
 pub(crate) mod quote;
 pub(crate) mod scope;
 mod select;

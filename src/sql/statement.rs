@@ -160,6 +160,44 @@ pub(crate) fn places_of(statement: &str, word: &str) -> Vec<usize> {
     found.filter(|(_, text, _)| text.eq_ignore_ascii_case(word)).map(|(_, _, at)| at).collect()
 }
 
+/// The words of a file with their places in bytes, in parts that semicolons end: those of its statements,
+/// and those of each body in dollars, which stands in its statement as one word, too.
+pub(crate) fn deep_parts(file: &str) -> Vec<Vec<(&str, usize)>> {
+    let mut parts = Vec::new();
+    for statement in split(file) {
+        add_parts(statement.text, statement.start, &mut parts);
+    }
+    parts
+}
+
+fn add_parts<'a>(text: &'a str, start: usize, parts: &mut Vec<Vec<(&'a str, usize)>>) {
+    let mut part = Vec::new();
+    for (token, word, at) in tokens(text).filter(|(token, _, _)| !is_blank(*token)) {
+        if token == TokenKind::Semi {
+            parts.push(std::mem::take(&mut part));
+            continue;
+        }
+        part.push((word, start + at));
+        if let Some((body, inside)) = in_dollars(word) {
+            add_parts(body, start + at + inside, parts);
+        }
+    }
+    parts.push(part);
+}
+
+/// What is between `$tag$` and `$tag$`, and where it begins.
+fn in_dollars(word: &str) -> Option<(&str, usize)> {
+    let tag = word.strip_prefix('$')?.find('$')? + 2;
+    let body = word.get(tag..word.len().checked_sub(tag)?)?;
+    Some((body, tag))
+}
+
+/// Whether a word is a string, however it is quoted.
+pub(crate) fn is_string(word: &str) -> bool {
+    let is_dollars = word.starts_with('$') && !word[1..].starts_with(|c: char| c.is_ascii_digit());
+    is_dollars || word.ends_with('\'')
+}
+
 fn tokens(text: &str) -> impl Iterator<Item = (TokenKind, &str, usize)> {
     let mut at = 0;
     squawk_lexer::tokenize(text).take_while(|token| token.kind != TokenKind::Eof).map(

@@ -96,6 +96,29 @@ impl Questions {
         found
     }
 
+    /// The settings that must be equal to a column, each with its place in a document, and the relation
+    /// and column; with [`Asker::Unknown`] each that policies read.
+    pub(crate) fn compared_settings(&self) -> Vec<(String, Vec<String>, Oid, String)> {
+        let mut found = Vec::new();
+        for (judged, asked) in &self.0 {
+            let pairs = asked.equal.iter();
+            let both = pairs.flat_map(|(left, right)| [(left, right), (right, left)]);
+            for (setting, other) in both {
+                let Meaning::Setting(name, place) = setting else { continue };
+                let (relation, column) = match other {
+                    Meaning::Own(column) => (*judged, column),
+                    Meaning::Read { relation, column, .. } => (*relation, column),
+                    _ => continue,
+                };
+                let one = (name.clone(), place.clone(), relation, column.clone());
+                if !found.contains(&one) {
+                    found.push(one);
+                }
+            }
+        }
+        found
+    }
+
     fn columns_equal_to(&self, relation: Oid, is_it: impl Fn(&Meaning) -> bool) -> Vec<String> {
         let own = self.own_columns(relation).into_iter();
         let equal = own.filter(|(_, equal)| equal.iter().any(|meaning| is_it(meaning)));
@@ -338,7 +361,7 @@ mod tests {
     #[test]
     fn settings_of_a_back_end() {
         let user = "app.user_id".to_owned();
-        let asker = Asker::Settings { user, tenant: Some("app.tenant_id".into()) };
+        let asker = Asker::Settings { user: Some(user), tenant: Some("app.tenant_id".into()) };
         check_all(
             &asker,
             &[

@@ -164,20 +164,68 @@ fn is_reference(relation: &Relation, column: &str) -> bool {
 /// The table whose key policies compare with a claim of the token, where nothing ties users to it:
 /// then the token alone says who is a member.
 pub(crate) fn claimed_tenant(catalog: &Catalog, questions: &Questions) -> Option<Root> {
-    let claimed = claimed_columns(catalog, questions);
-    let target = |(relation, column, _): &(&Relation, String, Vec<String>)| {
+    let claimed = claimed_columns(catalog, questions).into_iter();
+    let claimed = claimed.map(|(relation, column, _)| (relation, column));
+    let set = catalog.relations().flat_map(|relation| {
+        let columns = questions.tenant_columns(relation.oid).into_iter();
+        columns.map(move |column| (relation, column))
+    });
+    let target = |(relation, column): (&Relation, String)| {
         let holds = |f: &&ForeignKey| f.columns == [column.clone()];
         let target = relation.foreign_keys.iter().find(holds).map(|f| f.target);
         let target = catalog.relation(target.unwrap_or(relation.oid))?;
         match target.key() {
             // A column of the table itself counts where it is the key.
-            Some([key]) if target.oid != relation.oid || key == column => {
+            Some([key]) if target.oid != relation.oid || *key == column => {
                 Some(Root { relation: target.oid, column: key.clone() })
             }
             _ => None,
         }
     };
-    claimed.iter().find_map(target)
+    set.chain(claimed).find_map(target)
+}
+
+/// Names of tables whose rows are users, in the singular, the most telling first.
+const USER_TABLES: [&str; 6] = ["user", "app_user", "person", "people", "profile", "employee"];
+
+/// The table of users of a plain project: the one whose key policies compare with who asks, itself or in
+/// columns that refer to it.
+pub(super) fn asked_users(catalog: &Catalog, questions: &Questions) -> Option<Root> {
+    let mut votes: BTreeMap<Oid, usize> = BTreeMap::new();
+    for relation in catalog.relations().filter(|one| one.is_table()) {
+        for column in questions.user_columns(relation.oid) {
+            let users = holder_of(catalog, relation, &column);
+            users.into_iter().for_each(|users| *votes.entry(users.oid).or_default() += 1);
+        }
+    }
+    let most = votes.iter().max_by_key(|(oid, votes)| (**votes, std::cmp::Reverse(**oid)));
+    root_in(catalog.relation(*most?.0)?)
+}
+
+/// The table that is named as users are.
+pub(super) fn named_users(catalog: &Catalog) -> Option<Root> {
+    let tables: Vec<&Relation> = catalog.relations().filter(|one| one.is_table()).collect();
+    let named = |name: &&str| tables.iter().find(|table| singular(&table.name) == *name);
+    USER_TABLES.iter().find_map(named).and_then(|table| root_in(table))
+}
+
+fn root_in(table: &Relation) -> Option<Root> {
+    match table.key() {
+        Some([key]) => Some(Root { relation: table.oid, column: key.clone() }),
+        _ => None,
+    }
+}
+
+/// The table whose key a column holds: the end of the references that it begins, or its own.
+fn holder_of<'c>(catalog: &'c Catalog, from: &'c Relation, column: &str) -> Option<&'c Relation> {
+    let (mut table, mut column) = (from, column.to_owned());
+    for _ in 0..catalog.relations().count() {
+        let next = table.foreign_keys.iter().find(|key| key.columns == [column.clone()]);
+        let Some(next) = next else { break };
+        column = next.target_columns.first()?.clone();
+        table = catalog.relation(next.target)?;
+    }
+    is_key(table, &column).then_some(table)
 }
 
 /// The claims that policies compare with columns that hold a tenant's key.

@@ -8,7 +8,9 @@ pub(crate) enum Asker {
     /// `auth.uid()`, or the claim `sub` of the token.
     Supabase,
     /// Settings such as `app.user_id`.
-    Settings { user: String, tenant: Option<String> },
+    Settings { user: Option<String>, tenant: Option<String> },
+    /// Nobody knows yet: each setting stands for itself.
+    Unknown,
 }
 
 /// What a value is.
@@ -88,13 +90,18 @@ impl Value {
     /// What is known of a setting, by its name.
     pub(crate) fn setting(name: &str, asker: &Asker) -> Self {
         let name = name.to_ascii_lowercase();
-        if let Asker::Settings { user, tenant } = asker {
-            if name == user.to_ascii_lowercase() {
-                return Self::asking(Meaning::User);
-            }
-            if tenant.as_ref().is_some_and(|tenant| name == tenant.to_ascii_lowercase()) {
+        let is_it = |setting: &Option<String>| {
+            setting.as_ref().is_some_and(|setting| name == setting.to_ascii_lowercase())
+        };
+        match asker {
+            Asker::Settings { user, .. } if is_it(user) => return Self::asking(Meaning::User),
+            Asker::Settings { tenant, .. } if is_it(tenant) => {
                 return Self::asking(Meaning::Tenant);
             }
+            Asker::Unknown if name.contains('.') => {
+                return Self::asking(Meaning::Setting(name, Vec::new()));
+            }
+            _ => {}
         }
         match name.strip_prefix("request.jwt.claim") {
             Some("s" | "") => return Self::claim(Vec::new(), asker),

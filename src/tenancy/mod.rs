@@ -5,6 +5,7 @@ pub(crate) mod asked;
 pub(crate) mod bearer;
 pub(crate) mod by_policy;
 mod evaluate;
+pub(crate) mod identity;
 pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod meaning;
@@ -25,7 +26,7 @@ use crate::catalog::relation::{ForeignKey, Relation};
 use crate::error::Result;
 use crate::names::Oid;
 use crate::project::Project;
-use crate::project::config::{Identity, OwnerConfig, TenancyConfig};
+use crate::project::config::{NO_MEMBERS, OwnerConfig, TenancyConfig};
 use crate::sql::quote::identifier;
 use crate::tenancy::asked::Told;
 use crate::tenancy::bearer::{Bearer, OwnerColumns, bearers};
@@ -88,7 +89,14 @@ impl Tenancy {
     /// A table or column that the config names and the catalog lacks.
     pub(crate) fn find(project: &Project, catalog: &mut Catalog) -> Result<Self> {
         let config = &project.config().tenancy;
-        let users = find_users(project, catalog)?;
+        let asker = match project.identity() {
+            Some(identity) if !identity.is_token() => {
+                Asker::Settings { user: identity.user.clone(), tenant: identity.tenant.clone() }
+            }
+            _ => Asker::Supabase,
+        };
+        let questions = Questions::of(catalog, &asker);
+        let users = find_users(project, catalog, &questions)?;
         let mut tenancy = Self {
             tenant: None,
             users,
@@ -107,20 +115,17 @@ impl Tenancy {
         };
         let stated = stated_references(config, catalog, &tenancy.users)?;
         tenancy.add_references(catalog, stated);
-        let asker = match project.config().identity.as_ref() {
-            Some(identity) if !identity.is_token() => {
-                let Identity { user, tenant, .. } = identity;
-                Asker::Settings { user: user.clone(), tenant: tenant.clone() }
-            }
-            _ => Asker::Supabase,
-        };
-        let questions = Questions::of(catalog, &asker);
         tenancy.told = questions.told_of_requests();
         let implied = infer::user_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
         let implied = infer::chosen_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
-        tenancy.find_tenants(config, catalog, &questions)?;
+        let has_setting = project.identity().is_some_and(|identity| identity.tenant.is_some());
+        let is_whole = config.members.is_some() || !config.claims.is_empty() || has_setting;
+        if config.tenant.is_some() && !is_whole {
+            return Err(project.config_error().cause(NO_MEMBERS.0).help(NO_MEMBERS.1));
+        }
+        tenancy.find_tenants(config, catalog, &questions, has_setting)?;
         let implied = tenancy.references_named_as_in_members(catalog);
         tenancy.add_references(catalog, implied);
         if let Some(tenant) = &tenancy.tenant {
@@ -179,6 +184,7 @@ impl Tenancy {
         config: &TenancyConfig,
         catalog: &Catalog,
         questions: &Questions,
+        has_setting: bool,
     ) -> Result<()> {
         let tenant = config.tenant.as_deref();
         self.tenant = tenant.map(|name| root(catalog, "tenant", name)).transpose()?;
@@ -193,8 +199,9 @@ impl Tenancy {
             self.members = Some(Members { highest: inferred.highest, ..members });
             self.why = Some(inferred.why);
         } else if let Some(tenant) = infer::claimed_tenant(catalog, questions) {
+            let asked = if has_setting { "the tenant's setting" } else { "a claim of the token" };
             self.tenant = Some(tenant);
-            self.why = Some("policies compare its key with a claim of the token".into());
+            self.why = Some(format!("policies compare its key with {asked}"));
         }
         Ok(())
     }

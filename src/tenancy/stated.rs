@@ -9,20 +9,26 @@ use crate::names::Oid;
 use crate::platform::schemas::owns_schema;
 use crate::project::Project;
 use crate::project::config::{MembersConfig, OwnerConfig, PlatformKind, TenancyConfig};
+use crate::tenancy::by_policy::Questions;
+use crate::tenancy::infer;
 use crate::tenancy::root::{Implied, Members, Root};
 
-pub(super) fn find_users(project: &Project, catalog: &Catalog) -> Result<Root> {
-    match (&project.config().tenancy.users, project.config().project.platform) {
+pub(super) fn find_users(
+    project: &Project,
+    catalog: &Catalog,
+    questions: &Questions,
+) -> Result<Root> {
+    match (&project.config().tenancy.users, project.platform().kind) {
         (Some(name), _) => root(catalog, "users", name),
         (None, PlatformKind::Supabase) => root(catalog, "users", "auth.users"),
-        // Those of a service that has its own, or there are tenants only.
-        (None, PlatformKind::Plain) if project.config().tenancy.tenant.is_some() => {
-            Ok(Root::nowhere())
+        (None, PlatformKind::Plain) => {
+            let has_user = project.identity().is_some_and(|identity| identity.user.is_some());
+            let is_named = || has_user && project.config().tenancy.tenant.is_none();
+            let named = || is_named().then(|| infer::named_users(catalog)).flatten();
+            let users = infer::asked_users(catalog, questions).or_else(named);
+            // Without a table they are those of a service that has its own, or there are tenants only.
+            Ok(users.unwrap_or_else(Root::nowhere))
         }
-        (None, PlatformKind::Plain) => Err(Error::new("the tenancy names no table of users").help(
-            "set `users = \"schema.table\"` under `[tenancy]`, or `tenant` where a setting says \
-                 which tenant asks",
-        )),
     }
 }
 
@@ -54,6 +60,14 @@ pub(super) fn stated_references(
         let Some(relation) = catalog.relation(oid) else { continue };
         for (root, column) in [(tenant.as_ref(), owner.tenant()), (Some(users), owner.user())] {
             let (Some(root), Some(column)) = (root, column) else { continue };
+            if root.is_nowhere() {
+                return Err(Error::new("the tenancy names no table of users")
+                    .cause(format!(
+                        "`[tenancy.owners]` says that `{column}` of `{}` holds a user",
+                        relation.title()
+                    ))
+                    .help("set `users = \"schema.table\"` under `[tenancy]`"));
+            }
             if !relation.foreign_keys.iter().any(|f| f.columns.iter().any(|name| name == column)) {
                 stated.push(Implied::to(root, oid, column, "`[tenancy.owners]` says so"));
             }

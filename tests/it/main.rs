@@ -12,6 +12,7 @@ mod containers;
 mod conversations;
 mod hanging;
 mod hostile;
+mod identity;
 mod inference;
 mod kills;
 mod large;

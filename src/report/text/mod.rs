@@ -37,7 +37,10 @@ pub fn to_text(report: &Report) -> String {
 fn write_report(out: &mut String, report: &Report) -> Result {
     writeln!(out, "project     {} ({})", report.project, report.path)?;
     writeln!(out, "server      {}", report.server)?;
-    writeln!(out, "platform    {}", report.platform)?;
+    match &report.platform_why {
+        None => writeln!(out, "platform    {}", report.platform)?,
+        Some(why) => writeln!(out, "platform    {}\n            inferred: {why}", report.platform)?,
+    }
     if !report.failed.is_empty() {
         writeln!(
             out,

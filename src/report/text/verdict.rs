@@ -44,6 +44,12 @@ pub(crate) fn verdict_line(report: &Report) -> String {
                  lost{but}"
             )
         }
+        Outcome::Untrusted if report.is_out_of_reach && report.is_unasked => {
+            "verdict: UNTRUSTED, nothing tells who asks the database, so nothing is proved of access; say \
+             it by `role` and `user` under `[identity]`; if only a back end is to reach rows, say \
+             `people = \"none\"` under `[project]`"
+                .into()
+        }
         Outcome::Untrusted if report.is_out_of_reach => {
             "verdict: UNTRUSTED, no person reaches any row, so nothing is proved; if only a back end is to, \
              say `people = \"none\"` under `[project]`"
