@@ -118,6 +118,12 @@ fn to_toml(is_plain: bool, ground: &Ground) -> String {
             }
         }
     }
+    let staff: Vec<String> =
+        tenancy.rosters.iter().map(|one| quoted(&one.name.to_string())).collect();
+    if !staff.is_empty() {
+        text.push_str("# policies ask only whether somebody has a row there\n");
+        text.push_str(&format!("staff = [{}]\n", staff.join(", ")));
+    }
     text.push_str(&owners_to_toml(catalog, tenancy));
     if let Some(admin) = actors.iter().find(|actor| actor.name() == ADMIN) {
         text.push_str(&format!(

@@ -22,6 +22,7 @@ use crate::project::identity::Identity;
 use crate::session::impersonation::Impersonation;
 use crate::tenancy::Tenancy;
 use crate::tenancy::keys::owner_key;
+use crate::tenancy::roster::Roster;
 
 /// The names of the world's tenants.
 pub(crate) const TENANTS: [&str; 2] = ["A", "B"];
@@ -37,6 +38,8 @@ pub struct Actor {
     membership: BTreeMap<String, String>,
     /// What rows say that it is, by relation and column, where that is not what they say of others.
     standing: BTreeMap<(Oid, String), String>,
+    /// The tables that list it, and not everybody.
+    rosters: Vec<Roster>,
     /// What makes it another than whose rows it has.
     sort: Option<Sort>,
     /// Whether it has the rows of somebody else.
@@ -83,6 +86,7 @@ impl Actor {
             left: None,
             membership: BTreeMap::new(),
             standing: BTreeMap::new(),
+            rosters: Vec::new(),
             sort: None,
             is_like_another: false,
             is_service: false,
@@ -130,6 +134,7 @@ impl Actor {
             is_special: matches!(self.sort, Some(Sort::Special | Sort::Bearer)),
             is_bearer: self.sort == Some(Sort::Bearer),
             is_forger: self.sort == Some(Sort::Forger),
+            rosters: self.rosters.iter().map(|roster| roster.name.clone()).collect(),
         }
     }
 
@@ -141,6 +146,17 @@ impl Actor {
     /// What a row of the actor's says that it is, where that is not what others have.
     pub(crate) fn standing(&self, relation: Oid, column: &str) -> Option<&str> {
         self.standing.get(&(relation, column.to_owned())).map(String::as_str)
+    }
+
+    /// The tables that list it, and not everybody.
+    pub(crate) fn rosters(&self) -> &[Roster] {
+        &self.rosters
+    }
+
+    /// Whether it has a row in a table that does not list everybody.
+    pub(crate) fn is_listed(&self, roster: Oid) -> bool {
+        self.rosters.iter().any(|one| one.relation == roster)
+            || self.standing.keys().any(|(relation, _)| *relation == roster)
     }
 
     /// Column values of the actor's membership rows that differ from an ordinary member's.
@@ -289,7 +305,7 @@ fn cast_extra(
     catalog: &Catalog,
     tenancy: &Tenancy,
 ) -> Result<Option<Actor>> {
-    let is_like_another = extra.standing.is_empty();
+    let is_like_another = extra.standing.is_empty() && extra.rosters.is_empty();
     let built_in = BUILT_IN.iter().find(|one| one.name == extra.like);
     let Some(built_in) = built_in else { return Ok(None) };
     let name = if is_like_another { extra.like } else { extra.name.as_str() };
@@ -301,6 +317,7 @@ fn cast_extra(
     Ok(Some(Actor {
         name: extra.name.clone(),
         standing: extra.standing.clone(),
+        rosters: extra.rosters.clone(),
         sort: Some(extra.sort),
         is_like_another,
         impersonation,

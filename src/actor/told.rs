@@ -10,6 +10,7 @@ use crate::tenancy::Tenancy;
 use crate::tenancy::asked::Told;
 use crate::tenancy::bearer::Bearer;
 use crate::tenancy::meaning::{Meaning, is_of_user};
+use crate::tenancy::roster::Roster;
 use crate::world::seeding::pattern::{like_text, matching_text};
 use crate::world::seeding::pool::document::nested;
 
@@ -36,6 +37,8 @@ pub(crate) struct Extra {
     pub settings: Vec<(String, String)>,
     /// What rows say, by relation and column; who has such rows is somebody else.
     pub standing: BTreeMap<(Oid, String), String>,
+    /// The tables that list it, and not everybody.
+    pub rosters: Vec<Roster>,
     pub sort: Sort,
 }
 
@@ -73,6 +76,7 @@ pub(crate) fn extras(
     all.extend(has_token.then(|| forgers(tenancy, keys)).into_iter().flatten());
     all.extend(special(&tenancy.told, has_token).into_iter().take(MOST));
     all.extend(of_standing(tenancy).take(MOST));
+    all.extend(listed(tenancy).take(MOST));
     all.extend(bearing(tenancy).into_iter().take(MOST));
     all.extend(roles.iter().take(MOST).map(|role| of_role(role)));
     let mut known: Vec<String> = Vec::new();
@@ -100,6 +104,16 @@ fn of_standing(tenancy: &Tenancy) -> impl Iterator<Item = Extra> {
             )]),
             ..Extra::default()
         })
+    })
+}
+
+/// Whom a table lists that does not list everybody.
+fn listed(tenancy: &Tenancy) -> impl Iterator<Item = Extra> {
+    tenancy.rosters.iter().map(|roster| Extra {
+        name: format!("alice:{}", plain(roster.name.name())),
+        like: "alice",
+        rosters: vec![roster.clone()],
+        ..Extra::default()
     })
 }
 
@@ -135,7 +149,8 @@ fn bearing(tenancy: &Tenancy) -> Vec<Extra> {
 /// that nobody is made for.
 pub(crate) fn not_asked(tenancy: &Tenancy, has_token: bool) -> Vec<String> {
     let beyond = special(&tenancy.told, has_token).into_iter().skip(MOST);
-    let beyond = beyond.chain(of_standing(tenancy).skip(MOST)).map(|extra| extra.name);
+    let beyond = beyond.chain(of_standing(tenancy).skip(MOST)).chain(listed(tenancy).skip(MOST));
+    let beyond = beyond.map(|extra| extra.name);
     let unmet = tenancy.told.iter().filter(|told| !COMPARED.contains(&told.operator.as_str()));
     let unmet = unmet.filter_map(|Told { what, operator, constant }| {
         let (name, place) = match what {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::Actor;
 use crate::check::new_files::{files_up_to, has_fixtures};
+use crate::finding::broken_rule::can_list_themselves;
 use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::command::Command;
-use crate::matrix::person::SERVICE_ROLE;
+use crate::matrix::person::{Person, SERVICE_ROLE};
 use crate::matrix::snapshot::AcceptedAt;
 use crate::matrix::verdict::Verdict;
 use crate::migrate::applied::{Applied, Deviations};
@@ -117,6 +118,28 @@ pub(crate) fn note_on_calls_ahead(project: &Project) -> Option<String> {
     let count = project.calls_ahead();
     (count > 0).then(|| {
         format!("{count} recorded calls wait for a migration after theirs to be compared across")
+    })
+}
+
+/// Which tables were taken for lists of some people, where nobody has said it, and whether others can add
+/// themselves.
+pub(crate) fn note_on_rosters(actors: &[Actor], matrix: &Matrix) -> Option<String> {
+    let people: Vec<Person> = actors.iter().map(Actor::person).collect();
+    let listed = actors.iter().zip(&people).flat_map(|(actor, person)| {
+        let is_free = can_list_themselves(&people, matrix, person);
+        let guessed = actor.rosters().iter().filter(|roster| !roster.is_stated);
+        guessed.map(move |roster| match is_free {
+            true => format!("{} (`{}`, but others can add themselves)", roster.name, person.name),
+            false => format!("{} (`{}`)", roster.name, person.name),
+        })
+    });
+    let listed: Vec<String> = listed.collect();
+    (!listed.is_empty()).then(|| {
+        format!(
+            "policies ask only whether somebody has a row in {}, so that nobody else has one here; where \
+             that is anybody, say which tables list some people only by `staff = [...]` under `[tenancy]`",
+            listed.join(", ")
+        )
     })
 }
 

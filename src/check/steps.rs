@@ -7,8 +7,8 @@ use crate::check::base;
 use crate::check::jobs::probe_everything;
 use crate::check::new_files::{first_without_rows, has_fixtures, newest};
 use crate::check::notes::{
-    note_on_calls_ahead, note_on_grants, note_on_idle, note_on_late_files, note_on_version,
-    notes_on_deviations, notes_on_identity,
+    note_on_calls_ahead, note_on_grants, note_on_idle, note_on_late_files, note_on_rosters,
+    note_on_version, notes_on_deviations, notes_on_identity,
 };
 use crate::check::observer::{Event, Observer};
 use crate::check::options::CheckOptions;
@@ -238,6 +238,7 @@ impl<'a> Run<'a> {
         report.seeded_rows = isolation.seeded_rows();
         report.seed_stub = isolation.seed_stub();
         self.note(isolation.note_on_tenancy());
+        self.note(note_on_rosters(isolation.actors(), &self.report.matrix));
         self.note(isolation.note_on_common_tenants());
         self.note(isolation.note_on_ending());
         self.note(isolation.note_on_people());

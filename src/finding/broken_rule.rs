@@ -6,6 +6,7 @@ use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::matrix::person::{Person, ordinary_of};
 use crate::matrix::verdict::Verdict;
+use crate::names::QualifiedName;
 
 /// The rule that a cell breaks, if it breaks one.
 pub(super) fn rule_of(
@@ -27,7 +28,12 @@ pub(super) fn rule_of(
     match (cell.command, cell.class) {
         (Command::Truncate, _) => Some(Rule::TruncateGranted),
         // What a project gives to some is seen in the matrix.
-        _ if person.is_special && !(person.is_bearer && is_all(&cell.verdict)) => None,
+        _ if person.is_special
+            && !(person.is_bearer && is_all(&cell.verdict))
+            && !can_list_themselves(people, matrix, person) =>
+        {
+            None
+        }
         _ if person.is_forger && reaches_others && !is_reached_without(matrix, cell) => {
             Some(Rule::ForgeableClaim)
         }
@@ -49,6 +55,24 @@ pub(super) fn rule_of(
 /// Whether all of several rows were reached; what opens a row opens one.
 fn is_all(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Allowed { rows, of, .. } if rows == of && *of > 1)
+}
+
+/// Whether others can make themselves what somebody is, by adding a row of their own to what lists them, or by
+/// taking one. What could not be tried is not ruled out.
+pub(crate) fn can_list_themselves(people: &[Person], matrix: &Matrix, person: &Person) -> bool {
+    let others = || people.iter().filter(|other| !other.is_special && !other.is_service);
+    let lists = |cell: &Cell| {
+        let is_gained = match cell.command {
+            Command::Insert | Command::InsertReturning => cell.class == RowClass::Own,
+            Command::Take | Command::BlindTake => true,
+            _ => false,
+        };
+        let is_untried = matches!(cell.verdict, Verdict::Untested { .. });
+        is_gained && (cell.verdict.is_allowed() || is_untried)
+    };
+    let has_way =
+        |roster: &QualifiedName, other: &Person| matrix.row(roster, &other.name).any(lists);
+    person.rosters.iter().any(|roster| others().any(|other| has_way(roster, other)))
 }
 
 fn removed_member(command: Command) -> Rule {

@@ -13,7 +13,7 @@ pub(crate) mod proof;
 pub(crate) mod value;
 
 pub(crate) mod access;
-mod broken_rule;
+pub(crate) mod broken_rule;
 pub(crate) mod nobody;
 pub(crate) mod unknown;
 pub(crate) mod untested;

@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::names::QualifiedName;
+
 /// Who bypasses row security on Supabase.
 pub(crate) const SERVICE_ROLE: &str = "service_role";
 
@@ -22,6 +24,8 @@ pub(crate) struct Person {
     pub is_bearer: bool,
     /// Whether it forges what a client may forge.
     pub is_forger: bool,
+    /// The tables that list it, and not everybody: by that it is special.
+    pub rosters: Vec<QualifiedName>,
 }
 
 /// Somebody who asked, by name.

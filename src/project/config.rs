@@ -115,6 +115,8 @@ pub struct TenancyConfig {
     /// Where in a token the tenant's key is, beside `app_metadata.tenant_id`.
     pub(crate) claims: Vec<String>,
     pub(crate) owners: BTreeMap<String, OwnerConfig>,
+    /// The tables in which being listed makes somebody more than others; else found in policies.
+    pub(crate) staff: Option<Vec<String>>,
 }
 
 impl TenancyConfig {

@@ -1,6 +1,8 @@
 //! What the policies of a relation ask of who is asking: a walk through their trees and through the
 //! routines that they call, with what is handed to these. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::Catalog;
 use crate::catalog::policy::Condition;
 use crate::catalog::relation::Relation;
@@ -37,6 +39,10 @@ pub(crate) struct Asked {
     pub equal: Vec<(Meaning, Meaning)>,
     /// The names of those that relate the row to who is asking, or may.
     pub about_row: Vec<String>,
+    /// The readings of relations that something of the row decides, too.
+    pub with_row: BTreeSet<usize>,
+    /// Whether there is something that was not looked at, and that may read and ask anything.
+    pub is_cut: bool,
 }
 
 /// What the policies of a relation ask.
@@ -79,7 +85,7 @@ impl<'c> Reader<'c> {
     /// Looks at a condition of a policy; what cannot be read may ask anything.
     fn read(&mut self, condition: &Condition) {
         let Ok(tree) = &condition.tree else {
-            self.is_about_row = true;
+            (self.is_about_row, self.asked.is_cut) = (true, true);
             return;
         };
         let frame = Frame::default();
@@ -99,7 +105,7 @@ impl<'c> Reader<'c> {
     pub(super) fn look<T>(&mut self, nothing: T, look: impl FnOnce(&mut Self) -> T) -> T {
         self.looked_at += 1;
         if self.looked_at > MOST_LOOKED_AT || self.depth >= DEEPEST_LOOK {
-            self.is_about_row = true;
+            (self.is_about_row, self.asked.is_cut) = (true, true);
             return nothing;
         }
         self.depth += 1;
@@ -156,6 +162,13 @@ impl<'c> Reader<'c> {
         self.condition(expr, scope, false);
     }
 
+    /// Notes what is read for something that the row decides, too.
+    pub(super) fn note_reads(&mut self, value: &Value) {
+        if value.is_of_row {
+            self.asked.with_row.extend(&value.reads);
+        }
+    }
+
     /// A condition that joins no others: where it depends on both, it relates them.
     fn leaf(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) {
         let value = self.value(expr, scope, holds);
@@ -174,6 +187,7 @@ impl<'c> Reader<'c> {
             let relates = arguments.iter().any(|value| value.asks && value.is_of_row);
             self.is_about_row |= relates;
             let rows = self.run(routine, arguments, Some(holds));
+            self.note_reads(&rows.whole);
             self.is_about_row |= rows.whole.asks && rows.whole.is_of_row;
         }
     }
@@ -245,11 +259,13 @@ impl<'c> Reader<'c> {
         let is_in_itself = self.calls.contains(&routine.oid);
         if is_in_itself || self.calls.len() >= MOST_CALLS {
             // It may do anything with what it is handed.
+            self.asked.is_cut |= !is_in_itself;
             whole.asks |= !is_in_itself || arguments.iter().any(|value| value.asks);
             return Rows { columns: Vec::new(), whole };
         }
         let body = routine.body();
         whole.asks = !body.unread.is_empty();
+        self.asked.is_cut |= whole.asks;
         if body.unread.is_empty() {
             whole.is_of_row = false;
         }
@@ -338,8 +354,12 @@ impl<'c> Reader<'c> {
         }
         for source in &select.from {
             let bound = self.bound(source, &scope, holds);
-            if let What::Rows(rows) = &bound.what {
-                whole.depend_on(&rows.whole);
+            match &bound.what {
+                What::Rows(rows) => whole.depend_on(&rows.whole),
+                What::Relation { reading, .. } => {
+                    whole.reads.insert(*reading);
+                }
+                What::Own | What::Unknown => {}
             }
             scope.sources.push(bound);
         }
@@ -367,6 +387,7 @@ impl<'c> Reader<'c> {
             whole.depend_on(&rows.whole);
             all.push(rows);
         }
+        self.note_reads(&whole);
         Rows { columns: Rows::merged(all), whole }
     }
 

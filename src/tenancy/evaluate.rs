@@ -42,7 +42,9 @@ impl<'c> Reader<'c> {
     /// The value of an expression inside a condition that is to hold, or not to.
     pub(super) fn value(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) -> Value {
         let nothing = Value::constant(Meaning::Other);
-        self.look(nothing, |reader| reader.known_value(expr, scope, holds))
+        let value = self.look(nothing, |reader| reader.known_value(expr, scope, holds));
+        self.note_reads(&value);
+        value
     }
 
     fn known_value(&mut self, expr: &Expr, scope: &Scope<'_, 'c>, holds: bool) -> Value {

@@ -1,5 +1,7 @@
 //! What an expression of a policy stands for, as far as it tells whose a row is. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::names::Oid;
 
 /// By what the SQL of a project knows who is asking.
@@ -48,6 +50,8 @@ pub(crate) struct Value {
     pub asks: bool,
     /// Whether it depends on the row that the policy judges.
     pub is_of_row: bool,
+    /// The readings of relations on which it depends.
+    pub reads: BTreeSet<usize>,
 }
 
 /// Whether what stands at a place in a token is written by its user.
@@ -56,22 +60,33 @@ pub(crate) fn is_of_user(place: &[String]) -> bool {
     place.first().is_some_and(|first| WRITTEN.contains(&first.as_str()))
 }
 
+/// Whether a place in a token is that of the address with which its user signed up.
+pub(crate) fn is_email(place: &[String]) -> bool {
+    place == ["email"]
+}
+
 /// Claims that are the same for many people.
 const OF_MANY: [&str; 8] = ["aal", "amr", "aud", "exp", "iat", "is_anonymous", "iss", "role"];
 
 impl Value {
     pub(crate) fn constant(meaning: Meaning) -> Self {
-        Self { meaning, asks: false, is_of_row: false }
+        Self { meaning, asks: false, is_of_row: false, reads: BTreeSet::new() }
     }
 
     /// A value that depends on who asks.
     pub(crate) fn asking(meaning: Meaning) -> Self {
-        Self { meaning, asks: true, is_of_row: false }
+        Self { asks: true, ..Self::constant(meaning) }
     }
 
     /// A value of the row that the policy judges.
     pub(crate) fn of_row(meaning: Meaning) -> Self {
-        Self { meaning, asks: false, is_of_row: true }
+        Self { is_of_row: true, ..Self::constant(meaning) }
+    }
+
+    /// A column of a relation that a query reads.
+    pub(crate) fn read(reading: usize, relation: Oid, column: String) -> Self {
+        let meaning = Meaning::Read { reading, relation, column };
+        Self { reads: BTreeSet::from([reading]), ..Self::constant(meaning) }
     }
 
     /// What is known of a claim: `sub` is the user, and a role is nobody's own.
@@ -84,7 +99,7 @@ impl Value {
         };
         let is_user = place == ["sub"] && matches!(asker, Asker::Supabase);
         let meaning = if is_user { Meaning::User } else { Meaning::Claim(place) };
-        Self { meaning, asks: !is_of_many, is_of_row: false }
+        Self { asks: !is_of_many, ..Self::constant(meaning) }
     }
 
     /// What is known of a setting, by its name.
@@ -114,7 +129,7 @@ impl Value {
         let is_own = name.contains('.')
             && !name.starts_with("request.")
             && !name.starts_with("app.settings.");
-        Self { meaning: Meaning::Setting(name, Vec::new()), asks: is_own, is_of_row: false }
+        Self { asks: is_own, ..Self::constant(Meaning::Setting(name, Vec::new())) }
     }
 
     /// Something that is made of others.
@@ -146,6 +161,7 @@ impl Value {
     pub(crate) fn depend_on(&mut self, other: &Self) {
         self.asks |= other.asks;
         self.is_of_row |= other.is_of_row;
+        self.reads.extend(&other.reads);
     }
 
     /// What arrows lead to, by the keys that they name.
@@ -155,6 +171,7 @@ impl Value {
                 place.extend(keys);
                 let mut claim = Self::claim(place, asker);
                 claim.is_of_row = self.is_of_row;
+                claim.reads = self.reads;
                 claim
             }
             (Meaning::Setting(name, mut place), _) => {

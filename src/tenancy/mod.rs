@@ -14,6 +14,7 @@ mod readings;
 #[cfg(test)]
 mod sample;
 pub(crate) mod root;
+pub(crate) mod roster;
 mod scope;
 pub(crate) mod standing;
 mod stated;
@@ -34,9 +35,10 @@ use crate::tenancy::by_policy::Questions;
 use crate::tenancy::meaning::{Asker, Meaning};
 use crate::tenancy::path::{Path, end_of, shortest_path, shortest_path_around};
 use crate::tenancy::root::{Implied, Members, Root};
+use crate::tenancy::roster::{People, Roster, rosters};
 use crate::tenancy::standing::{Standing, standing_of};
 use crate::tenancy::stated::{
-    find_members, find_users, owners_by_relation, root, stated_references,
+    find_members, find_rosters, find_users, owners_by_relation, root, stated_references,
 };
 use crate::tenancy::told_apart::ToldOfRow;
 
@@ -67,6 +69,8 @@ pub(crate) struct Tenancy {
     pub bearers: Vec<Bearer>,
     /// The columns by whose values policies tell people apart, and how.
     pub standing: Vec<Standing>,
+    /// The tables in which being listed makes somebody more than others.
+    pub rosters: Vec<Roster>,
     /// The relations of which nothing has settled whose their rows are, while policies relate these to
     /// who is asking: the names of those.
     pub unknown: BTreeMap<Oid, Vec<String>>,
@@ -111,6 +115,7 @@ impl Tenancy {
             read_rows: BTreeSet::new(),
             bearers: Vec::new(),
             standing: Vec::new(),
+            rosters: Vec::new(),
             unknown: BTreeMap::new(),
         };
         let stated = stated_references(config, catalog, &tenancy.users)?;
@@ -162,6 +167,21 @@ impl Tenancy {
                 (relation.oid, ownership)
             })
             .collect();
+        tenancy.rosters = match &config.staff {
+            Some(stated) => find_rosters(catalog, stated, |relation| {
+                tenancy.ownership(relation).user.is_some()
+            })?,
+            None => {
+                let people = People {
+                    users: &tenancy.users,
+                    members: tenancy.members.as_ref().map(|members| members.relation),
+                    standing: &tenancy.standing,
+                    user_of: &|relation| tenancy.ownership(relation).user.as_ref(),
+                    is_of_tenant: &|relation| tenancy.ownership(relation).tenant.is_some(),
+                };
+                rosters(catalog, &people, &questions)
+            }
+        };
         tenancy.forgeable = tenancy.forgeable_keys(catalog, &questions);
         tenancy.bearers = bearers(catalog, &questions, |relation| OwnerColumns {
             columns: tenancy.owner_columns(relation),

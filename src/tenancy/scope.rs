@@ -222,7 +222,7 @@ impl Bound {
             What::Relation { reading, relation } => {
                 catalog.relation(*relation)?.column(column)?;
                 let (reading, relation, column) = (*reading, *relation, column.to_owned());
-                Some(Value::constant(Meaning::Read { reading, relation, column }))
+                Some(Value::read(reading, relation, column))
             }
             What::Rows(rows) => {
                 let is_it =
@@ -243,8 +243,8 @@ impl Bound {
                 let columns = catalog.relation(*relation).map(|relation| &relation.columns);
                 let columns = columns.into_iter().flatten().map(|column| {
                     let (reading, relation) = (*reading, *relation);
-                    let read = Meaning::Read { reading, relation, column: column.name.clone() };
-                    (Some(column.name.clone()), Value::constant(read))
+                    let read = Value::read(reading, relation, column.name.clone());
+                    (Some(column.name.clone()), read)
                 });
                 columns.collect()
             }

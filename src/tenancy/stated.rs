@@ -12,6 +12,7 @@ use crate::project::config::{MembersConfig, OwnerConfig, PlatformKind, TenancyCo
 use crate::tenancy::by_policy::Questions;
 use crate::tenancy::infer;
 use crate::tenancy::root::{Implied, Members, Root};
+use crate::tenancy::roster::Roster;
 
 pub(super) fn find_users(
     project: &Project,
@@ -101,6 +102,26 @@ pub(super) fn find_members(catalog: &Catalog, config: &MembersConfig) -> Result<
     }
     let highest = BTreeMap::new();
     Ok(Members { relation: relation.oid, config: config.clone(), highest })
+}
+
+/// The tables that `staff` under `[tenancy]` names.
+pub(super) fn find_rosters(
+    catalog: &Catalog,
+    stated: &[String],
+    names_user: impl Fn(Oid) -> bool,
+) -> Result<Vec<Roster>> {
+    let rosters = stated.iter().map(|name| {
+        let relation = named(catalog, "staff", name)?;
+        match names_user(relation.oid) {
+            true => Ok(Roster::of(relation, true)),
+            false => Err(Error::new(format!("the staff table `{name}` names no user"))
+                .cause("no column of it leads to the users")
+                .help(format!(
+                    "say which does: `\"{name}\" = {{ user = \"...\" }}` under `[tenancy.owners]`"
+                ))),
+        }
+    });
+    rosters.collect()
 }
 
 fn named<'a>(catalog: &'a Catalog, what: &str, name: &str) -> Result<&'a Relation> {

@@ -144,6 +144,98 @@ fn who_is_more_than_others_is_in_the_matrix() {
     assert_eq!(row(&report, "public.notes", "alice:support"), "OX", "{text}");
 }
 
+const DOCS: &str = "
+create table public.tenants (id uuid primary key default gen_random_uuid(), name text not null);
+create table public.members (
+    tenant_id uuid not null references public.tenants (id),
+    user_id uuid not null references auth.users (id), primary key (tenant_id, user_id)
+);
+create table public.docs (
+    id uuid primary key default gen_random_uuid(),
+    tenant_id uuid not null references public.tenants (id), body text
+);
+alter table public.members enable row level security;
+alter table public.docs enable row level security;
+alter table public.tenants enable row level security;
+create policy own on public.members for select to authenticated using (user_id = auth.uid());
+create policy own on public.docs to authenticated using (tenant_id in (
+    select m.tenant_id from public.members m where m.user_id = auth.uid()
+));
+";
+
+/// A table of administrators, and a function that answers by a body in a language.
+fn docs_and_admins(language: &str, body: &str) -> String {
+    format!(
+        "{DOCS}
+        create table public.admins (user_id uuid primary key references auth.users (id));
+        alter table public.admins enable row level security;
+        create policy own on public.admins for select to authenticated
+            using (user_id = auth.uid());
+        create function public.is_admin() returns boolean language {language} stable
+            security definer set search_path = '' as $$ {body} $$;"
+    )
+}
+
+/// Who is listed in a table of staff is somebody of their own, however policies ask for that; nobody else is
+/// listed, so that nothing is opened to them.
+#[test]
+fn ordinary_people_are_not_of_the_staff() {
+    let listed = "exists (select from public.admins where user_id = auth.uid())";
+    let in_steps = format!("begin if {listed} then return true; end if; return false; end");
+    let found = "begin perform from public.admins a where a.user_id = (select auth.uid());
+        return found; end";
+    for (policy, language, body) in [
+        (listed, "sql", "select true"),
+        ("auth.uid() in (select user_id from public.admins)", "sql", "select true"),
+        (
+            "(select count(*) from public.admins a where a.user_id = auth.uid()) > 0",
+            "sql",
+            "select true",
+        ),
+        ("public.is_admin()", "sql", &format!("select {listed}")),
+        ("(select public.is_admin())", "plpgsql", &in_steps),
+        ("public.is_admin()", "plpgsql", found),
+    ] {
+        let staff = format!(
+            "create policy staff on public.docs for select to authenticated using ({policy});"
+        );
+        let copy = supabase(&format!("{}{staff}", docs_and_admins(language, body)));
+        let report = check_project(&copy.path());
+        let text = to_text(&report);
+        assert_eq!(high(&report), [], "{policy} {body}: {text}");
+        assert_eq!(row(&text, "public.docs", "alice"), "T.", "{text}");
+        assert_eq!(row(&text, "public.docs", "alice:admins"), "TX", "{text}");
+        assert_eq!(row(&text, "public.admins", "outsider"), "__.", "{text}");
+        assert!(text.contains("has a row in public.admins (`alice:admins`)"), "{text}");
+    }
+}
+
+/// A list of everybody is no list of staff; the config has the last word.
+#[test]
+fn who_lists_everybody_is_told_or_said() {
+    let policy = |table: &str, column: &str| {
+        format!(
+            "create policy more on public.docs for select to authenticated
+             using (exists (select from public.{table} t where t.{column} = auth.uid()));"
+        )
+    };
+    let profiles = "create table public.profiles (id uuid primary key references auth.users (id));
+        alter table public.profiles enable row level security;
+        create policy own on public.profiles for select to authenticated using (id = auth.uid());";
+    let leak = [(Rule::CrossTenantRead, "public.docs".to_owned())];
+    let copy = supabase(&format!("{DOCS}{profiles}{}", policy("profiles", "id")));
+    let report = check_project(&copy.path());
+    assert_eq!(high(&report), leak, "{}", to_text(&report));
+    copy.write("leakproof.toml", "[tenancy]\nstaff = [\"public.profiles\"]\n");
+    let report = check_project(&copy.path());
+    assert_eq!(high(&report), [], "{}", to_text(&report));
+    let admins = docs_and_admins("sql", "select true");
+    let copy = supabase(&format!("{admins}{}", policy("admins", "user_id")));
+    copy.write("leakproof.toml", "[tenancy]\nstaff = []\n");
+    let report = check_project(&copy.path());
+    assert_eq!(high(&report), leak, "{}", to_text(&report));
+}
+
 /// As whom nobody asks is said: what a list in a token opens, and people beyond those who are asked.
 #[test]
 fn whom_nobody_asks_as_is_not_checked() {

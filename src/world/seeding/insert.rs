@@ -31,7 +31,7 @@ impl World {
         session: &mut Session,
         relation: &Relation,
     ) -> Result<()> {
-        let branches = self.branches(relation);
+        let branches = self.listed_branches(session, relation)?;
         self.note_deferred_keys(session, relation, &branches)?;
         // A row that refers to another of its table needs what the first became.
         let is_own_parent = relation.foreign_keys.iter().any(|f| f.target == relation.oid);

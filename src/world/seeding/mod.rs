@@ -11,6 +11,7 @@ pub(crate) mod pool;
 pub(crate) mod deferred_keys;
 pub(crate) mod ending;
 pub(crate) mod filled;
+pub(crate) mod listed;
 pub(crate) mod repair;
 pub(crate) mod seed;
 pub(crate) mod sign_up;
@@ -95,7 +96,10 @@ impl World {
         let roots = [self.tenancy.tenant.as_ref(), Some(&self.tenancy.users)];
         let roots = roots.into_iter().flatten().map(|root| root.relation);
         let members = self.tenancy.members.as_ref().map(|members| members.relation);
-        let all = roots.chain(members).chain(wanted.iter().copied());
+        // Who is more than others is so by a row that nobody need reach.
+        let standing = self.tenancy.standing.iter().map(|standing| standing.relation);
+        let rosters = self.tenancy.rosters.iter().map(|roster| roster.relation);
+        let all = roots.chain(members).chain(standing).chain(rosters).chain(wanted.iter().copied());
         parents::in_reference_order(&self.catalog, all)
     }
 }

@@ -47,6 +47,10 @@ impl World {
             return Ok(false);
         }
         let branch = self.branch_in(target, branch);
+        // Nobody becomes one of the staff for the sake of another row.
+        if self.is_roster(target.oid) && !self.is_listed(target, &branch) {
+            return Ok(false);
+        }
         let count = self.seeded.get(&target.oid).map_or(0, Vec::len);
         let mut fixed = fixed;
         let key = target.key().unwrap_or_default().iter();

@@ -81,7 +81,10 @@ impl World {
         let of_member = |row: &&Seeded| member.is_some() && row.branch.user.as_deref() == member;
         let agreeing = || rows.iter().filter(|row| agrees(foreign_key, &row.values, known));
         let found = agreeing().find(is_same).or_else(|| agreeing().find(of_tenant));
-        found.or_else(|| agreeing().find(of_member)).map(|row| &row.values)
+        let found = found.or_else(|| agreeing().find(of_member));
+        // Who has no row in a table that lists some people only names one of those.
+        let any = || agreeing().next().filter(|_| self.is_roster(foreign_key.target));
+        found.or_else(any).map(|row| &row.values)
     }
 
     /// The first foreign key whose parent is missing, and what is known of the parent's columns.
