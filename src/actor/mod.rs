@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::matrix::person::{Asked, Person, SERVICE_ROLE, reference_of};
 use crate::names::Oid;
-use crate::platform::Platform;
+use crate::platform::{Platform, email_of};
 use crate::project::Project;
 use crate::project::calls::Caller;
 use crate::project::config::ActorConfig;
@@ -468,7 +468,7 @@ impl Token<'_> {
             "aud": "authenticated",
             "exp": 4_102_444_800_u64,
             "iat": 1_704_067_200_u64,
-            "email": format!("{}@example.com", self.name),
+            "email": email_of(self.name),
             "phone": "",
             "app_metadata": app_metadata,
             "user_metadata": {},

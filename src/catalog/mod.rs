@@ -74,6 +74,13 @@ impl Catalog {
         }
     }
 
+    /// As [`Self::add_reference`], before those that are there: among equal ways it is the one that is gone.
+    pub(crate) fn add_first_reference(&mut self, relation: Oid, reference: ForeignKey) {
+        if let Some(relation) = self.relations.get_mut(&relation) {
+            relation.foreign_keys.insert(0, reference);
+        }
+    }
+
     /// Tells each relation of the views that read it.
     fn add_views(&mut self, views: Vec<View>, sources: &[ViewSource]) {
         for view in views.into_iter().map(Arc::new) {

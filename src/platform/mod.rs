@@ -361,7 +361,7 @@ impl Platform {
                 ("instance_id", "00000000-0000-0000-0000-000000000000".into()),
                 ("aud", "authenticated".into()),
                 ("role", "authenticated".into()),
-                ("email", format!("{name}@example.com")),
+                ("email", email_of(name)),
                 ("raw_app_meta_data", r#"{"provider": "email", "providers": ["email"]}"#.into()),
                 ("raw_user_meta_data", "{}".into()),
             ],
@@ -372,6 +372,11 @@ impl Platform {
     pub(crate) fn has_users(&self) -> bool {
         self.identity.is_none()
     }
+}
+
+/// The e-mail of somebody, as their row and their token have it.
+pub(crate) fn email_of(name: &str) -> String {
+    format!("{name}@example.com")
 }
 
 #[cfg(test)]

@@ -93,7 +93,9 @@ impl<'a> Target<'a> {
             owner: tenancy.owner_line(&self.world.catalog, self.relation),
             columns: BTreeMap::new(),
             is_of_users_only: ownership.user.is_some()
-                && (ownership.tenant.is_none() || is_profile_of_members),
+                && (ownership.tenant.is_none()
+                    || is_profile_of_members
+                    || tenancy.is_by_email(oid)),
             are_tenants: tenancy.tenant.as_ref().is_some_and(|root| root.relation == oid),
         }
     }

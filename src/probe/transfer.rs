@@ -160,10 +160,9 @@ impl<'t> Prober<'t, '_, '_> {
             return ways;
         }
         let target = self.target;
-        let column = target.world.direct_user_column(target.relation);
-        match (column, self.trial.actor().user()) {
-            (Some(column), Some(user)) => vec![Owners::from([(column, Some(user.to_owned()))])],
-            _ => Vec::new(),
+        match target.world.user_value(target.relation, self.trial.actor()) {
+            Some((column, value)) => vec![Owners::from([(column, Some(value))])],
+            None => Vec::new(),
         }
     }
 }

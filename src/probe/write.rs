@@ -254,12 +254,12 @@ impl<'t> Prober<'t, '_, '_> {
         let of_tenant = columns(&ownership.tenant);
         let of_user = columns(&ownership.user).into_iter().filter(|name| !of_tenant.contains(name));
         let own = self.classes.get(&RowClass::Own).and_then(|rows| rows.first());
-        match (own, target.world.direct_user_column(target.relation), self.trial.actor().user()) {
-            (Some(own), ..) => {
+        match (own, target.world.user_value(target.relation, self.trial.actor())) {
+            (Some(own), _) => {
                 of_user.map(|name| (name.clone(), target.owner_value(own, &name))).collect()
             }
-            (None, Some(column), Some(user)) => Values::from([(column, Some(user.to_owned()))]),
-            _ => Values::new(),
+            (None, Some((column, value))) => Values::from([(column, Some(value))]),
+            (None, None) => Values::new(),
         }
     }
 

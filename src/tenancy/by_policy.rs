@@ -9,7 +9,7 @@ use crate::catalog::routine::Routine;
 use crate::names::Oid;
 use crate::sql::expr::Expr;
 use crate::tenancy::asked::{Asked, asked_of};
-use crate::tenancy::meaning::{Asker, Meaning, is_of_user};
+use crate::tenancy::meaning::{Asker, EMAIL, Meaning, is_email, is_of_user};
 use crate::tenancy::readings::{equal_to, readings_of_asker};
 
 /// What the policies of all tables ask, by relation.
@@ -54,6 +54,34 @@ impl Questions {
                         found.push((column.clone(), place.clone()));
                     }
                     _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// The columns that must hold the e-mail of who is asking, as the token or the row of `users` has it: of the
+    /// relations whose policies ask for it, and of those that these read.
+    pub(crate) fn email_columns(&self, users: Oid) -> BTreeSet<(Oid, String)> {
+        let mut found = BTreeSet::new();
+        for (own, asked) in &self.0 {
+            let chosen = readings_of_asker(asked);
+            let is_email = |meaning: &Meaning| match meaning {
+                Meaning::Claim(place) => is_email(place),
+                Meaning::Read { reading, relation, column } => {
+                    *relation == users && column == EMAIL && chosen.contains(reading)
+                }
+                _ => false,
+            };
+            for (left, right) in &asked.equal {
+                for (column, _) in [(left, right), (right, left)].iter().filter(|p| is_email(p.1)) {
+                    match column {
+                        Meaning::Own(column) => found.insert((*own, column.clone())),
+                        Meaning::Read { relation, column, .. } if *relation != users => {
+                            found.insert((*relation, column.clone()))
+                        }
+                        _ => false,
+                    };
                 }
             }
         }

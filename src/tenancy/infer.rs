@@ -10,6 +10,7 @@ use crate::platform::schemas::owns_schema;
 use crate::project::config::MembersConfig;
 use crate::tenancy::by_policy::{Questions, may_hold, policies_read, referred};
 use crate::tenancy::keys::listed_values;
+use crate::tenancy::meaning::{EMAIL, is_email};
 use crate::tenancy::path::shortest_path;
 use crate::tenancy::root::{Implied, Root};
 
@@ -94,6 +95,40 @@ pub(crate) fn user_references(
         implied.push(Implied::to(users, relation.oid, &column, why));
     }
     implied
+}
+
+/// References to the users from columns that policies compare with the e-mail of who asks, such as that of an
+/// invitation. Each with whether it says whose a row is, before any other column: no policy asks for another.
+pub(crate) fn email_references(
+    catalog: &Catalog,
+    users: &Root,
+    questions: &Questions,
+) -> Vec<(Implied, bool)> {
+    let has_email =
+        |table: &Relation, name: &str| table.column(name).is_some_and(|c| c.category == 'S');
+    if !catalog.relation(users.relation).is_some_and(|table| has_email(table, EMAIL)) {
+        return Vec::new();
+    }
+    let columns = questions.email_columns(users.relation).into_iter();
+    let references = columns.filter_map(|(oid, column)| {
+        let table = tables(catalog, users).find(|table| table.oid == oid)?;
+        if !has_email(table, &column) || is_reference(table, &column) {
+            return None;
+        }
+        let asked = questions.user_columns(oid);
+        let names_user = |key: &ForeignKey| {
+            let is_asked = || key.columns.iter().any(|name| asked.contains(name));
+            let is_key = || table.key() == Some(key.columns.as_slice());
+            catalog.relation(key.target).is_some_and(|target| {
+                shortest_path(catalog, target, users).is_some() && (is_asked() || is_key())
+            })
+        };
+        let is_first = asked.is_empty() && !table.foreign_keys.iter().any(names_user);
+        let by_email = Root { relation: users.relation, column: EMAIL.into() };
+        let why = "a policy compares it with the e-mail of who asks";
+        Some((Implied::to(&by_email, oid, &column, why), is_first))
+    });
+    references.collect()
 }
 
 /// References to rows that policies choose by who asks, such as that of the asker's profile or of a
@@ -254,6 +289,8 @@ fn claimed_columns<'c>(
 ) -> Vec<(&'c Relation, String, Vec<String>)> {
     let claimed = catalog.relations().flat_map(|relation| {
         let columns = questions.claimed_columns(relation.oid).into_iter();
+        // An e-mail is that of a user.
+        let columns = columns.filter(|(_, claim)| !is_email(claim));
         columns.map(move |(column, claim)| (relation, column, claim))
     });
     claimed.collect()

@@ -60,9 +60,12 @@ pub(crate) fn is_of_user(place: &[String]) -> bool {
     place.first().is_some_and(|first| WRITTEN.contains(&first.as_str()))
 }
 
+/// The claim, and the column of the users, that is the address with which somebody signed up.
+pub(crate) const EMAIL: &str = "email";
+
 /// Whether a place in a token is that of the address with which its user signed up.
 pub(crate) fn is_email(place: &[String]) -> bool {
-    place == ["email"]
+    place == [EMAIL]
 }
 
 /// Claims that are the same for many people.

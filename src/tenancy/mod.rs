@@ -118,11 +118,19 @@ impl Tenancy {
             rosters: Vec::new(),
             unknown: BTreeMap::new(),
         };
-        let stated = stated_references(config, catalog, &tenancy.users)?;
+        let by_email = infer::email_references(catalog, &tenancy.users, &questions);
+        let (first, by_email): (Vec<_>, Vec<_>) =
+            by_email.into_iter().partition(|(_, is_first)| *is_first);
+        tenancy.add_first_references(catalog, first.into_iter().map(|(implied, _)| implied));
+        let mut stated = stated_references(config, catalog, &tenancy.users)?;
+        stated.retain(|one| {
+            !by_email.iter().any(|(known, _)| known.is_of(one.relation, &one.reference.columns[0]))
+        });
         tenancy.add_references(catalog, stated);
         tenancy.told = questions.told_of_requests();
         let implied = infer::user_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
+        tenancy.add_references(catalog, by_email.into_iter().map(|(implied, _)| implied).collect());
         let implied = infer::chosen_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
         let has_setting = project.identity().is_some_and(|identity| identity.tenant.is_some());
@@ -253,6 +261,31 @@ impl Tenancy {
             self.implied.insert((relation, reference.columns[0].clone()), why);
             catalog.add_reference(relation, reference);
         }
+    }
+
+    /// As [`Self::add_references`], before those that are there.
+    fn add_first_references(
+        &mut self,
+        catalog: &mut Catalog,
+        references: impl Iterator<Item = Implied>,
+    ) {
+        for Implied { relation, reference, why } in references {
+            self.implied.insert((relation, reference.columns[0].clone()), why);
+            catalog.add_first_reference(relation, reference);
+        }
+    }
+
+    /// Whether the rows of a relation say by the e-mail of a user whose they are: that need be nobody's member.
+    pub(crate) fn is_by_email(&self, relation: Oid) -> bool {
+        let user = self.ownership(relation).user.as_ref();
+        let edge = user.and_then(|path| path.edges.first());
+        edge.is_some_and(|edge| self.is_email_reference(edge))
+    }
+
+    /// Whether a reference holds the e-mail of a user.
+    pub(crate) fn is_email_reference(&self, reference: &ForeignKey) -> bool {
+        reference.target == self.users.relation
+            && !reference.target_columns.contains(&self.users.column)
     }
 
     /// Columns that no foreign key holds, but that are named and typed as in the membership table.

@@ -65,8 +65,8 @@ pub(super) fn shortest_path_around(
     None
 }
 
-/// The expression at the end of a path, with the joins it needs. The last edge needs none: its own
-/// column holds the owner's key.
+/// The expression at the end of a path, with the joins it needs. The last edge needs none where its own
+/// column holds the owner's key, and not another of the owner's columns.
 pub(super) fn end_of(
     catalog: &Catalog,
     path: &Path,
@@ -74,11 +74,13 @@ pub(super) fn end_of(
     alias: &str,
     joins: &mut Vec<String>,
 ) -> Option<String> {
-    let Some((last, before)) = path.edges.split_last() else {
-        return Some(format!("r.{}", identifier(&root.column)));
+    let holds_key = |edge: &ForeignKey| edge.target_columns.contains(&root.column);
+    let (joined, last) = match path.edges.split_last() {
+        Some((last, before)) if holds_key(last) => (before, Some(last)),
+        _ => (path.edges.as_slice(), None),
     };
     let mut here = "r".to_owned();
-    for (depth, edge) in before.iter().enumerate() {
+    for (depth, edge) in joined.iter().enumerate() {
         let target = catalog.relation(edge.target)?;
         let next = format!("{alias}{depth}");
         let pairs = edge.columns.iter().zip(&edge.target_columns);
@@ -91,6 +93,7 @@ pub(super) fn end_of(
         joins.push(format!(" left join {table} as {next} on {}", on.join(" and ")));
         here = next;
     }
+    let Some(last) = last else { return Some(format!("{here}.{}", identifier(&root.column))) };
     let at = last.target_columns.iter().position(|column| *column == root.column)?;
     Some(format!("{here}.{}", identifier(&last.columns[at])))
 }

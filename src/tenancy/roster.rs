@@ -146,6 +146,10 @@ impl Readings {
     /// the key of a row that is chosen so.
     fn choose(&mut self, people: &People<'_>, read: &Meaning, other: &Meaning) {
         let Meaning::Read { reading, relation, column } = read else { return };
+        let Root { relation: users, column: key } = people.users;
+        if (relation, column, other) == (users, key, &Meaning::User) {
+            self.chosen.insert((*reading, *relation));
+        }
         let user = (people.user_of)(*relation);
         let Some(edge) = user.and_then(|path| path.edges.first()) else { return };
         let at = edge.columns.iter().position(|name| name == column);

@@ -146,6 +146,34 @@ impl World {
             .collect()
     }
 
+    /// The one column by which a row names its user, and what names somebody there: their id, or their e-mail.
+    pub(crate) fn user_value(
+        &self,
+        relation: &Relation,
+        actor: &Actor,
+    ) -> Option<(String, String)> {
+        let (column, user) = (self.direct_user_column(relation)?, actor.user()?);
+        let users = &self.tenancy.users;
+        let mut keys = relation.foreign_keys.iter();
+        let key =
+            keys.find(|key| key.target == users.relation && key.columns == [column.clone()])?;
+        let [named] = key.target_columns.as_slice() else { return None };
+        let is_theirs =
+            |row: &&Seeded| row.values.get(&users.column).and_then(Option::as_deref) == Some(user);
+        let value = match *named == users.column {
+            true => user.to_owned(),
+            false => self
+                .seeded
+                .get(&users.relation)?
+                .iter()
+                .find(is_theirs)?
+                .values
+                .get(named)?
+                .clone()?,
+        };
+        Some((column, value))
+    }
+
     /// The one column by which a row names its user, where it does so itself.
     pub(crate) fn direct_user_column(&self, relation: &Relation) -> Option<String> {
         match self.tenancy.ownership(relation.oid).user.as_ref()?.edges.as_slice() {

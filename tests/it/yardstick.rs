@@ -236,6 +236,79 @@ fn who_lists_everybody_is_told_or_said() {
     assert_eq!(high(&report), leak, "{}", to_text(&report));
 }
 
+/// What names people by their e-mail is theirs, however policies ask for that.
+#[test]
+fn rows_may_be_known_by_an_email() {
+    for mine in [
+        "email = auth.email()",
+        "email = (auth.jwt() ->> 'email')",
+        "lower(email) = lower((select auth.jwt()) ->> 'email')",
+        "email = public.my_email() and status = 'pending'",
+        "email = auth.email() or invited_by = auth.uid()",
+    ] {
+        let copy = supabase(&format!(
+            "{DOCS}
+            create function public.my_email() returns text language sql stable security definer
+            set search_path = '' as $$ select email from auth.users where id = auth.uid() $$;
+            create table public.invitations (
+                id uuid primary key default gen_random_uuid(), email text not null,
+                invited_by uuid references auth.users (id), status text not null default 'pending'
+            );
+            alter table public.invitations enable row level security;
+            create policy mine on public.invitations for select to authenticated using ({mine});"
+        ));
+        let report = check_project(&copy.path());
+        let text = to_text(&report);
+        assert_eq!(high(&report), [], "{mine}: {text}");
+        assert!(
+            row(&text, "public.invitations", "alice").starts_with(['O', 'o']),
+            "{mine}: {text}"
+        );
+        copy.write(
+            "supabase/migrations/20240102000000_open.sql",
+            "create policy open on public.invitations for select to authenticated
+             using (auth.uid() is not null);",
+        );
+        let report = check_project(&copy.path());
+        let expected = (Rule::CrossTenantRead, "public.invitations".to_owned());
+        assert!(high(&report).contains(&expected), "{mine}: {}", to_text(&report));
+    }
+}
+
+/// On a plain server the e-mail of the token is that of the row of users.
+#[test]
+fn an_email_of_a_token_may_name_people() {
+    for (more, expected) in [
+        ("", vec![]),
+        (
+            "create policy open on public.letters using (true);",
+            vec![(Rule::CrossTenantRead, "public.letters".to_owned())],
+        ),
+    ] {
+        let copy = Copy::empty();
+        copy.write(
+            "leakproof.toml",
+            "[project]\nplatform = \"plain\"\n[identity]\nrole = \"web_user\"\n\
+             user = \"request.jwt.claims\"\n[tenancy]\nusers = \"public.people\"\n",
+        );
+        copy.write(
+            "migrations/V1__letters.sql",
+            &format!(
+                "create table public.people (id uuid primary key, email text not null unique);
+                create table public.letters (id uuid primary key, recipient text not null);
+                alter table public.letters enable row level security;
+                create policy own on public.letters using (recipient =
+                    nullif(current_setting('request.jwt.claims', true), '')::json ->> 'email');
+                grant select on public.letters to web_user; {more}"
+            ),
+        );
+        let report = check_project(&copy.path());
+        let text = to_text(&report);
+        assert_eq!(high(&report), expected, "{text}");
+        assert!(row(&text, "public.letters", "alice").starts_with('O'), "{text}");
+    }
+}
+
 /// As whom nobody asks is said: what a list in a token opens, and people beyond those who are asked.
 #[test]
 fn whom_nobody_asks_as_is_not_checked() {

@@ -2,9 +2,11 @@
 
 use crate::catalog::relation::{Column, Relation};
 use crate::error::{Error, Result};
+use crate::platform::email_of;
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::bearer::NOBODY;
 use crate::tenancy::keys::{key_value, owner_key};
+use crate::tenancy::meaning::EMAIL;
 use crate::tenancy::root::Root;
 use crate::tenancy::standing::Standing;
 use crate::world::seeding::filled::filled;
@@ -227,6 +229,15 @@ impl World {
             let mut columns = members.config.values.clone();
             columns.extend(actor.into_iter().flat_map(|actor| actor.membership().clone()));
             fixed.extend(columns);
+        }
+        let is_users = relation.oid == self.tenancy.users.relation;
+        if let (true, false, Some(name)) =
+            (is_users, self.is_platform_table(relation), &branch.user)
+        {
+            // Whom policies know by the e-mail of a token has that.
+            let mut keys = self.catalog.relations().flat_map(|relation| &relation.foreign_keys);
+            let is_asked = keys.any(|key| self.tenancy.is_email_reference(key));
+            fixed.extend(is_asked.then(|| (EMAIL.to_owned(), email_of(name))));
         }
         if let (true, Some(name)) = (self.is_platform_table(relation), &branch.user) {
             let columns = self.platform.user_columns(name);
