@@ -206,7 +206,7 @@ fn error_of(
     if let Some(help) = help_on_platform(&code, statement.text, on.is_supabase) {
         return error.help(help);
     }
-    let help = own_schema::help_for(statement.text).or_else(|| help_for(&code, on.is_hosted));
+    let help = own_schema::help_for(statement.text).or_else(|| help_for(&code, on));
     error.help(help.unwrap_or(otherwise))
 }
 
@@ -250,15 +250,15 @@ fn help_on_platform(sqlstate: &str, statement: &str, is_supabase: Option<bool>) 
 }
 
 /// The way out for errors that people new to this meet first.
-fn help_for(sqlstate: &str, is_hosted: bool) -> Option<&'static str> {
+fn help_for(sqlstate: &str, on: Server) -> Option<&'static str> {
     match sqlstate {
-        "42883" | "3F000" => Some(
+        "42883" | "3F000" if on.is_supabase != Some(true) => Some(
             "if it comes from Supabase (`auth.uid()`, schema `extensions`), \
              set `platform = \"supabase\"`",
         ),
         "25001" => Some(OUTSIDE.1),
         "2D000" => Some(ONE_TRANSACTION.1),
-        "42501" if is_hosted => {
+        "42501" if on.is_hosted => {
             Some("it fails on a hosted project, too: who runs the migrations is no superuser there")
         }
         "55P04" => Some(
