@@ -134,6 +134,7 @@ impl Actor {
             is_special: matches!(self.sort, Some(Sort::Special | Sort::Bearer)),
             is_bearer: self.sort == Some(Sort::Bearer),
             is_forger: self.sort == Some(Sort::Forger),
+            is_guessed: self.rosters.iter().any(|roster| !roster.is_stated),
             rosters: self.rosters.iter().map(|roster| roster.name.clone()).collect(),
         }
     }

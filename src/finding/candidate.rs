@@ -244,6 +244,7 @@ pub(crate) mod tests {
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
             is_service: false,
             is_special: false,
+            is_guessed: false,
             rosters: Vec::new(),
             is_bearer: false,
             is_forger: false,

@@ -246,6 +246,18 @@ rules! {
                they be somebody's",
         ..ACCESS
     },
+    StaffReach: Page {
+        name: "staff-reach",
+        severity: Severity::Low,
+        severity_through_api: Severity::Low,
+        meaning: "Whoever is listed in a table reaches rows of others, and nobody has said that the table lists \
+                  only some people: its name and the policies suggest it.",
+        exploit: "If it lists customers, or an import adds everybody, each of them reads or changes the rows of \
+                  all.",
+        help: "say which tables list some people only, `staff = [\"schema.table\"]` under `[tenancy]`, or \
+               narrow the policy",
+        ..ACCESS
+    },
     StatementRaises: Page {
         name: "statement-raises",
         severity: Severity::Low,

@@ -47,6 +47,7 @@ pub(crate) fn measured(
     }
     let claims: Vec<String> = tenancy.claims.iter().map(|claim| claim.join(".")).collect();
     lines.extend((!claims.is_empty()).then(|| format!("claims: {}", claims.join(", "))));
+    lines.extend(tenancy.rosters.iter().map(|roster| format!("staff: {}", roster.name)));
     lines.extend(config.actors.iter().map(|(name, actor)| actor_line(name, actor)));
     if config.project.people == Some(People::None) {
         lines.push("people: none are to reach any row".into());

@@ -24,6 +24,8 @@ pub(crate) struct Person {
     pub is_bearer: bool,
     /// Whether it forges what a client may forge.
     pub is_forger: bool,
+    /// Whether nobody has said that the tables that list it list some people only.
+    pub is_guessed: bool,
     /// The tables that list it, and not everybody: by that it is special.
     pub rosters: Vec<QualifiedName>,
 }

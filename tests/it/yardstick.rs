@@ -203,11 +203,20 @@ fn ordinary_people_are_not_of_the_staff() {
         let report = check_project(&copy.path());
         let text = to_text(&report);
         assert_eq!(high(&report), [], "{policy} {body}: {text}");
-        assert_eq!(row(&text, "public.docs", "alice"), "T.", "{text}");
-        assert_eq!(row(&text, "public.docs", "alice:admins"), "TX", "{text}");
-        assert_eq!(row(&text, "public.admins", "outsider"), "__.", "{text}");
+        assert_eq!(row(&report, "public.docs", "alice"), "T.", "{text}");
+        assert_eq!(row(&report, "public.docs", "alice:admins"), "TX", "{text}");
+        assert_eq!(row(&report, "public.admins", "outsider"), "__.", "{text}");
         assert!(text.contains("has a row in public.admins (`alice:admins`)"), "{text}");
+        assert!(is_for_the_team(&report), "{text}");
+        copy.write("leakproof.toml", "[tenancy]\nstaff = [\"public.admins\"]\n");
+        let report = check_project(&copy.path());
+        assert!(!is_for_the_team(&report), "{}", to_text(&report));
     }
+}
+
+/// Whether somebody is asked to say that what a table of staff opens is meant.
+fn is_for_the_team(report: &Report) -> bool {
+    report.findings.iter().any(|finding| finding.rule == Rule::StaffReach)
 }
 
 /// A list of everybody is no list of staff; the config has the last word.
@@ -261,7 +270,7 @@ fn rows_may_be_known_by_an_email() {
         let text = to_text(&report);
         assert_eq!(high(&report), [], "{mine}: {text}");
         assert!(
-            row(&text, "public.invitations", "alice").starts_with(['O', 'o']),
+            row(&report, "public.invitations", "alice").starts_with(['O', 'o']),
             "{mine}: {text}"
         );
         copy.write(
@@ -305,7 +314,7 @@ fn an_email_of_a_token_may_name_people() {
         let report = check_project(&copy.path());
         let text = to_text(&report);
         assert_eq!(high(&report), expected, "{text}");
-        assert!(row(&text, "public.letters", "alice").starts_with('O'), "{text}");
+        assert!(row(&report, "public.letters", "alice").starts_with('O'), "{text}");
     }
 }
 
