@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
         let server = Server::shared_for(&options.server, Some(&platform.common_sql()))?;
         if project.is_to_be_identified() {
             observer.tell(&Event::Step("find out who asks"));
-            Scratch::find_who_asks(project, &server)?;
+            Scratch::find_who_asks(project, &server).map_err(|error| suspecting(project, error))?;
         }
         let platform = platform.known(project);
         observer.tell(&Event::Step("set up the platform"));

@@ -42,7 +42,7 @@ pub struct Subject {
     /// By which columns its rows have owners, if they have any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// By role: the columns that it may use, where those are some.
+    /// By role, with the first actor of that: the columns that it may use, where those are some.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
     /// Whether its rows belong to users and to no tenant.

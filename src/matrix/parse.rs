@@ -20,7 +20,7 @@ pub(crate) struct Accepted {
     pub marks: Marks,
     /// By which columns the rows of a relation have owners.
     pub owners: BTreeMap<String, String>,
-    /// By relation and role: the columns that it may use, where those are not all.
+    /// By relation and who it is: the columns that they may use, where those are not all.
     pub columns: BTreeMap<(String, String), String>,
 }
 

@@ -74,12 +74,22 @@ pub(crate) fn probe_relations(
             Ok(())
         })?;
     }
-    let people: BTreeSet<&str> =
-        world.actors.iter().filter(|actor| !actor.is_service()).map(Actor::role).collect();
+    // One of each role stands for all of them: whoever others are like, rather than a visitor.
+    let mut people: Vec<&Actor> = Vec::new();
+    let is_person = |actor: &&Actor| !actor.is_service();
+    let known = world.actors.iter().filter(is_person);
+    let (first, others): (Vec<&Actor>, Vec<&Actor>) = known.partition(|one| one.name() == "alice");
+    for actor in first.into_iter().chain(others) {
+        if !people.iter().any(|one| one.role() == actor.role()) {
+            people.push(actor);
+        }
+    }
     let subject = |target: &Target<'_>| {
-        let of = |role: &&str| {
-            let privileges = privileges.get(&((*role).to_owned(), target.relation.oid))?;
-            Some(((*role).to_owned(), privileges.columns_line(target.relation)?))
+        let of = |actor: &&Actor| {
+            let (name, role) = (actor.name(), actor.role());
+            let privileges = privileges.get(&(role.to_owned(), target.relation.oid))?;
+            let who = if name == role { name.to_owned() } else { format!("{name} ({role})") };
+            Some((who, privileges.columns_line(target.relation)?))
         };
         Subject { columns: people.iter().filter_map(of).collect(), ..target.subject() }
     };

@@ -23,7 +23,12 @@ pub(crate) fn identify(
     }
     session.steady();
     let catalog = Catalog::read(session)?;
-    let roles = roles(session, platform.login())?;
+    let mut roles = roles(session, platform.login())?;
+    // Roles are of the whole server: what has nothing here, and is in no file, is of another database.
+    let names = project.platform();
+    let is_named =
+        |name: &String| names.made_roles.contains(name) || names.expected_roles.contains(name);
+    roles.retain(|role| role.is_meant() || is_named(&role.name));
     let config = project.config();
     let actor_roles = config.actors.values().filter_map(|actor| actor.role.clone());
     let actor_roles: Vec<String> = actor_roles.collect();

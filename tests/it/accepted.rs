@@ -111,12 +111,15 @@ fn what_a_role_may_name_is_accepted_too() {
     );
     let text = to_text(&check_project(&copy.path()));
     let line = text.lines().find(|line| line.starts_with("  changed  public.plans  columns "));
-    let told = "authenticated   was all or none, now reads all but price";
-    assert!(line.is_some_and(|line| line.ends_with(told)), "{text}");
+    let told = "was all or none, now reads all but price";
+    assert!(
+        line.is_some_and(|line| line.contains(" alice (authenticated) ") && line.ends_with(told)),
+        "{text}"
+    );
     accept(&copy);
     let lines = "    owner: user by user_id\n";
     assert!(snapshot(&copy).contains(lines), "{}", snapshot(&copy));
-    let line = "    columns of authenticated: reads all but price\n";
+    let line = "    columns of alice (authenticated): reads all but price\n";
     assert!(snapshot(&copy).contains(line), "{}", snapshot(&copy));
     assert_eq!(check_project(&copy.path()).outcome(), Outcome::Passed);
     copy.write(

@@ -358,7 +358,7 @@ const CARRIERS: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// `anon` gets nothing: any role may change its own password, which is never committed where people ask.
-const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\ngrants = \"2026\"\n";
+const SUPABASE_CONFIG: &str = "[project]\nplatform = \"supabase\"\ngrants = \"2026\"\n";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {

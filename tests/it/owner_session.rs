@@ -8,7 +8,7 @@ use crate::support::{
 };
 use crate::url_server::{PASSWORD, UrlServer};
 
-const SUPABASE_CONFIG: &str = "[project]\nmigrations = \"migrations\"\n";
+const SUPABASE_CONFIG: &str = "[project]\nplatform = \"supabase\"\n";
 
 /// What a statement says openly is refused before anything runs; the rest the server refuses. Each with
 /// the line of the statement that is to be named.

@@ -101,7 +101,7 @@ fn write_truncates(out: &mut String, findings: &[Finding]) -> Result {
 
 fn write_finding(out: &mut String, finding: &Finding) -> Result {
     writeln!(out, "  {}: {}", headline(finding.severity, finding.rule), finding.on())?;
-    writeln!(out, "    {}", finding.message())?;
+    writeln!(out, "    {}", finding.message().replace('\n', "\n      "))?;
     for line in finding.evidence_lines() {
         writeln!(out, "    {}", line.replace('\n', " "))?;
     }
