@@ -54,15 +54,8 @@ fn platform_to_toml(project: &Project) -> String {
         return format!("{text}\n");
     }
     let identity = &asking.identity;
-    let keys = [
-        ("role", Some(&identity.role)),
-        ("user", identity.user.as_ref()),
-        ("tenant", identity.tenant.as_ref()),
-        ("anonymous_role", identity.anonymous_role.as_ref()),
-        ("service_role", identity.service_role.as_ref()),
-    ];
     text.push_str("[identity]\n");
-    for (key, value) in keys {
+    for (key, value) in identity.keys() {
         let Some(value) = value else { continue };
         if let Some((_, why)) = asking.reasons.iter().find(|(about, _)| *about == key) {
             text.push_str(&format!("# {why}\n"));

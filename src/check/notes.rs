@@ -26,19 +26,12 @@ pub(crate) fn notes_on_identity(project: &Project) -> Vec<String> {
             unknown.why
         ));
     }
-    let reasons = asking.reasons.iter();
-    let inferred: Vec<String> = reasons
-        .filter_map(|(key, why)| {
-            let identity = &asking.identity;
-            let value = match *key {
-                "role" => Some(&identity.role),
-                "user" => identity.user.as_ref(),
-                "tenant" => identity.tenant.as_ref(),
-                _ => identity.anonymous_role.as_ref(),
-            };
-            value.map(|value| format!("{key} `{value}` ({why})"))
-        })
-        .collect();
+    let keys = asking.identity.keys();
+    let inferred = asking.reasons.iter().filter_map(|(about, why)| {
+        let (key, value) = keys.iter().find(|(key, _)| key == about)?;
+        value.map(|value| format!("{key} `{value}` ({why})"))
+    });
+    let inferred: Vec<String> = inferred.collect();
     if !inferred.is_empty() {
         notes.push(format!(
             "the identity is inferred: {}; `leakproof init` writes it down, to be corrected",

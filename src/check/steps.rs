@@ -75,11 +75,15 @@ impl<'a> Run<'a> {
         let rows_from = first_without_rows(project, options, accepted)?;
         observer.tell(&Event::Step("start the server"));
         let server = Server::shared_for(&options.server, Some(&platform.common_sql()))?;
-        if project.is_to_be_identified() {
-            observer.tell(&Event::Step("find out who asks"));
-            Scratch::find_who_asks(project, &server).map_err(|error| suspecting(project, error))?;
-        }
-        let platform = platform.known(project);
+        let platform = match project.is_to_be_identified() {
+            true => {
+                observer.tell(&Event::Step("find out who asks"));
+                Scratch::find_who_asks(project, &server)
+                    .map_err(|error| suspecting(project, error))?;
+                platform.known(project)
+            }
+            false => platform,
+        };
         observer.tell(&Event::Step("set up the platform"));
         let mut scratch = Scratch::empty(project, platform.clone(), &server)?;
         if options.keep_going {
@@ -293,13 +297,14 @@ impl<'a> Run<'a> {
         if self.options.accept && is_sound {
             // One that cannot be read is what `--accept` is to mend.
             let before = snapshot::read_accepted(&path).ok();
-            report.accepted_now =
+            let compared =
                 before.map(|before| compare_with(shown.clone(), before, &report.matrix, only));
+            report.accepted_now = compared.transpose()?;
             snapshot::accept(&path, &report.matrix, self.accepting)?;
         }
         let accepted = snapshot::read_accepted(&path)?;
         self.accepted_marks = accepted.as_ref().map(|accepted| accepted.marks.clone());
-        report.comparison = Some(compare_with(shown, accepted, &report.matrix, only));
+        report.comparison = Some(compare_with(shown, accepted, &report.matrix, only)?);
         Ok(())
     }
 

@@ -27,20 +27,14 @@ pub(super) fn rule_of(
     let reaches_others = !matches!(cell.class, RowClass::Own | RowClass::Tenant);
     match (cell.command, cell.class) {
         (Command::Truncate, _) => Some(Rule::TruncateGranted),
-        // Whom a table lists is taken from its name; what they reach beyond that is for the team to confirm.
-        _ if person.is_guessed
-            && reaches_others
-            && !is_reached_without(matrix, cell)
-            && !can_list_themselves(people, matrix, person) =>
-        {
-            Some(Rule::StaffReach)
-        }
-        // What a project gives to some is seen in the matrix.
+        // What a project gives to some is seen in the matrix. Whom a table lists may be taken from its name: what
+        // they reach beyond others is for the team to confirm then.
         _ if person.is_special
             && !(person.is_bearer && is_all(&cell.verdict))
             && !can_list_themselves(people, matrix, person) =>
         {
-            None
+            let is_more = reaches_others && !is_reached_without(matrix, cell);
+            (person.is_guessed && is_more).then_some(Rule::StaffReach)
         }
         _ if person.is_forger && reaches_others && !is_reached_without(matrix, cell) => {
             Some(Rule::ForgeableClaim)

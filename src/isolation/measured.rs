@@ -10,7 +10,6 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::config::{ActorConfig, People, Waiver};
 use crate::tenancy::Tenancy;
-use crate::words::one_line;
 
 /// What is known before anybody has asked.
 pub(crate) fn measured(
@@ -69,18 +68,13 @@ pub(crate) fn measured(
         }
     }
     lines.extend(config.waive.iter().map(waiver_line));
-    lines.iter().map(|line| one_line(line)).collect()
+    lines
 }
 
 /// What no probe tries.
 pub(crate) fn not_checked(unprobed: &Unprobed) -> Vec<String> {
-    let kinds = [
-        ("function", &unprobed.functions),
-        ("sequence", &unprobed.sequences),
-        ("storage policy", &unprobed.storage_policies),
-    ];
-    let lines = kinds.into_iter().flat_map(|(kind, names)| {
-        names.iter().map(move |name| one_line(&format!("not checked: {kind} {name}")))
+    let lines = unprobed.kinds().into_iter().flat_map(|(kind, _, names)| {
+        names.iter().map(move |name| format!("not checked: {kind} {name}"))
     });
     lines.collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::error::{Error, Result};
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::{RowClass, class_name};
 use crate::matrix::command::Command;
@@ -93,19 +94,26 @@ impl Comparison {
 
 /// Compares with what is accepted in the file that is shown as `path`, or only with what that says of one
 /// relation.
+///
+/// # Errors
+/// A matrix of now whose text does not read back: what it is measured against would not be compared.
 pub(crate) fn compare_with(
     path: String,
     accepted: Option<Accepted>,
     now: &Matrix,
     only: Option<&str>,
-) -> Comparison {
-    let Some(accepted) = accepted else { return Comparison::Unaccepted { path } };
+) -> Result<Comparison> {
+    let Some(accepted) = accepted else { return Ok(Comparison::Unaccepted { path }) };
     let accepted = match only {
         Some(only) => accepted.only(only),
         None => accepted,
     };
     // What is written is compared with what is written.
-    let written = parse(&now.to_string()).unwrap_or_default();
+    let written = parse(&now.to_string()).map_err(|cause| {
+        Error::new("the matrix of now does not read back")
+            .cause(cause)
+            .help("see whether a name in the schema or in `leakproof.toml` has an odd character")
+    })?;
     let Changed { mut changes, new } = compare(&accepted.marks, now);
     let mut yardstick = Vec::new();
     if let (Some(was), Some(now)) = (&accepted.yardstick, &written.yardstick) {
@@ -119,7 +127,7 @@ pub(crate) fn compare_with(
     let cells = now.marks().into_keys().chain(accepted.marks.keys().cloned());
     let cells = cells.collect::<BTreeSet<_>>().len();
     let has_yardstick = accepted.yardstick.is_some();
-    Comparison::Compared { path, cells, changes, yardstick, has_yardstick, new }
+    Ok(Comparison::Compared { path, cells, changes, yardstick, has_yardstick, new })
 }
 
 /// How two accepted matrices differ, and what they are measured against.

@@ -16,19 +16,23 @@ pub struct Unprobed {
 }
 
 impl Unprobed {
+    /// What there is of each kind, with what people may do.
+    pub(crate) fn kinds(&self) -> [(&'static str, &'static str, &[String]); 3] {
+        [
+            ("function", "that people may call", &self.functions),
+            ("sequence", "that people may use", &self.sequences),
+            ("storage policy", "for people", &self.storage_policies),
+        ]
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.functions.len() + self.sequences.len() + self.storage_policies.len()
+        self.kinds().iter().map(|(.., names)| names.len()).sum()
     }
 
     /// A line for each kind of which there is something.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let kinds = [
-            ("function", "that people may call", &self.functions),
-            ("sequence", "that people may use", &self.sequences),
-            ("storage policy", "for people", &self.storage_policies),
-        ];
-        let there = kinds.into_iter().filter(|(_, _, names)| !names.is_empty());
+        let there = self.kinds().into_iter().filter(|(_, _, names)| !names.is_empty());
         let lines = there.map(|(kind, whose, names)| {
             let count = match (kind, names.len()) {
                 ("storage policy", count) if count > 1 => format!("{count} storage policies"),

@@ -83,7 +83,7 @@ impl Matrix {
         let columns = subject.columns.iter();
         facts.extend(columns.map(|(role, columns)| format!("{COLUMNS_OF}{role}: {columns}")));
         let unseeded = subject.unseeded.as_ref();
-        facts.extend(unseeded.map(|reason| format!("{UNSEEDED}{}", one_line(reason))));
+        facts.extend(unseeded.map(|reason| format!("{UNSEEDED}{reason}")));
         for fact in facts {
             write_indented(f, "", FACT_WIDTH, FACT_REST, &fact)?;
         }
@@ -163,7 +163,7 @@ impl Matrix {
         for cell in self.of(&subject.relation) {
             let what = match &cell.verdict {
                 Verdict::Broken { sqlstate } => format!("E {sqlstate}"),
-                Verdict::Untested { reason } => format!("? {}", one_line(reason)),
+                Verdict::Untested { reason } => format!("? {reason}"),
                 _ => continue,
             };
             let place =
@@ -178,7 +178,7 @@ impl Matrix {
     }
 }
 
-/// A title, and behind it a text of several lines where one is too short.
+/// A title, and behind it a text, whatever blanks it has, in several lines where one is too short.
 fn write_indented(
     f: &mut fmt::Formatter<'_>,
     title: &str,
@@ -186,7 +186,7 @@ fn write_indented(
     rest: usize,
     text: &str,
 ) -> fmt::Result {
-    for (at, line) in wrapped(text, PAGE_WIDTH - rest).iter().enumerate() {
+    for (at, line) in wrapped(&one_line(text), PAGE_WIDTH - rest).iter().enumerate() {
         match at {
             0 => writeln!(f, "{title:<first$}{line}")?,
             _ => writeln!(f, "{:rest$}{line}", "")?,

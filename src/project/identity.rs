@@ -84,6 +84,17 @@ impl Identity {
         }
     }
 
+    /// The keys of `[identity]` with what they are.
+    pub(crate) fn keys(&self) -> [(&'static str, Option<&String>); 5] {
+        [
+            ("role", Some(&self.role)),
+            ("user", self.user.as_ref()),
+            ("tenant", self.tenant.as_ref()),
+            ("anonymous_role", self.anonymous_role.as_ref()),
+            ("service_role", self.service_role.as_ref()),
+        ]
+    }
+
     /// Whether who is asking is said by the claims of a token, as PostgREST says it.
     pub(crate) fn is_token(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.eq_ignore_ascii_case(CLAIMS))

@@ -1,13 +1,13 @@
 //! Plain projects without a config: the platform and who asks are told from the SQL, said, and never
 //! guessed in silence.
 
-use leakproof::finding::{Rule, Severity};
+use leakproof::finding::Rule;
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
 use leakproof::report::{Outcome, Report, to_json, to_text};
 use leakproof::{Result, Scratch};
 
-use crate::support::{Copy, check_project, shared_server, try_check_with};
+use crate::support::{Copy, check_project, high, shared_server, try_check_with};
 
 fn plain(sql: &str) -> Copy {
     let copy = Copy::empty();
@@ -17,12 +17,6 @@ fn plain(sql: &str) -> Copy {
 
 fn checked(sql: &str) -> Result<Report> {
     try_check_with(&plain(sql).path(), |_| {})
-}
-
-/// The rules of high findings, each with what it is on.
-fn high(report: &Report) -> Vec<(Rule, String)> {
-    let high = report.findings.iter().filter(|finding| finding.severity == Severity::High);
-    high.map(|finding| (finding.rule, finding.on())).collect()
 }
 
 fn config_of(sql: &str) -> String {

@@ -12,7 +12,7 @@ use std::thread;
 use leakproof::Scratch;
 use leakproof::check::{CheckOptions, check};
 use leakproof::error::Result;
-use leakproof::finding::Rule;
+use leakproof::finding::{Rule, Severity};
 use leakproof::matrix::compare::Comparison;
 use leakproof::platform::Platform;
 use leakproof::project::{Caller, Project, RecordedCall};
@@ -441,6 +441,12 @@ pub fn assert_report(folder: &str, name: &str, report: &Report, (path, shown): (
         .collect();
     let hide = [(path, shown), (report.server.as_str(), "<server>")];
     assert_snapshot(folder, name, &lines.join("\n"), &hide);
+}
+
+/// The rules of high findings, each with what it is on.
+pub fn high(report: &Report) -> Vec<(Rule, String)> {
+    let high = report.findings.iter().filter(|finding| finding.severity == Severity::High);
+    high.map(|finding| (finding.rule, finding.on())).collect()
 }
 
 /// What the program `docker` prints.

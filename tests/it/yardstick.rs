@@ -7,18 +7,12 @@ use leakproof::finding::{Rule, Severity};
 use leakproof::matrix::{Command, RowClass};
 use leakproof::report::{Outcome, Report, to_text};
 
-use crate::support::{Copy, check_project, check_with};
+use crate::support::{Copy, check_project, check_with, high};
 
 fn supabase(sql: &str) -> Copy {
     let copy = Copy::empty();
     copy.write("supabase/migrations/20240101000000_all.sql", sql);
     copy
-}
-
-/// The rules of high findings, each with what it is on.
-fn high(report: &Report) -> Vec<(Rule, String)> {
-    let high = report.findings.iter().filter(|finding| finding.severity == Severity::High);
-    high.map(|finding| (finding.rule, finding.on())).collect()
 }
 
 /// What is marked of an actor's reading of a relation, class by class.
