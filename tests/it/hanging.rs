@@ -33,7 +33,7 @@ create function public.fire() returns trigger language plpgsql as
     $$ begin perform public.stubborn(); return new; end $$;
 ";
 
-const STOPPED: &str = "it took longer than 1 second and was stopped (SQLSTATE 57014)";
+const STOPPED: &str = "it took longer than 5 seconds and was stopped (SQLSTATE 57014)";
 const ENDED: &str = "and would not be stopped, so its session was ended";
 
 /// The second migration, and what is said of it.
@@ -58,7 +58,7 @@ const CASES: &[(&str, &[&str])] = &[
     // Whoever can be stopped is broken, and the rest is judged.
     (
         "create policy p on public.notes for select using (pg_sleep(600) is null);",
-        &["? it took too long: alice read own", "cross-tenant-read: public.open"],
+        &["? it took too long: ", "alice read own", "cross-tenant-read: public.open"],
     ),
 ];
 
@@ -78,7 +78,8 @@ fn what_hangs_ends_with_a_sentence() {
 }
 
 fn said(path: &Path) -> String {
-    let limit = Some(Duration::from_secs(1));
+    // Far more than any other statement takes on the slowest machine.
+    let limit = Some(Duration::from_secs(5));
     match try_check_with(path, |options| options.server.statement_limit = limit) {
         Ok(report) => to_text(&report),
         Err(error) => error.to_string(),
