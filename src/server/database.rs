@@ -12,6 +12,12 @@ use crate::server::connection::cause_of;
 use crate::server::instance::{Server, Template, lock};
 use crate::server::options::ServerKind;
 
+/// How long whoever is connected to a database that is to be copied has to leave it.
+const LONG_ENOUGH: Duration = Duration::from_secs(5);
+
+/// How long a session of ours that has just been closed may take to be gone.
+const MOST_FOR_CLOSING: Duration = Duration::from_millis(100);
+
 /// A scratch database. Dropping it drops the database, with whoever is still connected to it.
 pub struct Database {
     server: Arc<Server>,
@@ -56,21 +62,8 @@ impl Database {
 
     /// Makes it a template, to be cloned.
     pub(crate) fn into_template(mut self, admin: &mut Client) -> Template {
-        self.wait_until_left(admin);
+        wait_until_left(admin, &self.name, LONG_ENOUGH);
         Template { name: mem::take(&mut self.name) }
-    }
-
-    /// Waits until nobody is connected any more, since `create database` would wait much longer.
-    pub(crate) fn wait_until_left(&self, admin: &mut Client) {
-        let started = Instant::now();
-        let query = "select count(*) from pg_catalog.pg_stat_activity where datname = $1";
-        while started.elapsed() < Duration::from_secs(5) {
-            let count = admin.query_one(query, &[&self.name]).map(|row| row.get::<_, i64>(0));
-            if count.is_ok_and(|count| count == 0) {
-                break;
-            }
-            sleep(Duration::from_millis(1));
-        }
     }
 }
 
@@ -143,7 +136,7 @@ impl Server {
 
     fn copy_database(self: &Arc<Self>, database: &Database) -> Result<Database> {
         self.with_admin(|admin| {
-            database.wait_until_left(admin);
+            wait_until_left(admin, database.name(), LONG_ENOUGH);
             Ok(())
         })?;
         self.create_like(database.name())
@@ -191,7 +184,24 @@ impl Server {
         // The last one on a private server goes away with it.
         if self.kind == ServerKind::Url || Arc::strong_count(self) > 1 {
             let statement = format!("drop database if exists {name} with (force)");
-            let _ = self.with_admin(|admin| admin.batch_execute(&statement));
+            let _ = self.with_admin(|admin| {
+                wait_until_left(admin, name, MOST_FOR_CLOSING);
+                admin.batch_execute(&statement)
+            });
         }
+    }
+}
+
+/// Waits until nobody is connected to a database any more. The server looks again every 100 ms only, when it
+/// copies or drops one.
+fn wait_until_left(admin: &mut Client, database: &str, limit: Duration) {
+    let started = Instant::now();
+    let query = "select count(*) from pg_catalog.pg_stat_activity where datname = $1";
+    while started.elapsed() < limit {
+        let count = admin.query_one(query, &[&database]).map(|row| row.get::<_, i64>(0));
+        if count.is_ok_and(|count| count == 0) {
+            break;
+        }
+        sleep(Duration::from_millis(1));
     }
 }
