@@ -15,6 +15,8 @@ use crate::server::instance::Server;
 use crate::tenancy::Tenancy;
 use crate::tenancy::path::Path;
 use crate::tenancy::root::Members;
+use crate::tenancy::unsettled::Unsettled;
+use crate::words::joined;
 use crate::world::ground::Ground;
 use crate::world::identify::refuse_unknown;
 
@@ -161,11 +163,24 @@ fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
             .into_iter()
             .flatten()
             .any(|path| path.edges.is_empty());
-        if tenancy.unknown.contains_key(&relation.oid) {
+        if let Some(Unsettled { policies, columns, through }) = tenancy.unknown.get(&relation.oid) {
+            let column = columns.first().map_or("...", String::as_str);
+            let why = match through {
+                Some(through) => {
+                    format!("the rows belong to {through}, or show it, whose owner is not known")
+                }
+                None if policies.is_empty() => {
+                    format!("{} could hold a user or a tenant", joined(columns))
+                }
+                None => {
+                    "policies relate the rows to who is asking, and no column leads to an owner"
+                        .into()
+                }
+            };
             lines.push(format!(
-                "# unknown: policies relate the rows to who is asking, and no column leads to an \
-                 owner\n# {} = {{ user = \"...\" }}\n",
-                quoted(&relation.title())
+                "# unknown: {why}\n# {} = {{ user = {} }}\n",
+                quoted(&relation.title()),
+                quoted(column)
             ));
             continue;
         }

@@ -169,6 +169,11 @@ impl Relation {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// Whether a column by itself is the key: its name and type make it no reference.
+    pub(crate) fn is_key(&self, column: &str) -> bool {
+        self.key().is_some_and(|key| key == [column])
+    }
+
     /// The primary key, or else the first unique columns that are never NULL.
     pub(crate) fn key(&self) -> Option<&[String]> {
         let is_solid = |key: &&Vec<String>| {

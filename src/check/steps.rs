@@ -17,6 +17,7 @@ use crate::check::round_trip::Passed;
 use crate::check::suspect::suspecting;
 use crate::error::Result;
 use crate::finding::access::SeenAccess;
+use crate::finding::unknown::Unknown;
 use crate::finding::value::Finding;
 use crate::finding::waiver::{Known, apply_waivers};
 use crate::finding::{
@@ -268,10 +269,14 @@ impl<'a> Run<'a> {
         });
         self.findings.extend(found);
         let unknown = isolation.unknown();
-        self.findings.extend(unknown::judge(&unknown));
         let mut untried = isolation.untried(self.scratch.places())?;
         // Nobody meets what asks whose a row is where that is not known.
-        untried.retain(|(one, _)| !unknown.iter().any(|known| known.relation == one.relation));
+        untried.retain(|(one, _)| {
+            let is_it =
+                |known: &Unknown| known.relation == one.relation && !known.why.policies.is_empty();
+            !unknown.iter().any(is_it)
+        });
+        self.findings.extend(unknown::judge(unknown));
         self.findings.extend(untested::judge(untried));
         self.findings.extend(untested::judge_unseeded(isolation.unseeded()));
         self.report.unprobed = isolation.unprobed()?.clone();

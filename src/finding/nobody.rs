@@ -9,14 +9,25 @@ use crate::finding::value::Finding;
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::command::Command;
 use crate::matrix::person::SERVICE_ROLE;
+use crate::matrix::verdict::Verdict;
 use crate::names::QualifiedName;
 
-/// The cells of people who reached rows, whosever they are. To empty a table takes SQL of one's own.
+/// Whether it is about a person and rows. To empty a table takes SQL of one's own.
+fn is_of_people(cell: &Cell) -> bool {
+    cell.command != Command::Truncate && cell.actor != SERVICE_ROLE
+}
+
+/// The cells of people who reached rows, whosever they are.
 fn reached(matrix: &Matrix) -> impl Iterator<Item = &Cell> {
-    matrix.cells().iter().filter(|cell| {
-        let is_of_rows = cell.command != Command::Truncate;
-        is_of_rows && cell.actor != SERVICE_ROLE && cell.verdict.is_allowed()
-    })
+    matrix.cells().iter().filter(|cell| is_of_people(cell) && cell.verdict.is_allowed())
+}
+
+/// Whether a person reaches any row of these, or could not be tried.
+pub(crate) fn is_within_reach(cells: &[Cell]) -> bool {
+    cells
+        .iter()
+        .filter(|cell| is_of_people(cell))
+        .any(|cell| cell.verdict.is_allowed() || matches!(cell.verdict, Verdict::Untested { .. }))
 }
 
 /// Whether a person reaches any row.
@@ -45,7 +56,6 @@ mod tests {
     use super::*;
     use crate::matrix::class::RowClass;
     use crate::matrix::person::Asked;
-    use crate::matrix::verdict::Verdict;
 
     #[test]
     fn only_rows_that_people_reach_count() {

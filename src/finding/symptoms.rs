@@ -82,6 +82,10 @@ pub enum Symptoms {
     Unknown {
         /// The policies that relate them to who is asking.
         policies: Vec<String>,
+        /// The columns that could hold who it is.
+        columns: Vec<String>,
+        /// Further relations whose rows belong to these, or show them.
+        more: Vec<QualifiedName>,
     },
     /// Nobody went a way that a policy leaves open.
     Untried {

@@ -10,6 +10,7 @@ use crate::actor::{Actor, TENANTS};
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
+use crate::finding::nobody::is_within_reach;
 use crate::finding::unknown::Unknown;
 use crate::finding::untested::{Unseeded, Untried};
 use crate::isolation::measured::{measured, not_checked};
@@ -181,14 +182,14 @@ impl Isolation {
     /// The relations that are probed while nothing has settled whose their rows are.
     pub(crate) fn unknown(&self) -> Vec<Unknown> {
         let World { tenancy, catalog, .. } = &self.world;
+        let Some(Probed { matrix, .. }) = &self.probed else { return Vec::new() };
         let probed = |oid: &Oid| self.wanted.contains(oid) && !self.controls.has(*oid);
         let probed = catalog.relations().filter(|relation| probed(&relation.oid));
-        let unknown = probed.filter_map(|relation| {
-            Some(Unknown {
-                relation: relation.qualified_name(),
-                policies: tenancy.unknown.get(&relation.oid)?.clone(),
-                is_within_reach: self.within_reach.contains(&relation.oid),
-            })
+        let unknown = probed.filter_map(|one| {
+            let (relation, why) = (one.qualified_name(), tenancy.unknown.get(&one.oid)?.clone());
+            let is_within_reach = self.within_reach.contains(&one.oid)
+                && (!why.policies.is_empty() || is_within_reach(matrix.of(&relation)));
+            Some(Unknown { relation, why, is_within_reach })
         });
         unknown.collect()
     }

@@ -13,6 +13,7 @@ use crate::names::QualifiedName;
 use crate::refusal::Refusal;
 use crate::session::open::Session;
 use crate::sql::statement::has_name;
+use crate::tenancy::Ownership;
 use crate::world::owner_names::{OwnerNames, RowOwner};
 use crate::world::rows::{Identity, KnownRow, Reading, read_rows};
 use crate::world::value::World;
@@ -161,6 +162,12 @@ impl<'a> Target<'a> {
         self.relation.is_table()
             && !self.relation.sets_on_update(&self.owner_columns)
             && !policies.any(|policy| policy.looks_beyond(&self.owner_columns))
+    }
+
+    /// Whether a parent says whose a row is, and not a key of the owner's in it.
+    pub(in crate::probe) fn is_below_parents(&self) -> bool {
+        let Ownership { tenant, user } = self.world.tenancy.ownership(self.relation.oid);
+        [tenant, user].into_iter().flatten().any(|path| path.edges.len() > 1)
     }
 
     /// Whether a policy refuses all new rows of one owner alike, whatever else is in them.

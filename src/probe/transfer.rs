@@ -24,7 +24,7 @@ impl<'t> Prober<'t, '_, '_> {
         for class in [RowClass::Tenant, RowClass::Other, RowClass::Null] {
             let others = self.classes.get(&class).cloned().unwrap_or_default();
             let mut ways: Vec<(RowClass, Owners)> = Vec::new();
-            for (mine, other) in pairs(&own, &others) {
+            for (mine, other) in self.gifts(&own, &others) {
                 for owners in self.changes(mine, other) {
                     let Some(class) = self.class_after(mine, other, &owners, class) else {
                         continue;
@@ -141,6 +141,27 @@ impl<'t> Prober<'t, '_, '_> {
             }
         }
         ways
+    }
+
+    /// The pairs of an own row and another's, whose owner it is to get; below each parent of the other's, where a
+    /// parent says whose a row is.
+    fn gifts(
+        &self,
+        own: &[&'t KnownRow],
+        others: &[&'t KnownRow],
+    ) -> Vec<(&'t KnownRow, &'t KnownRow)> {
+        const MOST: usize = 8;
+        let mut gifts = pairs(own, others);
+        let Some(mine) = own.last().filter(|_| self.target.is_below_parents()) else {
+            return gifts;
+        };
+        for other in others.iter().rev() {
+            let is_new = gifts.iter().all(|(_, known)| known.owner_values != other.owner_values);
+            if is_new && gifts.len() < MOST {
+                gifts.push((mine, other));
+            }
+        }
+        gifts
     }
 
     /// The ways to make others' rows the actor's: as an own row has it, or at least with the own id.

@@ -170,6 +170,9 @@ fn open_ways<'c>(
         let granted = granted(policy, cells, &people);
         let mut ways: Vec<Asked<'c>> = Vec::new();
         for condition in policy.conditions() {
+            let is_only = policy.conditions().count() == 1;
+            let is_of_new =
+                policy.check.as_ref().is_some_and(|check| std::ptr::eq(check, condition));
             let own = condition.ways().into_iter().map(|way| {
                 let is_by_chance = is_by_chance(catalog, &way);
                 Asked { policy, tree: None, text: way.text(), is_by_chance }
@@ -178,7 +181,10 @@ fn open_ways<'c>(
             let is_gone = own.len() == 1
                 && !own[0].is_by_chance
                 && granted.iter().any(|(person, cell)| {
-                    cell.verdict.is_allowed() && is_alone(relation, policy, person, cell.command)
+                    let is_of_it = is_only || decides(cell.command, is_of_new);
+                    is_of_it
+                        && cell.verdict.is_allowed()
+                        && is_alone(relation, policy, person, cell.command)
                 });
             if !granted.is_empty() && !is_gone {
                 ways.extend(own);
@@ -233,14 +239,32 @@ fn is_alone(relation: &Relation, policy: &Policy, person: &Person, command: Comm
     policy.is_permissive && others.next().is_none()
 }
 
-/// The commands that a policy decides.
+/// The commands that a policy decides; whether somebody may truncate it does not.
 fn commands(of: PolicyCommand) -> &'static [Command] {
+    const OF_ROWS: [Command; 7] = [
+        Command::Read,
+        Command::Insert,
+        Command::InsertReturning,
+        Command::Update,
+        Command::BlindUpdate,
+        Command::Delete,
+        Command::BlindDelete,
+    ];
     match of {
-        PolicyCommand::All => &Command::ALL,
+        PolicyCommand::All => &OF_ROWS,
         PolicyCommand::Select => &[Command::Read],
         PolicyCommand::Insert => &[Command::Insert, Command::InsertReturning],
         PolicyCommand::Update => &[Command::Update, Command::BlindUpdate],
         PolicyCommand::Delete => &[Command::Delete, Command::BlindDelete],
+    }
+}
+
+/// Whether a command that goes through shows that rows meet USING, or new ones WITH CHECK.
+fn decides(command: Command, is_of_new: bool) -> bool {
+    match command {
+        Command::Insert | Command::InsertReturning => is_of_new,
+        Command::Read | Command::Delete | Command::BlindDelete => !is_of_new,
+        _ => true,
     }
 }
 
@@ -302,7 +326,8 @@ fn ask(
     let answered = session.tolerate(|session| {
         session.as_owner(&bare).map_err(failing(ASK))?;
         let mut answered = vec![Answered::Untaken; open.len()];
-        for actor in actors {
+        // The service role is bound by no policy, and what lets it through lets nobody else.
+        for actor in actors.iter().filter(|actor| !actor.is_service()) {
             let is_left = |at: &usize| answered[*at] != Answered::Taken;
             let left: Vec<usize> = (0..open.len()).filter(is_left).collect();
             for some in left.chunks(MOST_AT_ONCE) {

@@ -13,7 +13,7 @@ use crate::probe::prober::{Done, Prober, Statement};
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::path::Path;
 use crate::world::owner_names::RowOwner;
-use crate::world::rows::PLACE;
+use crate::world::rows::{KnownRow, PLACE};
 use crate::world::seeding::seed::{Variant, insert_statement, value_sql};
 use crate::world::seeding::values::changed_value;
 use crate::world::value::{Branch, Values};
@@ -58,6 +58,30 @@ impl<'t> Prober<'t, '_, '_> {
                     Err(_) => {}
                 }
             }
+            self.insert_below_each_parent(&planned)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts a row below each parent of its owner's rows, where a parent and not its key alone says whose a row
+    /// is: policies may let through what belongs to some of them.
+    fn insert_below_each_parent(&mut self, planned: &Planned) -> Result<()> {
+        let target = self.target;
+        let Ok(values) = self.planned_values(planned, Variant::Probe) else { return Ok(()) };
+        let tried = |row: &KnownRow| {
+            let mut columns = target.owner_columns.iter().zip(&row.owner_values);
+            columns.all(|(name, value)| values.get(name) == Some(value))
+        };
+        let rows = target.rows.iter().filter(|row| row.owner == planned.owner && !tried(row));
+        let parents: BTreeSet<&Vec<Option<String>>> = rows.map(|row| &row.owner_values).collect();
+        for parent in parents {
+            let known = self.cells.get(&(Command::Insert, planned.class));
+            if !target.is_below_parents() || !matches!(known, Some((Verdict::Refused, _))) {
+                break;
+            }
+            let mut values = values.clone();
+            values.extend(target.owner_columns.iter().cloned().zip(parent.iter().cloned()));
+            self.insert_row(planned, values, false)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::finding::value::Finding;
 use crate::matrix::class::class_name;
 use crate::names::QualifiedName;
 use crate::report::rows::{shortened, side_by_side};
-use crate::words::{counted, one_line};
+use crate::words::{counted, first_names, joined, one_line};
 
 /// How many lines are shown of what was compared line by line.
 const SHOWN_LINES: usize = 20;
@@ -57,11 +57,24 @@ fn sentence(symptoms: &Symptoms) -> String {
         Symptoms::RoundTrip { step, has_failed: false } => {
             format!("{step} leaves schema or rows as they were not")
         }
-        Symptoms::Unknown { policies } => format!(
-            "nothing has settled whose its rows are: {} to who is asking, but no column and no \
-             foreign key could be read as their owner",
-            relating(policies)
-        ),
+        Symptoms::Unknown { policies, columns, more } => {
+            let more = and_more(" (nor those of", more);
+            let why = match (policies.is_empty(), columns.is_empty()) {
+                (true, false) => {
+                    let columns: Vec<String> =
+                        columns.iter().map(|name| format!("`{name}`")).collect();
+                    format!(
+                        "{} could hold a user or a tenant, and nothing says which",
+                        joined(&columns)
+                    )
+                }
+                _ => format!(
+                    "{} to who is asking, but no column and no foreign key could be read as their owner",
+                    relating(policies)
+                ),
+            };
+            format!("nothing has settled whose its rows are{more}: {why}")
+        }
         Symptoms::Untried { policy, condition, more } => {
             let more = and_more(" (and of", more);
             format!(
@@ -94,12 +107,10 @@ fn relating(policies: &[String]) -> String {
     }
 }
 
-/// ` (and of 2 more relations)`; nothing where there are none.
+/// ` (and of public.pages)`, with the first of many; nothing where there are none.
 fn and_more(before: &str, more: &[QualifiedName]) -> String {
-    match more.len() {
-        0 => String::new(),
-        count => format!("{before} {})", counted(count, "more relation")),
-    }
+    let names: Vec<String> = more.iter().map(QualifiedName::to_string).collect();
+    if names.is_empty() { String::new() } else { format!("{before} {})", first_names(&names)) }
 }
 
 /// What came of the first attempt, and by whom there is one.
@@ -203,22 +214,30 @@ mod tests {
             reached("bob", Command::Delete, 3),
             reached("outsider", Command::Read, 3),
         ]);
-        let unknown = |policies: &[&str]| Symptoms::Unknown {
-            policies: policies.iter().map(|name| (*name).to_owned()).collect(),
+        let unknown = |policies: &[&str], columns: &[&str], more: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let more = more.iter().map(|name| QualifiedName::new("public", *name)).collect();
+            Symptoms::Unknown { policies: owned(policies), columns: owned(columns), more }
         };
         let back = Leg::Back { from: 4, file: "rollback/V4__move.sql".into() };
         for (symptoms, run, expected) in [
             (
-                unknown(&["own"]),
+                unknown(&["own"], &["keeper"], &[]),
                 Run::First,
                 "nothing has settled whose its rows are: the policy `own` relates them to who is \
                  asking, but no column and no foreign key could be read as their owner",
             ),
             (
-                unknown(&["a", "b", "c"]),
+                unknown(&["a", "b", "c"], &[], &[]),
                 Run::First,
                 "nothing has settled whose its rows are: the policies `a`, `b` and `c` relate them \
                  to who is asking, but no column and no foreign key could be read as their owner",
+            ),
+            (
+                unknown(&[], &["keeper", "maker"], &["pages"]),
+                Run::First,
+                "nothing has settled whose its rows are (nor those of public.pages): `keeper` and `maker` \
+                 could hold a user or a tenant, and nothing says which",
             ),
             (access, Run::First, "read on other rows by bob, outsider: allowed 2 of 3"),
             (

@@ -45,8 +45,14 @@ pub(crate) struct Asked {
     pub is_cut: bool,
 }
 
-/// What the policies of a relation ask.
-pub(crate) fn asked_of(catalog: &Catalog, asker: &Asker, relation: &Relation) -> Asked {
+/// What the policies of a relation ask of a row that they let through, or, where they do not hold, of one that they
+/// keep back.
+pub(crate) fn asked_of(
+    catalog: &Catalog,
+    asker: &Asker,
+    relation: &Relation,
+    holds: bool,
+) -> Asked {
     let mut reader = Reader {
         catalog,
         asker,
@@ -60,7 +66,7 @@ pub(crate) fn asked_of(catalog: &Catalog, asker: &Asker, relation: &Relation) ->
     };
     for policy in &relation.policies {
         reader.is_about_row = false;
-        policy.conditions().for_each(|condition| reader.read(condition));
+        policy.conditions().for_each(|condition| reader.read(condition, holds));
         reader.asked.about_row.extend(reader.is_about_row.then(|| policy.name.clone()));
     }
     reader.asked
@@ -83,14 +89,14 @@ pub(super) struct Reader<'c> {
 
 impl<'c> Reader<'c> {
     /// Looks at a condition of a policy; what cannot be read may ask anything.
-    fn read(&mut self, condition: &Condition) {
+    fn read(&mut self, condition: &Condition, holds: bool) {
         let Ok(tree) = &condition.tree else {
             (self.is_about_row, self.asked.is_cut) = (true, true);
             return;
         };
         let frame = Frame::default();
         let scope = self.of_row(&frame);
-        self.condition(tree, &scope, true);
+        self.condition(tree, &scope, holds);
     }
 
     /// The scope of what is said of the row that the policy judges.

@@ -4,10 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
-use crate::catalog::relation::{Column, Relation};
-use crate::catalog::routine::Routine;
+use crate::catalog::relation::Relation;
 use crate::names::Oid;
-use crate::sql::expr::Expr;
 use crate::tenancy::asked::{Asked, asked_of};
 use crate::tenancy::meaning::{Asker, EMAIL, Meaning, is_email, is_of_user};
 use crate::tenancy::readings::{equal_to, readings_of_asker};
@@ -19,10 +17,20 @@ pub(crate) struct Questions(pub(super) BTreeMap<Oid, Asked>);
 impl Questions {
     /// Walks through all policies.
     pub(crate) fn of(catalog: &Catalog, asker: &Asker) -> Self {
+        Self::asked(catalog, asker, true)
+    }
+
+    /// As [`Self::of`], of the rows that policies keep back: what is compared with who is asking is his, whichever
+    /// way round.
+    pub(crate) fn inverted(catalog: &Catalog, asker: &Asker) -> Self {
+        Self::asked(catalog, asker, false)
+    }
+
+    fn asked(catalog: &Catalog, asker: &Asker, holds: bool) -> Self {
         let tables = catalog.relations().filter(|relation| relation.is_table());
         let asking = tables.filter(|relation| !relation.policies.is_empty());
         let asked = asking.map(|relation| {
-            let mut asked = asked_of(catalog, asker, relation);
+            let mut asked = asked_of(catalog, asker, relation, holds);
             recognise_row(relation, &mut asked.equal);
             (relation.oid, asked)
         });
@@ -198,38 +206,6 @@ pub(crate) fn referred(catalog: &Catalog, relation: Oid, column: &str) -> Option
     }
     let mut single = read.foreign_keys.iter().filter(|key| key.columns == [column.to_owned()]);
     single.next().map(|key| (key.target, key.target_columns[0].clone()))
-}
-
-/// Whether the policies of one relation, or what these call, read another.
-pub(crate) fn policies_read(catalog: &Catalog, relation: &Relation, other: &Relation) -> bool {
-    let reads = |tree: &Expr, within: Option<&Routine>| {
-        let mut read = tree.relations().into_iter();
-        read.any(|name| catalog.named_by(name, within).is_some_and(|read| read.oid == other.oid))
-    };
-    let policies = || relation.policies.iter();
-    let mut conditions = policies().flat_map(|policy| policy.conditions());
-    let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
-    // What could not be read is looked at as text.
-    let may_read = |routine: &Routine| {
-        let body = routine.body();
-        let is_named = || !body.unread.is_empty() && routine.names(&other.name);
-        body.steps.iter().any(|step| reads(step.expr(), Some(routine))) || is_named()
-    };
-    conditions.any(|condition| match &condition.tree {
-        Ok(tree) => reads(tree, None),
-        Err(_) => condition.names(&other.name),
-    }) || called.into_iter().any(may_read)
-}
-
-/// Whether a column of a relation may hold the key of another: the same type, or text that has room
-/// for any.
-pub(crate) fn may_hold(relation: &Relation, column: &str, key: &Column) -> bool {
-    /// That of a uuid as text.
-    const LONGEST: usize = 36;
-    let has_room = |length| length >= LONGEST;
-    relation.column(column).is_some_and(|own| {
-        own.base_type == key.base_type || (own.category == 'S' && own.length.is_none_or(has_room))
-    })
 }
 
 #[cfg(test)]

@@ -5,28 +5,16 @@ use std::collections::BTreeMap;
 
 use crate::catalog::Catalog;
 use crate::catalog::relation::{ForeignKey, Relation};
+use crate::catalog::routine::Routine;
 use crate::names::Oid;
 use crate::platform::schemas::owns_schema;
 use crate::project::config::MembersConfig;
-use crate::tenancy::by_policy::{Questions, may_hold, policies_read, referred};
+use crate::sql::expr::Expr;
+use crate::tenancy::by_policy::Questions;
 use crate::tenancy::keys::listed_values;
-use crate::tenancy::meaning::{EMAIL, is_email};
+use crate::tenancy::meaning::is_email;
 use crate::tenancy::path::shortest_path;
-use crate::tenancy::root::{Implied, Root};
-
-/// Names of columns that say whose a row is, the most telling first.
-const USER_COLUMNS: [&str; 10] = [
-    "user_id",
-    "owner_id",
-    "profile_id",
-    "owner",
-    "owner_user_id",
-    "author_id",
-    "account_user_id",
-    "creator_id",
-    "created_by",
-    "uid",
-];
+use crate::tenancy::root::Root;
 
 /// Names of tables whose rows are tenants, in the singular.
 const TENANT_TABLES: [&str; 16] = [
@@ -63,137 +51,6 @@ pub(crate) struct Inferred {
     /// Column values of the membership of who runs the tenant, if there is such a thing.
     pub highest: BTreeMap<String, String>,
     pub why: String,
-}
-
-/// References to the users from tables that no foreign key leads there from: by what their policies
-/// compare with who asks, or else by the name of a column. It must have the type of the key, or be a
-/// text that a policy compares.
-pub(crate) fn user_references(
-    catalog: &Catalog,
-    users: &Root,
-    questions: &Questions,
-) -> Vec<Implied> {
-    let Some(key) = users.key(catalog) else { return Vec::new() };
-    let mut implied = Vec::new();
-    for relation in tables(catalog, users) {
-        if shortest_path(catalog, relation, users).is_some() {
-            continue;
-        }
-        let compared = questions.user_columns(relation.oid).into_iter();
-        let compared = compared.into_iter().find(|name| may_hold(relation, name, key));
-        let is_fit = |name: &&str| {
-            relation.column(name).is_some_and(|column| column.base_type == key.base_type)
-        };
-        let named = || USER_COLUMNS.into_iter().find(is_fit).map(str::to_owned);
-        let (column, why) = match compared {
-            Some(column) => (column, "a policy compares it with who asks"),
-            None => match named() {
-                Some(column) => (column, "its name and type say so, no foreign key does"),
-                None => continue,
-            },
-        };
-        implied.push(Implied::to(users, relation.oid, &column, why));
-    }
-    implied
-}
-
-/// References to the users from columns that policies compare with the e-mail of who asks, such as that of an
-/// invitation. Each with whether it says whose a row is, before any other column: no policy asks for another.
-pub(crate) fn email_references(
-    catalog: &Catalog,
-    users: &Root,
-    questions: &Questions,
-) -> Vec<(Implied, bool)> {
-    let has_email =
-        |table: &Relation, name: &str| table.column(name).is_some_and(|c| c.category == 'S');
-    if !catalog.relation(users.relation).is_some_and(|table| has_email(table, EMAIL)) {
-        return Vec::new();
-    }
-    let columns = questions.email_columns(users.relation).into_iter();
-    let references = columns.filter_map(|(oid, column)| {
-        let table = tables(catalog, users).find(|table| table.oid == oid)?;
-        if !has_email(table, &column) || is_reference(table, &column) {
-            return None;
-        }
-        let asked = questions.user_columns(oid);
-        let names_user = |key: &ForeignKey| {
-            let is_asked = || key.columns.iter().any(|name| asked.contains(name));
-            let is_key = || table.key() == Some(key.columns.as_slice());
-            catalog.relation(key.target).is_some_and(|target| {
-                shortest_path(catalog, target, users).is_some() && (is_asked() || is_key())
-            })
-        };
-        let is_first = asked.is_empty() && !table.foreign_keys.iter().any(names_user);
-        let by_email = Root { relation: users.relation, column: EMAIL.into() };
-        let why = "a policy compares it with the e-mail of who asks";
-        Some((Implied::to(&by_email, oid, &column, why), is_first))
-    });
-    references.collect()
-}
-
-/// References to rows that policies choose by who asks, such as that of the asker's profile or of a
-/// tenant he is a member of, where no foreign key states them.
-pub(crate) fn chosen_references(
-    catalog: &Catalog,
-    users: &Root,
-    questions: &Questions,
-) -> Vec<Implied> {
-    let mut implied: Vec<Implied> = Vec::new();
-    for relation in tables(catalog, users) {
-        for (column, read, read_column) in questions.chosen_by_asker(relation.oid) {
-            let Some((target, key)) = referred(catalog, read, &read_column) else { continue };
-            let root = Root { relation: target, column: key };
-            let fits = root.key(catalog).is_some_and(|key| {
-                relation.column(&column).is_some_and(|own| own.base_type == key.base_type)
-            });
-            let is_known = is_reference(relation, &column)
-                || implied.iter().any(|known| known.is_of(relation.oid, &column));
-            // Neither is the parent of the other where each leads to the other.
-            let leads_back = catalog.relation(target).is_none_or(|target| {
-                let back = Root { relation: relation.oid, column: column.clone() };
-                shortest_path(catalog, target, &back).is_some()
-            });
-            if fits && !is_known && !leads_back {
-                let why = "a policy compares it with a row that it chooses by who asks";
-                implied.push(Implied::to(&root, relation.oid, &column, why));
-            }
-        }
-    }
-    implied
-}
-
-/// References to the tenant from columns that policies compare with the tenant's claim or setting, where
-/// no foreign key states them.
-pub(crate) fn tenant_references(
-    catalog: &Catalog,
-    users: &Root,
-    (tenant, claims): (&Root, &[Vec<String>]),
-    questions: &Questions,
-) -> Vec<Implied> {
-    let Some(key) = tenant.key(catalog) else { return Vec::new() };
-    let mut implied: Vec<Implied> = Vec::new();
-    for relation in tables(catalog, users).filter(|table| table.oid != tenant.relation) {
-        let claimed = questions.claimed_columns(relation.oid).into_iter();
-        let claimed = claimed.filter(|(_, claim)| claims.contains(claim)).map(|(column, _)| column);
-        for column in questions.tenant_columns(relation.oid).into_iter().chain(claimed) {
-            let is_known = is_reference(relation, &column)
-                || implied.iter().any(|known| known.is_of(relation.oid, &column));
-            if may_hold(relation, &column, key) && !is_known {
-                let why = "a policy compares it with the tenant of who asks";
-                implied.push(Implied::to(tenant, relation.oid, &column, why));
-            }
-        }
-    }
-    implied
-}
-
-/// Whether a column by itself is the primary key: its name and type make it no reference.
-pub(crate) fn is_key(relation: &Relation, column: &str) -> bool {
-    relation.key() == Some(&[column.to_owned()])
-}
-
-fn is_reference(relation: &Relation, column: &str) -> bool {
-    relation.foreign_keys.iter().any(|key| key.columns.iter().any(|name| name == column))
 }
 
 /// The table whose key policies compare with a claim of the token, where nothing ties users to it:
@@ -260,7 +117,7 @@ fn holder_of<'c>(catalog: &'c Catalog, from: &'c Relation, column: &str) -> Opti
         column = next.target_columns.first()?.clone();
         table = catalog.relation(next.target)?;
     }
-    is_key(table, &column).then_some(table)
+    table.is_key(&column).then_some(table)
 }
 
 /// The claims that policies compare with columns that hold a tenant's key.
@@ -296,7 +153,10 @@ fn claimed_columns<'c>(
     claimed.collect()
 }
 
-fn tables<'a>(catalog: &'a Catalog, users: &'a Root) -> impl Iterator<Item = &'a Relation> {
+pub(super) fn tables<'a>(
+    catalog: &'a Catalog,
+    users: &'a Root,
+) -> impl Iterator<Item = &'a Relation> {
     catalog.relations().filter(move |relation| is_of_project(relation, users))
 }
 
@@ -470,6 +330,27 @@ fn standing(members: &Relation) -> (BTreeMap<String, String>, BTreeMap<String, S
         }
     }
     (ordinary, highest)
+}
+
+/// Whether the policies of one relation, or what these call, read another.
+pub(crate) fn policies_read(catalog: &Catalog, relation: &Relation, other: &Relation) -> bool {
+    let reads = |tree: &Expr, within: Option<&Routine>| {
+        let mut read = tree.relations().into_iter();
+        read.any(|name| catalog.named_by(name, within).is_some_and(|read| read.oid == other.oid))
+    };
+    let policies = || relation.policies.iter();
+    let mut conditions = policies().flat_map(|policy| policy.conditions());
+    let called = catalog.routines.reached(policies().flat_map(|policy| policy.trees()));
+    // What could not be read is looked at as text.
+    let may_read = |routine: &Routine| {
+        let body = routine.body();
+        let is_named = || !body.unread.is_empty() && routine.names(&other.name);
+        body.steps.iter().any(|step| reads(step.expr(), Some(routine))) || is_named()
+    };
+    conditions.any(|condition| match &condition.tree {
+        Ok(tree) => reads(tree, None),
+        Err(_) => condition.names(&other.name),
+    }) || called.into_iter().any(may_read)
 }
 
 #[cfg(test)]

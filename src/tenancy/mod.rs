@@ -6,6 +6,7 @@ pub(crate) mod bearer;
 pub(crate) mod by_policy;
 mod evaluate;
 pub(crate) mod identity;
+pub(crate) mod implied;
 pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod meaning;
@@ -19,6 +20,7 @@ mod scope;
 pub(crate) mod standing;
 mod stated;
 pub(crate) mod told_apart;
+pub(crate) mod unsettled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +43,7 @@ use crate::tenancy::stated::{
     find_members, find_rosters, find_users, owners_by_relation, root, stated_references,
 };
 use crate::tenancy::told_apart::ToldOfRow;
+use crate::tenancy::unsettled::{Unsettled, unsettled};
 
 /// What a row's owner is read from.
 #[derive(Debug)]
@@ -71,9 +74,8 @@ pub(crate) struct Tenancy {
     pub standing: Vec<Standing>,
     /// The tables in which being listed makes somebody more than others.
     pub rosters: Vec<Roster>,
-    /// The relations of which nothing has settled whose their rows are, while policies relate these to
-    /// who is asking: the names of those.
-    pub unknown: BTreeMap<Oid, Vec<String>>,
+    /// The relations of which nothing has settled whose their rows are, though these could be somebody's.
+    pub unknown: BTreeMap<Oid, Unsettled>,
 }
 
 /// The paths from a relation to its owners.
@@ -118,7 +120,7 @@ impl Tenancy {
             rosters: Vec::new(),
             unknown: BTreeMap::new(),
         };
-        let by_email = infer::email_references(catalog, &tenancy.users, &questions);
+        let by_email = implied::email_references(catalog, &tenancy.users, &questions);
         let (first, by_email): (Vec<_>, Vec<_>) =
             by_email.into_iter().partition(|(_, is_first)| *is_first);
         tenancy.add_first_references(catalog, first.into_iter().map(|(implied, _)| implied));
@@ -128,10 +130,10 @@ impl Tenancy {
         });
         tenancy.add_references(catalog, stated);
         tenancy.told = questions.told_of_requests();
-        let implied = infer::user_references(catalog, &tenancy.users, &questions);
+        let implied = implied::user_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
         tenancy.add_references(catalog, by_email.into_iter().map(|(implied, _)| implied).collect());
-        let implied = infer::chosen_references(catalog, &tenancy.users, &questions);
+        let implied = implied::chosen_references(catalog, &tenancy.users, &questions);
         tenancy.add_references(catalog, implied);
         let has_setting = project.identity().is_some_and(|identity| identity.tenant.is_some());
         let is_whole = config.members.is_some() || !config.claims.is_empty() || has_setting;
@@ -148,7 +150,7 @@ impl Tenancy {
             tenancy.claims = stated.chain(inferred).collect();
             tenancy.claims.sort();
             tenancy.claims.dedup();
-            let implied = infer::tenant_references(
+            let implied = implied::tenant_references(
                 catalog,
                 &tenancy.users,
                 (tenant, &tenancy.claims),
@@ -156,6 +158,11 @@ impl Tenancy {
             );
             tenancy.add_references(catalog, implied);
         }
+        for (root, parameter) in tenancy.columns_of_members() {
+            let implied = implied::handed_references(catalog, &tenancy.users, (&root, &parameter));
+            tenancy.add_references(catalog, implied);
+        }
+        tenancy.add_inverted(catalog, &asker);
         tenancy.standing =
             standing_of(catalog, &tenancy.users, tenancy.members.as_ref(), &questions);
         tenancy.read_rows = questions.told_of_read_rows();
@@ -195,16 +202,37 @@ impl Tenancy {
             columns: tenancy.owner_columns(relation),
             is_of_users: tenancy.ownership(relation).user.is_some(),
         });
-        let is_stated = |relation: &Relation| owners.contains_key(&relation.oid);
-        let open = catalog.relations().filter(|relation| {
+        let roots: Vec<&Root> = std::iter::once(&tenancy.users).chain(&tenancy.tenant).collect();
+        let is_settled = |relation: &Relation| {
             let Ownership { tenant, user } = tenancy.ownership(relation.oid);
-            let is_settled = tenant.is_some() || user.is_some() || is_stated(relation);
-            tenancy.is_of_project(relation) && !is_settled
-        });
-        let asking = open.map(|relation| (relation.oid, questions.about_rows(relation.oid)));
-        let asking = asking.filter(|(_, policies)| !policies.is_empty());
-        tenancy.unknown = asking.map(|(oid, policies)| (oid, policies.to_vec())).collect();
+            let is_users = relation.oid == tenancy.users.relation;
+            is_users || tenant.is_some() || user.is_some() || owners.contains_key(&relation.oid)
+        };
+        tenancy.unknown = unsettled(catalog, &roots, &questions, is_settled);
         Ok(tenancy)
+    }
+
+    /// References of what nothing leads to an owner from, by policies that let through all rows but those.
+    fn add_inverted(&mut self, catalog: &mut Catalog, asker: &Asker) {
+        let is_open = |catalog: &Catalog, relation: &Relation| {
+            let mut roots = self.tenant.iter().chain([&self.users]);
+            !relation.policies.is_empty()
+                && roots.all(|root| shortest_path(catalog, relation, root).is_none())
+        };
+        let open: Vec<Oid> =
+            catalog.relations().filter(|one| is_open(catalog, one)).map(|one| one.oid).collect();
+        if open.is_empty() {
+            return;
+        }
+        let questions = Questions::inverted(catalog, asker);
+        let mut implied = implied::user_references(catalog, &self.users, &questions);
+        implied.extend(implied::chosen_references(catalog, &self.users, &questions));
+        if let Some(tenant) = &self.tenant {
+            let claims = (tenant, self.claims.as_slice());
+            implied.extend(implied::tenant_references(catalog, &self.users, claims, &questions));
+        }
+        implied.retain(|one| open.contains(&one.relation));
+        self.add_references(catalog, implied);
     }
 
     fn find_tenants(
@@ -288,25 +316,28 @@ impl Tenancy {
             && !reference.target_columns.contains(&self.users.column)
     }
 
+    /// The columns of the table of members, and whose keys they hold.
+    fn columns_of_members(&self) -> Vec<(Root, String)> {
+        let Some(members) = &self.members else { return Vec::new() };
+        let tenant = self.tenant.clone().map(|root| (root, members.config.tenant.clone()));
+        let user = (self.users.clone(), members.config.user.clone());
+        tenant.into_iter().chain([user]).collect()
+    }
+
     /// Columns that no foreign key holds, but that are named and typed as in the membership table.
     fn references_named_as_in_members(&self, catalog: &Catalog) -> Vec<Implied> {
-        let Some(members) = &self.members else { return Vec::new() };
-        let roots = [
-            (self.tenant.as_ref(), &members.config.tenant),
-            (Some(&self.users), &members.config.user),
-        ];
         let mut implied = Vec::new();
-        for (root, name) in roots.iter().filter_map(|(root, name)| Some((root.as_ref()?, *name))) {
+        for (root, name) in self.columns_of_members() {
             let Some(key) = root.key(catalog) else { continue };
             for relation in catalog.relations().filter(|r| r.oid != root.relation) {
-                let is_stated = relation.foreign_keys.iter().any(|f| f.columns.contains(name));
-                let column = relation.column(name);
+                let is_stated = relation.foreign_keys.iter().any(|f| f.columns.contains(&name));
+                let column = relation.column(&name);
                 if !is_stated
-                    && !infer::is_key(relation, name)
+                    && !relation.is_key(&name)
                     && column.is_some_and(|column| column.base_type == key.base_type)
                 {
                     let why = "it is named and typed as in the table of members";
-                    implied.push(Implied::to(root, relation.oid, name, why));
+                    implied.push(Implied::to(&root, relation.oid, &name, why));
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::platform::schemas::owns_schema;
 use crate::sql::expr::{Expr, Literal};
 use crate::sql::syntax::read_expr;
 use crate::tenancy::by_policy::Questions;
-use crate::tenancy::infer::{HIGHEST, ORDINARY, is_key, is_of_project};
+use crate::tenancy::infer::{HIGHEST, ORDINARY, is_of_project};
 use crate::tenancy::keys::listed_values;
 use crate::tenancy::root::{Members, Root};
 
@@ -70,7 +70,7 @@ pub(crate) fn standing_of(
 
 /// Whether a column names a row: this one, or another.
 fn names_row(relation: &Relation, column: &str) -> bool {
-    is_key(relation, column)
+    relation.is_key(column)
         || relation.foreign_keys.iter().any(|key| key.columns == [column.to_owned()])
 }
 

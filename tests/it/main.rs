@@ -26,6 +26,7 @@ mod places;
 mod plans;
 mod platform;
 mod preservation;
+mod random_policies;
 mod random_schemas;
 mod recorded_calls;
 mod rehearsal;

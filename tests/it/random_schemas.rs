@@ -21,24 +21,30 @@ const SEED: u64 = 20_240_229;
 
 #[test]
 fn every_owner_has_a_row_or_a_reason() {
-    let number = |name: &str| {
-        let text = env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
-    };
-    let asked = number("LEAKPROOF_SCHEMAS");
+    let asked = asked_number("LEAKPROOF_SCHEMAS");
     let count = asked.map_or(SCHEMAS, |count| count as usize);
-    let seed = number("LEAKPROOF_SEED").unwrap_or(SEED);
+    let seed = asked_number("LEAKPROOF_SEED").unwrap_or(SEED);
     let places: Vec<usize> = (0..count).collect();
     let told = in_parallel(&places, |place| try_schema(seed, *place));
     let tables: usize = told.iter().map(|told| told.tables).sum();
     let hard: usize = told.iter().map(|told| told.hard).sum();
     let wrong: Vec<String> = told.into_iter().flat_map(|told| told.wrong).collect();
     if asked.is_some() {
-        let told = format!("{count} schemas, seed {seed}: {tables} tables, {hard} of them hard\n");
-        std::io::stderr().write_all(told.as_bytes()).expect("written");
+        say(&format!("{count} schemas, seed {seed}: {tables} tables, {hard} of them hard"));
     }
     assert!(wrong.is_empty(), "{} of {tables}\n{}", wrong.len(), wrong.join("\n"));
     assert!(hard * 8 <= tables, "{hard} of {tables} tables were too hard");
+}
+
+/// What somebody wants more of, by a variable.
+pub fn asked_number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+/// Says a line past the capture of the test harness.
+pub fn say(line: &str) {
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("written");
 }
 
 #[derive(Default)]

@@ -462,7 +462,7 @@ fn a_way_that_nobody_goes_is_a_finding() {
     assert_eq!(high(&report), expected, "{}", to_text(&report));
     let message = report.findings.iter().find(|one| one.rule == Rule::Untested);
     let message = message.expect("it was found").message();
-    assert!(message.contains("the policy `staff` (and of 1 more relation)"), "{message}");
+    assert!(message.contains("the policy `staff` (and of public.tenants)"), "{message}");
 }
 
 /// Where nobody reaches anything nothing is proved, unless the project says that it is meant.

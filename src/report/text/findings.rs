@@ -39,7 +39,8 @@ pub(crate) fn write_findings(out: &mut String, report: &Report) -> Result {
             write_finding(out, finding)?;
         }
         if !rest.is_empty() {
-            let on: Vec<String> = rest.iter().map(Finding::on).collect();
+            let mut on: Vec<String> = rest.iter().map(Finding::on).collect();
+            on.dedup();
             writeln!(
                 out,
                 "  {}, too: {}",

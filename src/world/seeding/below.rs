@@ -4,7 +4,7 @@
 use crate::catalog::relation::{ForeignKey, Relation};
 use crate::error::Result;
 use crate::session::open::Session;
-use crate::tenancy::by_policy::policies_read;
+use crate::tenancy::infer::policies_read;
 use crate::world::seeding::insert::Planned;
 use crate::world::seeding::seed::Variant;
 use crate::world::value::{Branch, Seeded, World};
