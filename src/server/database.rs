@@ -173,22 +173,31 @@ impl Server {
     }
 
     fn create(self: &Arc<Self>, like: &str) -> Result<Database> {
+        for left in mem::take(&mut *lock(&self.left)) {
+            self.drop_now(&left);
+        }
         let name = self.next_name();
         let statement = format!("create database {name} {like}");
         self.with_admin(|admin| admin.batch_execute(&statement))?;
         Ok(Database::new(Arc::clone(self), name))
     }
 
-    /// Best effort: what is left goes away with the server, or at the end of the run.
-    fn drop_database(self: &Arc<Self>, name: &str) {
-        // The last one on a private server goes away with it.
-        if self.kind == ServerKind::Url || Arc::strong_count(self) > 1 {
-            let statement = format!("drop database if exists {name} with (force)");
-            let _ = self.with_admin(|admin| {
-                wait_until_left(admin, name, MOST_FOR_CLOSING);
-                admin.batch_execute(&statement)
-            });
+    /// Drops a database, or on a private server leaves it until another one is made: the last ones go away with
+    /// the server, which costs nothing.
+    fn drop_database(&self, name: &str) {
+        match self.kind {
+            ServerKind::Url => self.drop_now(name),
+            ServerKind::Local | ServerKind::Docker => lock(&self.left).push(name.to_owned()),
         }
+    }
+
+    /// Best effort: what is left goes away with the server, or at the end of the run.
+    fn drop_now(&self, name: &str) {
+        let statement = format!("drop database if exists {name} with (force)");
+        let _ = self.with_admin(|admin| {
+            wait_until_left(admin, name, MOST_FOR_CLOSING);
+            admin.batch_execute(&statement)
+        });
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Server {
     /// The database that a private server comes with, until it is handed out: an empty one, unless the
     /// server was made with what is to be in it.
     pub(in crate::server) fresh: Mutex<Option<&'static str>>,
+    /// Databases that nobody uses any more.
+    pub(in crate::server) left: Mutex<Vec<String>>,
     /// What is in it.
     pub(in crate::server) preparation: Option<Preparation>,
     /// What of its jail is not kept.
@@ -151,6 +153,7 @@ impl Server {
             prefix,
             count: AtomicU32::new(0),
             fresh: Mutex::new((kind != ServerKind::Url).then_some(FIRST_DATABASE)),
+            left: Mutex::default(),
             preparation: None,
             gaps: gaps_of(kind),
             is_disposable: false,

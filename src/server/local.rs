@@ -1,6 +1,7 @@
 //! A private server from the binaries of this machine: on a unix socket in a temporary folder that
 //! nobody else may enter, without durability, gone with us.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -199,26 +200,33 @@ fn superuser_config(folder: &Path) -> Config {
     config
 }
 
+/// What a server writes of itself into `postmaster.pid`: its eighth line, once it takes connections.
+fn is_ready(state: &str) -> bool {
+    state.lines().nth(7).is_some_and(|status| status.trim_end() == "ready")
+}
+
 fn connect_when_ready(watcher: &mut Watcher) -> Result<Client> {
     let config = superuser_config(watcher.folder());
-    let socket = watcher.folder().join(".s.PGSQL.5432");
+    let state = watcher.folder().join("data/postmaster.pid");
     let started = Instant::now();
-    let mut refused = "it did not open its socket".to_owned();
+    let mut refused = "it did not get ready".to_owned();
     while started.elapsed() < START_LIMIT && !watcher.has_stopped() {
-        match fs::exists(&socket) {
-            Ok(false) => {}
-            Ok(true) => match config.connect(NoTls) {
+        // Each attempt to connect costs the server, which is busy starting.
+        match fs::read_to_string(&state) {
+            Ok(state) if is_ready(&state) => match config.connect(NoTls) {
                 Ok(client) => return Ok(client),
                 Err(cause) => refused = cause_of(&cause),
             },
+            Ok(_) => {}
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
             // Root without the right to enter what is another account's: waiting would not help.
             Err(cause) => {
-                return Err(Error::new("cannot reach a local PostgreSQL server on its socket")
+                return Err(Error::new("cannot reach a local PostgreSQL server in its folder")
                     .cause(cause)
                     .help("run leakproof as an ordinary user, or use another kind of `--server`"));
             }
         }
-        sleep(Duration::from_millis(2));
+        sleep(Duration::from_millis(1));
     }
     let log = watcher.read_log_end();
     let cause = if log.is_empty() { refused } else { log };
