@@ -150,14 +150,16 @@ impl<'t> Prober<'t, '_, '_> {
         own: &[&'t KnownRow],
         others: &[&'t KnownRow],
     ) -> Vec<(&'t KnownRow, &'t KnownRow)> {
-        const MOST: usize = 8;
+        /// Those of a kind that only some policy asks for were made last.
+        const MORE: usize = 2;
         let mut gifts = pairs(own, others);
+        let most = gifts.len() + MORE;
         let Some(mine) = own.last().filter(|_| self.target.is_below_parents()) else {
             return gifts;
         };
         for other in others.iter().rev() {
             let is_new = gifts.iter().all(|(_, known)| known.owner_values != other.owner_values);
-            if is_new && gifts.len() < MOST {
+            if is_new && gifts.len() < most {
                 gifts.push((mine, other));
             }
         }
