@@ -164,7 +164,7 @@ fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
             .flatten()
             .any(|path| path.edges.is_empty());
         if let Some(Unsettled { policies, columns, through }) = tenancy.unknown.get(&relation.oid) {
-            let column = columns.first().map_or("...", String::as_str);
+            let column = if let [only] = columns.as_slice() { only } else { "..." };
             let why = match through {
                 Some(through) => {
                     format!("the rows belong to {through}, or show it, whose owner is not known")
@@ -184,16 +184,16 @@ fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
             ));
             continue;
         }
-        let owner = match columns.as_slice() {
+        let title = quoted(&relation.title());
+        // What is said to be everybody's stays so, whatever columns it gets: only a person can say it.
+        let line = match columns.as_slice() {
             _ if is_root => continue,
-            [] => "\"shared\"".into(),
-            columns => format!("{{ {} }}", columns.join(", ")),
+            [] => format!("# no column leads to an owner\n# {title} = \"shared\"\n"),
+            columns => {
+                format!("# {}\n{title} = {{ {} }}\n", reasons.join("; "), columns.join(", "))
+            }
         };
-        let why = match reasons.as_slice() {
-            [] => "no column leads to an owner".into(),
-            reasons => reasons.join("; "),
-        };
-        lines.push(format!("# {why}\n{} = {owner}\n", quoted(&relation.title())));
+        lines.push(line);
     }
     if lines.is_empty() {
         return String::new();

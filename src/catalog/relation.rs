@@ -169,6 +169,11 @@ impl Relation {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// What its triggers say that fire on insert or update.
+    pub(crate) fn trigger_sources(&self) -> impl Iterator<Item = &str> {
+        self.update_triggers.iter().chain(&self.trigger_source).map(String::as_str)
+    }
+
     /// Whether a column by itself is the key: its name and type make it no reference.
     pub(crate) fn is_key(&self, column: &str) -> bool {
         self.key().is_some_and(|key| key == [column])

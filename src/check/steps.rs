@@ -272,8 +272,7 @@ impl<'a> Run<'a> {
         let mut untried = isolation.untried(self.scratch.places())?;
         // Nobody meets what asks whose a row is where that is not known.
         untried.retain(|(one, _)| {
-            let is_it =
-                |known: &Unknown| known.relation == one.relation && !known.why.policies.is_empty();
+            let is_it = |known: &Unknown| known.relation == one.relation && known.why.asks();
             !unknown.iter().any(is_it)
         });
         self.findings.extend(unknown::judge(unknown));

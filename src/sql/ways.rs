@@ -197,6 +197,29 @@ pub(crate) fn plpgsql_bodies(body: &str) -> Vec<(String, String)> {
     if found.len() > 1 { found } else { Vec::new() }
 }
 
+/// The conditions after `if` and `elsif` in bodies in plpgsql, as they are written.
+pub(crate) fn plpgsql_conditions(bodies: &str) -> Vec<String> {
+    let is = |word: &str, one: &str| word.eq_ignore_ascii_case(one);
+    let words: Vec<&str> = statement::raw_words(bodies).collect();
+    let start_of = |word: &str| word.as_ptr() as usize - bodies.as_ptr() as usize;
+    let mut found: Vec<String> = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let is_end = at.checked_sub(1).is_some_and(|before| is(words[before], "end"));
+        if is_end || !["if", "elsif", "elseif"].iter().any(|one| is(word, one)) {
+            continue;
+        }
+        let after = &words[at + 1..];
+        let end = after.iter().find(|word| is(word, "then") || **word == ";");
+        if let (Some(first), Some(end)) = (after.first(), end.filter(|end| is(end, "then"))) {
+            let condition = bodies[start_of(first)..start_of(end)].trim().to_owned();
+            if !condition.is_empty() && !found.contains(&condition) {
+                found.push(condition);
+            }
+        }
+    }
+    found
+}
+
 fn condition_of(query: &SyntaxNode) -> Option<ast::Expr> {
     query.children().find_map(ast::WhereClause::cast)?.expr()
 }
@@ -311,6 +334,18 @@ fn is_word(text: &str, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_asks_what_stands_behind_if() {
+        let body = "begin
+            if new.n < 100 and new.owner <> auth.uid() then return null; end if;
+            if tg_op = 'UPDATE' then x := 1; elsif old.flag then raise 'if so then'; end if;
+            return new;
+        end";
+        let found = ["new.n < 100 and new.owner <> auth.uid()", "tg_op = 'UPDATE'", "old.flag"];
+        assert_eq!(plpgsql_conditions(body), found);
+        assert_eq!(plpgsql_conditions("drop table if exists t; select 1"), Vec::<String>::new());
+    }
 
     #[test]
     fn what_has_to_hold_at_once() {

@@ -22,6 +22,11 @@ pub(crate) struct Unsettled {
 }
 
 impl Unsettled {
+    /// Whether policies may ask whose the rows are.
+    pub(crate) fn asks(&self) -> bool {
+        !self.policies.is_empty() || self.through.is_some()
+    }
+
     fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
@@ -56,6 +61,9 @@ const OWNERS: [&str; 26] = [
     "user",
     "workspace",
 ];
+
+/// Those that say it alone; an `author` may be a name.
+const WHO: [&str; 6] = ["account", "customer", "member", "owner", "tenant", "user"];
 
 /// How a name ends that is one of a key.
 const KEYS: [&str; 6] = ["id", "key", "uid", "uuid", "by", "ref"];
@@ -132,9 +140,11 @@ fn is_named_as_owner(name: &str) -> bool {
         before = c;
     }
     let [first @ .., last] = words.as_slice() else { return false };
+    if first.is_empty() {
+        return WHO.contains(&last.as_str());
+    }
     let is_owner = |word: &String| OWNERS.contains(&word.trim_end_matches('s'));
-    let is_by = last == "by" && !first.is_empty();
-    is_by || (KEYS.contains(&last.as_str()) && first.iter().any(is_owner))
+    last == "by" || (KEYS.contains(&last.as_str()) && first.iter().any(is_owner))
 }
 
 #[cfg(test)]
@@ -149,6 +159,7 @@ mod tests {
             ("created_by", true),
             ("org_uuid", true),
             ("members_ids", false),
+            ("customer", true),
             ("author", false),
             ("order_id", false),
             ("by", false),

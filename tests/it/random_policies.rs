@@ -40,18 +40,14 @@ fn nothing_is_fine_that_a_brute_force_judge_reaches() {
     let all = judged.len();
     if asked.is_some() {
         say(&format!(
-            "{all} tables, seed {seed}: {open} open, {} of them not decided, {unknown} of unknown owners\n{}",
+            "{all} tables, seed {seed}: {open} open, {} not decided, {unknown} of unknown owners\n{}",
             undecided.len(),
             undecided.join("\n")
         ));
     }
     assert!(wrong.is_empty(), "{} of {all}\n{}", wrong.len(), wrong.join("\n"));
     assert!(unknown * 20 <= all, "the owner is not known of {unknown} of {all} tables");
-    assert!(
-        undecided.len() * 10 <= open,
-        "{} of {open} open tables are not decided",
-        undecided.len()
-    );
+    assert!(undecided.len() * 16 <= all, "{} of {all} tables are not decided", undecided.len());
     assert!(open * 4 >= all && open * 4 <= all * 3, "{open} of {all} tables are open");
 }
 
@@ -59,7 +55,7 @@ fn nothing_is_fine_that_a_brute_force_judge_reaches() {
 struct Judged {
     is_known: bool,
     is_open: bool,
-    /// Whether it is open, and all that is said of something is that it was not tried.
+    /// Its SQL, where all that is said of something that is open, or of all, is that it was not tried.
     is_undecided: Option<String>,
     wrong: Vec<String>,
 }
@@ -133,16 +129,17 @@ fn compare(table: &Table, reached: &[Deed], report: &Report) -> Judged {
         }
     }
     let high = high(report);
-    let is_alarm = |(rule, subject): &&(Rule, String)| *rule != Rule::Unknown && *subject == on;
+    // What nobody can meet was not tried.
+    let is_said = |rule: &Rule| [Rule::Unknown, Rule::Untested].contains(rule);
+    let is_alarm = |(rule, subject): &&(Rule, String)| !is_said(rule) && *subject == on;
     let alarms: Vec<Rule> = high.iter().filter(is_alarm).map(|(rule, _)| *rule).collect();
     if reached.is_empty() && !alarms.is_empty() {
         wrong.push(format!("nothing is reached, and {alarms:?} found"));
     }
     let is_open = !reached.is_empty();
-    Judged {
-        is_known,
-        is_open,
-        is_undecided: (is_open && is_undecided).then(|| table.sql.clone()),
-        wrong,
-    }
+    let is_undecided = match is_open {
+        true => is_undecided,
+        false => rules.contains(&Rule::Untested),
+    };
+    Judged { is_known, is_open, is_undecided: is_undecided.then(|| table.sql.clone()), wrong }
 }

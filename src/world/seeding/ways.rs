@@ -70,7 +70,10 @@ impl World {
         let own = ways.map(|way| self.checks(relation, &way));
         let mut found: Vec<Vec<Check>> = Vec::new();
         let of_readers = self.checks_of_readers(relation);
-        for checks in own.chain(of_readers).chain(self.checks_of_others(relation)) {
+        let of_triggers = self.checks_of_triggers(relation);
+        for checks in
+            own.chain(of_readers).chain(self.checks_of_others(relation)).chain(of_triggers)
+        {
             let texts = |checks: &[Check]| -> Vec<String> {
                 checks.iter().map(|check| check.definition.clone()).collect()
             };
@@ -103,6 +106,24 @@ impl World {
         };
         let read = self.reads.iter().filter(is_it);
         read.flat_map(|read| read.ways.iter().map(move |way| checks(read, way))).collect()
+    }
+
+    /// What its triggers ask of a row, and the contrary: they may refuse some and let others through.
+    fn checks_of_triggers(&self, relation: &Relation) -> Vec<Vec<Check>> {
+        let conditions = relation.trigger_sources().flat_map(ways::plpgsql_conditions);
+        let either = conditions.flat_map(|one| [one.clone(), format!("not ({one})")]);
+        let ways = either.flat_map(|condition| ways::ways(&condition).unwrap_or_default());
+        let checks = ways.map(|parts| {
+            let own = parts.iter().filter_map(|part| {
+                ["new", "old"].iter().find_map(|row| {
+                    let is_of_it = part.to_lowercase().contains(&format!("{row}."));
+                    is_of_it.then(|| without_alias(part, row)).flatten()
+                })
+            });
+            let parts = own.map(Condition::from).collect();
+            self.checks(relation, &Way { parts })
+        });
+        checks.collect()
     }
 
     /// What the policies of other relations compare a row's columns with, each by itself.

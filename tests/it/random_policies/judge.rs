@@ -41,17 +41,19 @@ const ASKERS: [Asker; 3] = [
     (
         "authenticated",
         r#"{"sub": "00000000-0000-4000-8000-000000000001", "role": "authenticated",
-        "user_metadata": {"boss": "yes"}}"#,
+        "user_metadata": {"boss": "yes", "org": "00000000-0000-4000-8000-000000000002"}}"#,
     ),
     (
         "authenticated",
         r#"{"sub": "00000000-0000-4000-8000-000000000003", "role": "authenticated",
-        "user_metadata": {"boss": "yes"}}"#,
+        "user_metadata": {"boss": "yes", "org": "00000000-0000-4000-8000-000000000002"}}"#,
     ),
     ("anon", r#"{"role": "anon"}"#),
 ];
 const MINE: &str = "00000000-0000-4000-8000-000000000001";
 const THEIRS: &str = "00000000-0000-4000-8000-000000000002";
+/// Whom policies may name.
+const NAMED: &str = "00000000-0000-4000-8000-00000000000a";
 
 /// Users and tenants have the same keys: the first of each is A's, the second B's.
 const WORLD: &str = "
@@ -62,6 +64,8 @@ select ('00000000-0000-4000-8000-00000000000' || n)::uuid, 'o' || n from generat
 insert into public.org_people (org_id, person)
 select ('00000000-0000-4000-8000-00000000000' || n)::uuid,
     ('00000000-0000-4000-8000-00000000000' || n)::uuid from generate_series(1, 2) n;
+insert into auth.users (id, email) values ('00000000-0000-4000-8000-00000000000a', 'named@example.com');
+insert into public.orgs (id, name) values ('00000000-0000-4000-8000-00000000000a', 'named');
 ";
 
 pub struct Judge {
@@ -111,6 +115,14 @@ impl Row {
         format!("insert into public.{name} ({columns}) values ({values})")
     }
 
+    /// A query that counts the rows with its owner.
+    fn count(&self, table: &Table) -> String {
+        let (name, column) = (&table.name, table.column);
+        let owner = self.owner.map(|owner| format!("'{}'", table.value.replace("{}", owner)));
+        let owner = owner.unwrap_or_else(|| "null".into());
+        format!("select count(*) from public.{name} where {column} is not distinct from {owner}")
+    }
+
     fn update(&self, table: &Table) -> String {
         let (name, columns, values) = (&table.name, Self::columns(table), self.values(table));
         format!("update public.{name} set ({columns}) = row({values})")
@@ -152,7 +164,8 @@ impl Judge {
             let most = if at == 0 { usize::MAX } else { 1 };
             let rows_of = |owner| rows_of(owner).into_iter().take(most).collect::<Vec<_>>();
             self.say(&format!("savepoint parents; {parents}"));
-            for owner in [Some(Some(THEIRS)), nobodys].into_iter().flatten() {
+            let named = table.parent.is_none().then_some(Some(NAMED));
+            for owner in [Some(Some(THEIRS)), named, nobodys].into_iter().flatten() {
                 for asker in ASKERS {
                     self.try_on(table, &rows_of(owner), asker, &mut reached);
                 }
@@ -168,11 +181,12 @@ impl Judge {
     /// Everything on rows of one owner.
     fn try_on(&mut self, table: &Table, rows: &[Row], asker: Asker, reached: &mut Vec<Deed>) {
         for row in rows {
-            self.note(Deed::Insert, asker, &[], &row.insert(table), reached);
+            let insert = (row.insert(table), Some(row.count(table)));
+            self.note(Deed::Insert, asker, &[], &insert, reached);
         }
         let there: Vec<String> = rows.iter().map(|row| row.insert(table)).collect();
-        let read = format!("select 1 from public.{}", table.name);
-        let delete = format!("delete from public.{}", table.name);
+        let read = (format!("select 1 from public.{}", table.name), None);
+        let delete = (format!("delete from public.{}", table.name), None);
         self.note(Deed::Read, asker, &there, &read, reached);
         self.note(Deed::Delete, asker, &there, &delete, reached);
         self.try_updates(table, rows, rows.iter().cloned(), asker, Deed::Update, reached);
@@ -190,7 +204,9 @@ impl Judge {
     ) {
         let there: Vec<String> = rows.iter().map(|row| row.insert(table)).collect();
         for new in news {
-            let update = new.update(table);
+            // What a trigger has given back was not given.
+            let is_given = deed == Deed::Give;
+            let update = (new.update(table), is_given.then(|| new.count(table)));
             if self.note(deed, asker, &there, &update, reached).is_none() {
                 for row in &there {
                     self.note(deed, asker, std::slice::from_ref(row), &update, reached);
@@ -206,7 +222,7 @@ impl Judge {
         deed: Deed,
         (role, claims): Asker,
         there: &[String],
-        statement: &str,
+        (statement, there_then): &(String, Option<String>),
         reached: &mut Vec<Deed>,
     ) -> Option<u64> {
         if reached.contains(&deed) {
@@ -214,9 +230,15 @@ impl Judge {
         }
         let there: String = there.iter().map(|row| format!("{row}; ")).collect();
         self.say(&format!(
-            "savepoint deed; {there} set local request.jwt.claims = '{claims}'; set local role {role}"
+            "savepoint deed; set local request.jwt.claims = ''; {there} \
+             set local request.jwt.claims = '{claims}'; set local role {role}"
         ));
-        let count = self.client.execute(statement, &[]).ok();
+        let mut count = self.client.execute(statement, &[]).ok();
+        if let (Some(1..), Some(query)) = (count, there_then) {
+            self.say("reset role");
+            let there: i64 = self.client.query_one(query, &[]).expect("a count").get(0);
+            count = Some(there.unsigned_abs());
+        }
         self.say("rollback to deed");
         if count.is_some_and(|count| count > 0) {
             reached.push(deed);

@@ -115,7 +115,7 @@ const PARENT: [&str; 4] = [
 ];
 
 /// Ways past a condition `{m}`, which take values that generated rows need not have.
-const PAST: [&str; 18] = [
+const PAST: [&str; 25] = [
     "{m} or flag",
     "flag or {m}",
     "{m} or body = 'public'",
@@ -134,6 +134,27 @@ const PAST: [&str; 18] = [
     "exists (select 1 where {m} union all select 1 where flag)",
     "{m} is not false",
     "(case body when 'public' then true else {m} end)",
+    // By what everybody's token has, or may have.
+    "{m} or auth.role() = 'authenticated'",
+    "{m} or auth.jwt() ->> 'role' = 'authenticated'",
+    "{m} or coalesce(auth.jwt() ->> 'is_anonymous', 'false') = 'false'",
+    "{m} or auth.jwt() -> 'user_metadata' ->> 'boss' is not null",
+    "{m} or (auth.jwt() -> 'user_metadata' ->> 'org') = {c}::text",
+    // By whom a migration names.
+    "{m} or {c}::text = '00000000-0000-4000-8000-00000000000a'",
+    "{m} or ({c}::text = '00000000-0000-4000-8000-00000000000a' and flag)",
+];
+
+/// What a trigger does before a row is written, with `{c}` for the owner's column, and whom it is for.
+const TRIGGERS: [&str; 4] = [
+    // Whoever writes it owns it.
+    "new.{c} := auth.uid(); return new;",
+    // Others' rows are refused, but some.
+    "if new.{c} is distinct from auth.uid() then raise exception 'not yours'; end if; return new;",
+    "if new.{c} is distinct from auth.uid() and not new.flag then raise exception 'not yours'; end if;
+    return new;",
+    // Or are passed over in silence.
+    "if new.{c} is distinct from auth.uid() and new.n < 100 then return null; end if; return new;",
 ];
 
 impl Table {
@@ -187,13 +208,16 @@ impl Table {
         if is_on {
             sql.push_str(&format!("alter table public.{name} enable row level security;\n"));
         }
-        sql.push_str(&policies(dice, &name, &mine));
+        sql.push_str(&policies(dice, &name, &mine, column));
+        if owner == Owner::User && kind.starts_with("uuid") && dice.one_in(4) {
+            sql.push_str(&trigger(dice, &name, column));
+        }
         Self { name, owner, column, value, is_nullable, parent, sql }
     }
 }
 
 /// The policies of a table whose rows are those for which `mine` holds.
-fn policies(dice: &mut Dice, table: &str, mine: &str) -> String {
+fn policies(dice: &mut Dice, table: &str, mine: &str, column: &str) -> String {
     let policy =
         |name: &str, rest: &str| format!("create policy {name} on public.{table} {rest};\n");
     let own = match dice.below(4) {
@@ -227,8 +251,26 @@ fn policies(dice: &mut Dice, table: &str, mine: &str) -> String {
             )
         }
         _ => {
-            let past = dice.pick(&PAST).replace("{m}", mine);
+            let past = dice.pick(&PAST).replace("{m}", mine).replace("{c}", column);
             policy("own", &format!("using ({past})"))
         }
     }
+}
+
+/// A trigger of a table, which makes its owners what they are or keeps some rows back from whoever asks.
+fn trigger(dice: &mut Dice, table: &str, column: &str) -> String {
+    let body = dice.pick(&TRIGGERS).replace("{c}", column);
+    let when = *dice.pick(&["insert", "insert or update"]);
+    format!(
+        "create function private.before_{table}() returns trigger language plpgsql as $$
+begin
+    -- Whoever has no token is the back end.
+    if auth.role() is null or auth.role() not in ('authenticated', 'anon') then
+        return new;
+    end if;
+    {body}
+end $$;
+create trigger before_write before {when} on public.{table}
+    for each row execute function private.before_{table}();\n"
+    )
 }
