@@ -1,6 +1,8 @@
 //! What people are measured against, in lines for the accepted matrix: who is who, whose is what, and what
 //! is declared to be meant. A change of any of them is a change of what "ok" means.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::Catalog;
 use crate::catalog::relation::Relation;
 use crate::finding::rule::Severity;
@@ -37,6 +39,10 @@ pub(crate) fn measured(
     lines.extend(title(tenancy.users.relation).map(|users| format!("users: {users}")));
     let tenants = tenancy.tenant.as_ref().and_then(|root| title(root.relation));
     lines.push(format!("tenants: {}", tenants.as_deref().unwrap_or("none")));
+    let homes = tenancy.homes.values();
+    let homes: BTreeSet<String> =
+        homes.map(|home| format!("tenant: schema {}, role {}", home.schema, home.role)).collect();
+    lines.extend(homes);
     if let Some(members) = &tenancy.members {
         let members = &members.config;
         let values = members.values.iter().map(|(column, value)| format!(", {column} = {value}"));

@@ -1,5 +1,7 @@
 //! What a reader of the report must know of the world: what was inferred, and what nobody could show.
 
+use std::collections::BTreeSet;
+
 use crate::actor::has_token;
 use crate::actor::told::not_asked;
 use crate::catalog::relation::Relation;
@@ -34,6 +36,21 @@ impl Isolation {
         Some(format!(
             "the tenancy is inferred, {taken}; `leakproof init` writes it down, to be corrected"
         ))
+    }
+
+    /// Which schemas are taken for those of tenants.
+    pub(crate) fn note_on_homes(&self) -> Option<String> {
+        let homes = self.world.tenancy.homes.values();
+        let homes: BTreeSet<String> =
+            homes.map(|home| format!("`{}` of `{}`", home.schema, home.role)).collect();
+        let homes: Vec<String> = homes.into_iter().collect();
+        (!homes.is_empty()).then(|| {
+            format!(
+                "schemas with the same tables, and roles named after them, are taken for a tenant's each: {}; \
+                 `[tenancy.owners]` says otherwise, table by table",
+                homes.join(", ")
+            )
+        })
     }
 
     /// The relations whose policies are for people and let nobody in, though somebody has a grant: a

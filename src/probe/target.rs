@@ -113,18 +113,25 @@ impl<'a> Target<'a> {
 
     /// The class of a row in the eyes of an actor.
     pub(in crate::probe) fn class(&self, actor: &Actor, owner: &RowOwner) -> RowClass {
-        match self.names.class(actor, owner, self.has_owners) {
-            RowClass::Shared => self.nobodys(),
-            class => class,
+        match (self.names.class(actor, owner, self.has_owners), self.home()) {
+            (RowClass::Shared, Some(role)) if actor.role() == role => RowClass::Tenant,
+            (RowClass::Shared, _) => self.nobodys(),
+            (class, _) => class,
         }
     }
 
     /// The class of rows that are nobody's, as far as we know.
     pub(in crate::probe) fn nobodys(&self) -> RowClass {
         match self.world.tenancy.unknown.contains_key(&self.relation.oid) {
+            _ if self.home().is_some() => RowClass::Other,
             true => RowClass::Unknown,
             false => RowClass::Shared,
         }
+    }
+
+    /// The role of the tenant whose schema it is in.
+    fn home(&self) -> Option<&str> {
+        self.world.tenancy.homes.get(&self.relation.oid).map(|home| home.role.as_str())
     }
 
     /// What a row has in one of the owner columns.

@@ -6,6 +6,7 @@ pub(crate) mod bearer;
 pub(crate) mod by_policy;
 mod evaluate;
 pub(crate) mod identity;
+mod homes;
 pub(crate) mod implied;
 pub(crate) mod infer;
 pub(crate) mod keys;
@@ -34,6 +35,7 @@ use crate::sql::quote::identifier;
 use crate::tenancy::asked::Told;
 use crate::tenancy::bearer::{Bearer, OwnerColumns, bearers};
 use crate::tenancy::by_policy::Questions;
+use crate::tenancy::homes::{Home, homes};
 use crate::tenancy::meaning::{Asker, Meaning};
 use crate::tenancy::path::{Path, end_of, shortest_path, shortest_path_around};
 use crate::tenancy::root::{Implied, Members, Root};
@@ -74,6 +76,8 @@ pub(crate) struct Tenancy {
     pub standing: Vec<Standing>,
     /// The tables in which being listed makes somebody more than others.
     pub rosters: Vec<Roster>,
+    /// The relations in schemas of a tenant each, and whose role that is.
+    pub homes: BTreeMap<Oid, Home>,
     /// The relations of which nothing has settled whose their rows are, though these could be somebody's.
     pub unknown: BTreeMap<Oid, Unsettled>,
 }
@@ -118,6 +122,7 @@ impl Tenancy {
             bearers: Vec::new(),
             standing: Vec::new(),
             rosters: Vec::new(),
+            homes: BTreeMap::new(),
             unknown: BTreeMap::new(),
         };
         let by_email = implied::email_references(catalog, &tenancy.users, &questions);
@@ -202,11 +207,24 @@ impl Tenancy {
             columns: tenancy.owner_columns(relation),
             is_of_users: tenancy.ownership(relation).user.is_some(),
         });
+        let config = project.config();
+        let stated = config.actors.values().filter_map(|actor| actor.role.as_deref());
+        let listed = config.identity.iter().flat_map(|identity| &identity.roles);
+        let own = project.identity().map(|identity| identity.role.as_str());
+        let roles = stated.chain(listed.map(String::as_str)).chain(own).collect();
+        let mut homes = homes(catalog, &roles);
+        homes.retain(|oid, _| {
+            let Ownership { tenant, user } = tenancy.ownership(*oid);
+            tenant.is_none() && user.is_none() && !owners.contains_key(oid)
+        });
+        tenancy.homes = homes;
         let roots: Vec<&Root> = std::iter::once(&tenancy.users).chain(&tenancy.tenant).collect();
         let is_settled = |relation: &Relation| {
             let Ownership { tenant, user } = tenancy.ownership(relation.oid);
             let is_users = relation.oid == tenancy.users.relation;
-            is_users || tenant.is_some() || user.is_some() || owners.contains_key(&relation.oid)
+            let is_at_home = tenancy.homes.contains_key(&relation.oid);
+            let is_stated = owners.contains_key(&relation.oid);
+            is_users || tenant.is_some() || user.is_some() || is_stated || is_at_home
         };
         tenancy.unknown = unsettled(catalog, &roots, &questions, is_settled);
         Ok(tenancy)
@@ -406,6 +424,9 @@ impl Tenancy {
             format!("{}{}", first.columns.join(", "), through.unwrap_or_default())
         };
         match (tenant.as_ref().map(way), user.as_ref().map(way)) {
+            (None, None) if self.homes.contains_key(&relation.oid) => {
+                Some("tenant by its schema".into())
+            }
             (None, None) => None,
             (Some(tenant), None) => Some(format!("tenant by {tenant}")),
             (None, Some(user)) => Some(format!("user by {user}")),

@@ -364,3 +364,48 @@ fn the_platform_is_said() {
         )
     );
 }
+
+/// A role and a schema for each tenant: what is in the schema is of whoever has the role that is named after it.
+#[test]
+fn a_schema_may_be_a_tenants() {
+    const CONFIG: &str = r#"
+        [project]
+        platform = "plain"
+        schemas = ["acme", "globex"]
+        [identity]
+        role = "tenant_acme"
+        user = "app.user_id"
+        roles = ["tenant_globex"]
+        [tenancy]
+        users = "public.users"
+        [actors.globex]
+        role = "tenant_globex"
+    "#;
+    const TABLES: &str = "
+        create table public.users (id uuid primary key, email text);
+        create schema acme;
+        create schema globex;
+        create table acme.orders (id bigint generated always as identity primary key, item text, sold_by uuid);
+        create table globex.orders (like acme.orders including all);
+        grant usage on schema acme to tenant_acme;
+        grant usage on schema globex to tenant_globex;
+        grant select, insert, update, delete on acme.orders to tenant_acme;
+        grant select, insert, update, delete on globex.orders to tenant_globex;";
+    let copy = plain(TABLES);
+    copy.write("leakproof.toml", CONFIG);
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(high(&report), [], "{text}");
+    assert!(text.contains("`acme` of `tenant_acme`, `globex` of `tenant_globex`"), "{text}");
+    let open = "grant usage on schema globex to tenant_acme; grant select on globex.orders to tenant_acme;";
+    copy.write("migrations/V2__open.sql", open);
+    let found = [(Rule::CrossTenantRead, "globex.orders".to_owned())];
+    let report = check_project(&copy.path());
+    assert_eq!(high(&report), found, "{}", to_text(&report));
+    // Somebody may say that it is not so.
+    let stated = "[tenancy.owners]\n\"globex.orders\" = \"shared\"\n";
+    copy.write("leakproof.toml", &format!("{CONFIG}\n{stated}"));
+    let found = [(Rule::SharedWrite, "globex.orders".to_owned())];
+    let report = check_project(&copy.path());
+    assert_eq!(high(&report), found, "{}", to_text(&report));
+}
