@@ -10,6 +10,7 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::session::failed::failing;
 use crate::session::open::Session;
+use crate::sql::quote::literal;
 use crate::tenancy::Tenancy;
 
 /// Schema, tenancy and people of one database at one time.
@@ -36,7 +37,7 @@ impl Ground {
         let mut catalog = as_read.clone();
         let tenancy = Tenancy::find(project, &mut catalog)?;
         let roles = match platform.has_users() {
-            true => roles_of_tokens(session)?,
+            true => roles_of_tokens(session, platform.login())?,
             false => Vec::new(),
         };
         let actors = people(project, platform, &catalog, &tenancy, &roles)?;
@@ -64,11 +65,15 @@ impl Ground {
 /// The roles that whoever connects in production may become for a request, beside the platform's own: a
 /// token says which. Roles are of the whole server: those that have nothing here are of other databases. Who would
 /// bypass row security is nobody's role.
-fn roles_of_tokens(session: &mut Session) -> Result<Vec<String>> {
-    let sql = "select r.rolname from pg_catalog.pg_roles r
+///
+/// Who is logged in may be a role of the run's own, which becomes the one that it is in production.
+fn roles_of_tokens(session: &mut Session, login: &str) -> Result<Vec<String>> {
+    let login = literal(login);
+    let sql = format!(
+        "select r.rolname from pg_catalog.pg_roles r
         join pg_catalog.pg_auth_members m on m.roleid = r.oid
         join pg_catalog.pg_roles login on login.oid = m.member
-        where login.rolname = session_user
+        where login.rolname = {login}
             and r.rolname not in ('anon', 'authenticated', 'service_role')
             and not r.rolsuper and not r.rolbypassrls
             and (
@@ -79,7 +84,8 @@ fn roles_of_tokens(session: &mut Session) -> Result<Vec<String>> {
                     where granted.grantee = r.oid
                 )
             )
-        order by 1";
-    let rows = session.rows(sql).map_err(failing("read the roles of tokens"))?;
+        order by 1"
+    );
+    let rows = session.rows(&sql).map_err(failing("read the roles of tokens"))?;
     Ok(rows.into_iter().flatten().flatten().collect())
 }
