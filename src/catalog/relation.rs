@@ -109,6 +109,15 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    /// Whether its default is who is asking.
+    pub(crate) fn asks_who(&self) -> bool {
+        const ASKED: [&str; 4] = ["auth.", "current_setting", "current_user", "session_user"];
+        self.default.as_ref().is_some_and(|default| {
+            let default = default.to_lowercase();
+            ASKED.iter().any(|name| default.contains(name))
+        })
+    }
+
     /// Whether its default is another value for each row.
     pub(crate) fn draws_its_default(&self) -> bool {
         const DRAWN: [&str; 4] = ["random", "uuid", "nextval", "clock_timestamp"];
@@ -177,6 +186,11 @@ impl Relation {
     /// Whether a column by itself is the key: its name and type make it no reference.
     pub(crate) fn is_key(&self, column: &str) -> bool {
         self.key().is_some_and(|key| key == [column])
+    }
+
+    /// Whether a column is one of a reference's.
+    pub(crate) fn refers(&self, column: &str) -> bool {
+        self.foreign_keys.iter().any(|key| key.columns.iter().any(|name| name == column))
     }
 
     /// The primary key, or else the first unique columns that are never NULL.

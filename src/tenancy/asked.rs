@@ -53,22 +53,19 @@ pub(crate) fn asked_of(
     relation: &Relation,
     holds: bool,
 ) -> Asked {
-    let mut reader = Reader {
-        catalog,
-        asker,
-        relation,
-        asked: Asked::default(),
-        is_about_row: false,
-        readings: 0,
-        looked_at: 0,
-        depth: 0,
-        calls: Vec::new(),
-    };
+    let mut reader = Reader::of(catalog, asker, relation);
     for policy in &relation.policies {
         reader.is_about_row = false;
         policy.conditions().for_each(|condition| reader.read(condition, holds));
         reader.asked.about_row.extend(reader.is_about_row.then(|| policy.name.clone()));
     }
+    reader.asked
+}
+
+/// What a view asks of the rows that it reads.
+pub(crate) fn asked_by_view(catalog: &Catalog, asker: &Asker, view: &Relation) -> Asked {
+    let mut reader = Reader::of(catalog, asker, view);
+    reader.view(view);
     reader.asked
 }
 
@@ -88,6 +85,20 @@ pub(super) struct Reader<'c> {
 }
 
 impl<'c> Reader<'c> {
+    fn of(catalog: &'c Catalog, asker: &'c Asker, relation: &'c Relation) -> Self {
+        Self {
+            catalog,
+            asker,
+            relation,
+            asked: Asked::default(),
+            is_about_row: false,
+            readings: 0,
+            looked_at: 0,
+            depth: 0,
+            calls: Vec::new(),
+        }
+    }
+
     /// Looks at a condition of a policy; what cannot be read may ask anything.
     fn read(&mut self, condition: &Condition, holds: bool) {
         let Ok(tree) = &condition.tree else {

@@ -71,7 +71,7 @@ pub(crate) fn email_references(
     let columns = questions.email_columns(users.relation).into_iter();
     let references = columns.filter_map(|(oid, column)| {
         let table = tables(catalog, users).find(|table| table.oid == oid)?;
-        if !has_email(table, &column) || is_reference(table, &column) {
+        if !has_email(table, &column) || table.refers(&column) {
             return None;
         }
         let asked = questions.user_columns(oid);
@@ -105,7 +105,7 @@ pub(crate) fn chosen_references(
             let fits = root.key(catalog).is_some_and(|key| {
                 relation.column(&column).is_some_and(|own| own.base_type == key.base_type)
             });
-            let is_known = is_reference(relation, &column)
+            let is_known = relation.refers(&column)
                 || implied.iter().any(|known| known.is_of(relation.oid, &column));
             // Neither is the parent of the other where each leads to the other.
             let leads_back = catalog.relation(target).is_none_or(|target| {
@@ -135,7 +135,7 @@ pub(crate) fn tenant_references(
         let claimed = questions.claimed_columns(relation.oid).into_iter();
         let claimed = claimed.filter(|(_, claim)| claims.contains(claim)).map(|(column, _)| column);
         for column in questions.tenant_columns(relation.oid).into_iter().chain(claimed) {
-            let is_known = is_reference(relation, &column)
+            let is_known = relation.refers(&column)
                 || implied.iter().any(|known| known.is_of(relation.oid, &column));
             if may_hold(relation, &column, key) && !is_known {
                 let why = "a policy compares it with the tenant of who asks";
@@ -161,9 +161,7 @@ pub(crate) fn handed_references(
         let handed = relation.policies.iter().flat_map(|policy| policy.trees());
         let handed = handed.flat_map(|tree| handed_columns(catalog, relation, tree, parameter));
         let found = handed.into_iter().find(|column| {
-            may_hold(relation, column, key)
-                && !relation.is_key(column)
-                && !is_reference(relation, column)
+            may_hold(relation, column, key) && !relation.is_key(column) && !relation.refers(column)
         });
         if let Some(column) = found {
             let why = "a policy hands it to a function as it would a member's";
@@ -200,10 +198,6 @@ fn handed_columns(
         }
     });
     found
-}
-
-fn is_reference(relation: &Relation, column: &str) -> bool {
-    relation.foreign_keys.iter().any(|key| key.columns.iter().any(|name| name == column))
 }
 
 /// Whether a column of a relation may hold the key of another: the same type, or text that has room

@@ -37,7 +37,7 @@ use crate::tenancy::bearer::{Bearer, OwnerColumns, bearers};
 use crate::tenancy::by_policy::Questions;
 use crate::tenancy::homes::{Home, homes};
 use crate::tenancy::meaning::{Asker, Meaning};
-use crate::tenancy::path::{Path, end_of, shortest_path, shortest_path_around};
+use crate::tenancy::path::{Path, end_of, is_preference, shortest_path, shortest_path_around};
 use crate::tenancy::root::{Implied, Members, Root};
 use crate::tenancy::roster::{People, Roster, rosters};
 use crate::tenancy::standing::{Standing, standing_of};
@@ -70,6 +70,8 @@ pub(crate) struct Tenancy {
     pub told: Vec<Told>,
     /// What policies ask of rows that they read beside the judged one and those of who is asking.
     pub read_rows: BTreeSet<ToldOfRow>,
+    /// The columns that policies and views compare with a column of another row, and that no key keeps apart.
+    pub compared: BTreeSet<(Oid, String)>,
     /// The columns whose values open rows to whoever knows these.
     pub bearers: Vec<Bearer>,
     /// The columns by whose values policies tell people apart, and how.
@@ -119,6 +121,7 @@ impl Tenancy {
             forgeable: Vec::new(),
             told: Vec::new(),
             read_rows: BTreeSet::new(),
+            compared: BTreeSet::new(),
             bearers: Vec::new(),
             standing: Vec::new(),
             rosters: Vec::new(),
@@ -170,6 +173,7 @@ impl Tenancy {
         tenancy.add_inverted(catalog, &asker);
         tenancy.standing =
             standing_of(catalog, &tenancy.users, tenancy.members.as_ref(), &questions);
+        tenancy.compared = questions.compared_with_columns(catalog, &asker);
         tenancy.read_rows = questions.told_of_read_rows();
         tenancy.read_rows.retain(|told| {
             let is_it =
@@ -484,15 +488,4 @@ impl Tenancy {
         let tenant = tenant.filter(|path| is_told || !is_preference(relation, path));
         Ownership { tenant, user }
     }
-}
-
-/// Whether a path begins with a column that only says what somebody likes: it may be NULL, and no policy of
-/// the table asks for it.
-fn is_preference(relation: &Relation, path: &Path) -> bool {
-    let is_free = |name: &String| relation.column(name).is_some_and(|column| !column.not_null);
-    let columns = path.first_columns();
-    !columns.is_empty()
-        && columns.iter().all(is_free)
-        && !relation.policies.is_empty()
-        && !relation.policies.iter().any(|policy| policy.looks_at(columns))
 }

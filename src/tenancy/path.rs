@@ -97,3 +97,14 @@ pub(super) fn end_of(
     let at = last.target_columns.iter().position(|column| *column == root.column)?;
     Some(format!("{here}.{}", identifier(&last.columns[at])))
 }
+
+/// Whether a path begins with a column that only says what somebody likes: it may be NULL, and no policy of
+/// the table asks for it.
+pub(super) fn is_preference(relation: &Relation, path: &Path) -> bool {
+    let is_free = |name: &String| relation.column(name).is_some_and(|column| !column.not_null);
+    let columns = path.first_columns();
+    !columns.is_empty()
+        && columns.iter().all(is_free)
+        && !relation.policies.is_empty()
+        && !relation.policies.iter().any(|policy| policy.looks_at(columns))
+}

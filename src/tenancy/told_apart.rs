@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
 use crate::names::Oid;
-use crate::tenancy::asked::Told;
+use crate::tenancy::asked::{Asked, Told, asked_by_view};
 use crate::tenancy::by_policy::Questions;
-use crate::tenancy::meaning::Meaning;
+use crate::tenancy::meaning::{Asker, Meaning};
 use crate::tenancy::readings::{readings_of_asker, readings_of_row};
 
 /// A comparison of a row that policies read with a constant.
@@ -68,6 +68,39 @@ impl Questions {
             _ => None,
         });
         of_rows.collect()
+    }
+
+    /// The columns that must be equal to a column of another row, where neither is a key or a reference: rows of two
+    /// owners may well have the same there.
+    pub(crate) fn compared_with_columns(
+        &self,
+        catalog: &Catalog,
+        asker: &Asker,
+    ) -> BTreeSet<(Oid, String)> {
+        let column = |own: Oid, meaning: &Meaning| match meaning {
+            Meaning::Own(column) => Some((own, column.clone())),
+            Meaning::Read { relation, column, .. } => Some((*relation, column.clone())),
+            _ => None,
+        };
+        // One that is a key, or refers, only together with an owner's is told apart by that alone.
+        let is_free = |(relation, column): &(Oid, String)| {
+            let is_it = |key: &[String]| key == std::slice::from_ref(column);
+            let read = catalog.relation(*relation);
+            read.is_some_and(|read| {
+                !read.is_key(column) && !read.foreign_keys.iter().any(|key| is_it(&key.columns))
+            })
+        };
+        let views = catalog.relations().filter(|relation| relation.is_view());
+        let of_views: Vec<(Oid, Asked)> =
+            views.map(|view| (view.oid, asked_by_view(catalog, asker, view))).collect();
+        let of_views = of_views.iter().map(|(oid, asked)| (oid, asked));
+        let pairs = self.0.iter().chain(of_views).flat_map(|(own, asked)| {
+            asked
+                .equal
+                .iter()
+                .filter_map(|(left, right)| Some([column(*own, left)?, column(*own, right)?]))
+        });
+        pairs.filter(|pair| pair.iter().all(is_free)).flatten().collect()
     }
 
     /// The columns, also of rows that are read, that must be equal to a place in a setting.

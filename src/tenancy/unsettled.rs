@@ -63,7 +63,7 @@ const OWNERS: [&str; 26] = [
 ];
 
 /// Those that say it alone; an `author` may be a name.
-const WHO: [&str; 6] = ["account", "customer", "member", "owner", "tenant", "user"];
+const WHO: [&str; 7] = ["account", "customer", "email", "member", "owner", "tenant", "user"];
 
 /// How a name ends that is one of a key.
 const KEYS: [&str; 6] = ["id", "key", "uid", "uuid", "by", "ref"];
@@ -111,11 +111,14 @@ pub(super) fn unsettled(
 /// Whether a column that refers to nothing could hold the key of a user or tenant: by its type, where that is one
 /// of keys only, or else by its type and name.
 fn could_hold_owner(relation: &Relation, column: &Column, types: &[&str]) -> bool {
-    let is_reference = relation.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
+    let is_reference = relation.refers(&column.name);
     let is_key = relation.is_key(&column.name);
     let is_made = column.is_generated || !column.identity.is_empty() || column.draws_its_default();
     if is_reference || is_key || is_made {
         return false;
+    }
+    if column.asks_who() {
+        return true;
     }
     let element = column.base_type.trim_start_matches('_');
     match element {
@@ -126,7 +129,7 @@ fn could_hold_owner(relation: &Relation, column: &Column, types: &[&str]) -> boo
     }
 }
 
-/// `customer_id`, `createdBy`; not `author`, which may be a name.
+/// `customer_id`, `createdBy`, `email`; not `author`, which may be a name.
 fn is_named_as_owner(name: &str) -> bool {
     let mut words: Vec<String> = vec![String::new()];
     let mut before = '_';
@@ -144,7 +147,7 @@ fn is_named_as_owner(name: &str) -> bool {
         return WHO.contains(&last.as_str());
     }
     let is_owner = |word: &String| OWNERS.contains(&word.trim_end_matches('s'));
-    last == "by" || (KEYS.contains(&last.as_str()) && first.iter().any(is_owner))
+    last == "by" || last == "email" || (KEYS.contains(&last.as_str()) && first.iter().any(is_owner))
 }
 
 #[cfg(test)]
@@ -160,6 +163,9 @@ mod tests {
             ("org_uuid", true),
             ("members_ids", false),
             ("customer", true),
+            ("customer_email", true),
+            ("email", true),
+            ("email_sent", false),
             ("author", false),
             ("order_id", false),
             ("by", false),

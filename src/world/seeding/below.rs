@@ -29,10 +29,13 @@ impl World {
         let mut planned = Vec::new();
         for key in &relation.foreign_keys {
             let target = self.catalog.relation(key.target);
+            let compared = &self.tenancy.compared;
+            let is_compared =
+                key.columns.iter().any(|name| compared.contains(&(relation.oid, name.clone())));
             let is_read = |target: &&Relation| {
                 target.oid != relation.oid
                     && !self.is_platform_table(target)
-                    && policies_read(&self.catalog, relation, target)
+                    && (is_compared || policies_read(&self.catalog, relation, target))
             };
             if target.filter(is_read).is_none() {
                 continue;

@@ -1,5 +1,6 @@
 //! The workshop that makes the rows of the world, inside the caller's transaction.
 
+pub(crate) mod asked_of_rows;
 pub(crate) mod attempt;
 pub(crate) mod below;
 pub(crate) mod insert;

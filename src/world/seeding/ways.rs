@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 
 use crate::actor::TENANTS;
 use crate::catalog::Catalog;
-use crate::catalog::policy::{Condition, Policy, Way};
+use crate::catalog::policy::Policy;
 use crate::catalog::relation::{Check, Relation};
 use crate::error::Result;
 use crate::session::open::Session;
-use crate::sql::quote::{identifier, literal};
-use crate::sql::ways::{self, Read, without_alias};
-use crate::tenancy::told_apart::ToldOfRow;
+use crate::sql::quote::identifier;
+use crate::sql::ways::{self, Read};
 use crate::world::seeding::attempt::{Attempt, Outcome, try_all};
 use crate::world::seeding::insert::{Planned, by_column, condition, whole_row};
 use crate::world::seeding::repair::Search;
@@ -50,8 +49,21 @@ impl World {
         if !relation.is_table() || self.is_platform_table(relation) || !is_seeded {
             return Ok(());
         }
-        let open = untaken(session, relation, self.ways_of_rows(relation))?;
         let is_one_each = self.is_of_owners(relation) || self.is_one_row_per_user(relation);
+        let are_members =
+            self.tenancy.members.as_ref().is_some_and(|members| members.relation == relation.oid);
+        for check in self.checks_of_compared(relation) {
+            let mut asked = relation.clone();
+            asked.checks.push(check);
+            if !is_one_each && !are_members {
+                self.solve_way(session, asked)?;
+                continue;
+            }
+            for row in self.seeded.get(&relation.oid).cloned().unwrap_or_default() {
+                self.change_row(session, &asked, &row)?;
+            }
+        }
+        let open = untaken(session, relation, self.ways_of_rows(relation))?;
         for (at, checks) in open.into_iter().take(MOST_SOLVED).enumerate() {
             let mut asked = relation.clone();
             asked.checks.extend(checks);
@@ -63,99 +75,15 @@ impl World {
         self.open_borne(session, relation)
     }
 
-    /// What each way asks of the row itself, as checks, and what the policies of others ask of it.
-    fn ways_of_rows(&self, relation: &Relation) -> Vec<Vec<Check>> {
-        let policies = self.policies_of_people(relation);
-        let ways = policies.flat_map(|policy| policy.conditions()).flat_map(|one| one.ways());
-        let own = ways.map(|way| self.checks(relation, &way));
-        let mut found: Vec<Vec<Check>> = Vec::new();
-        let of_readers = self.checks_of_readers(relation);
-        let of_triggers = self.checks_of_triggers(relation);
-        for checks in
-            own.chain(of_readers).chain(self.checks_of_others(relation)).chain(of_triggers)
-        {
-            let texts = |checks: &[Check]| -> Vec<String> {
-                checks.iter().map(|check| check.definition.clone()).collect()
-            };
-            let is_known = found.iter().any(|known| texts(known) == texts(&checks));
-            if !checks.is_empty() && !is_known {
-                found.push(checks);
-            }
-        }
-        found
-    }
-
     /// The policies of a relation that are for somebody beside the service role.
-    fn policies_of_people<'r>(&self, relation: &'r Relation) -> impl Iterator<Item = &'r Policy> {
+    pub(in crate::world::seeding) fn policies_of_people<'r>(
+        &self,
+        relation: &'r Relation,
+    ) -> impl Iterator<Item = &'r Policy> {
         let people = self.actors.iter().filter(|actor| !actor.is_service());
         let roles: BTreeSet<String> = people.map(|actor| actor.role().to_owned()).collect();
         let policies = relation.policies.iter().map(|policy| &**policy);
         policies.filter(move |policy| roles.iter().any(|role| policy.is_for(role)))
-    }
-
-    /// What the queries that read a relation ask of its rows, way by way.
-    fn checks_of_readers(&self, relation: &Relation) -> Vec<Vec<Check>> {
-        let is_it = |read: &&Read| {
-            let is_of_schema = read.relation.qualifier().is_none_or(|name| name == relation.schema);
-            read.relation.last() == relation.name && is_of_schema
-        };
-        let checks = |read: &Read, way: &Vec<String>| {
-            let own = way.iter().filter_map(|part| without_alias(part, &read.alias));
-            let parts = own.map(Condition::from).collect();
-            self.checks(relation, &Way { parts })
-        };
-        let read = self.reads.iter().filter(is_it);
-        read.flat_map(|read| read.ways.iter().map(move |way| checks(read, way))).collect()
-    }
-
-    /// What its triggers ask of a row, and the contrary: they may refuse some and let others through.
-    fn checks_of_triggers(&self, relation: &Relation) -> Vec<Vec<Check>> {
-        let conditions = relation.trigger_sources().flat_map(ways::plpgsql_conditions);
-        let either = conditions.flat_map(|one| [one.clone(), format!("not ({one})")]);
-        let ways = either.flat_map(|condition| ways::ways(&condition).unwrap_or_default());
-        let checks = ways.map(|parts| {
-            let own = parts.iter().filter_map(|part| {
-                ["new", "old"].iter().find_map(|row| {
-                    let is_of_it = part.to_lowercase().contains(&format!("{row}."));
-                    is_of_it.then(|| without_alias(part, row)).flatten()
-                })
-            });
-            let parts = own.map(Condition::from).collect();
-            self.checks(relation, &Way { parts })
-        });
-        checks.collect()
-    }
-
-    /// What the policies of other relations compare a row's columns with, each by itself.
-    fn checks_of_others(&self, relation: &Relation) -> Vec<Vec<Check>> {
-        const COMPARED: [&str; 6] = ["=", "<>", "~~", "~~*", "~", "~*"];
-        let read = self.tenancy.read_rows.iter();
-        let read = read.filter(|told| {
-            let is_of_it = told.relation == relation.oid && self.is_free(relation, &told.column);
-            is_of_it && COMPARED.contains(&told.operator.as_str())
-        });
-        let checks = read.map(|ToldOfRow { column, operator, constant, .. }| {
-            let compared = format!("{} {operator} {}", identifier(column), literal(constant));
-            vec![check(&compared, vec![column.clone()])]
-        });
-        checks.collect()
-    }
-
-    /// Whether nothing but what policies ask decides a column.
-    fn is_free(&self, relation: &Relation, name: &String) -> bool {
-        relation.column(name).is_some_and(|column| !column.is_generated)
-            && !self.tenancy.owner_columns(relation.oid).contains(name)
-            && !relation.key().is_some_and(|key| key.contains(name))
-            && !self.standing_columns(relation).any(|known| known == name)
-    }
-
-    fn checks(&self, relation: &Relation, way: &Way) -> Vec<Check> {
-        let parts = way.parts.iter().filter_map(|part| {
-            let columns: Vec<String> = part.own_columns(&relation.name)?.into_iter().collect();
-            let is_free = columns.iter().all(|name| self.is_free(relation, name));
-            is_free.then(|| check(&part.text, columns))
-        });
-        parts.collect()
     }
 
     /// Finds what a row has to be, and makes one of each owner.
@@ -340,16 +268,6 @@ pub(in crate::world) fn reads_of_policies(catalog: &Catalog) -> Vec<Read> {
         }
     }
     reads
-}
-
-/// What has to be true of a row.
-fn check(condition: &str, columns: Vec<String>) -> Check {
-    Check {
-        name: String::new(),
-        definition: format!("CHECK ({condition})"),
-        expression: Some(format!("({condition}) is true")),
-        columns,
-    }
 }
 
 /// The ways that no row of a relation goes.
