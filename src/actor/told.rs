@@ -9,7 +9,7 @@ use crate::names::Oid;
 use crate::tenancy::Tenancy;
 use crate::tenancy::asked::Told;
 use crate::tenancy::bearer::Bearer;
-use crate::tenancy::meaning::{Meaning, is_of_user};
+use crate::tenancy::meaning::{Meaning, is_email, is_of_user};
 use crate::tenancy::roster::Roster;
 use crate::world::seeding::pattern::{like_text, matching_text};
 use crate::world::seeding::pool::document::nested;
@@ -246,10 +246,13 @@ fn special(told: &[Told], has_token: bool) -> Vec<Extra> {
                 if has_token && !is_of_user(place) && !FIXED.contains(&place[0].as_str()) =>
             {
                 let Some(value) = met(told, base_of(place)) else { continue };
+                let of_stranger = strangers_address(told).filter(|_| is_email(place));
+                let is_open = is_for_anybody(place) || of_stranger.is_some();
+                let value = of_stranger.unwrap_or(value);
                 let last = place.last().map_or("", String::as_str);
                 let claim = if value == "true" { json!(true) } else { json!(value) };
                 let claims = object(place, claim);
-                let sort = if is_for_anybody(place) { Sort::Anybody } else { Sort::Special };
+                let sort = if is_open { Sort::Anybody } else { Sort::Special };
                 Extra { name: named(&value, last), like: "alice", claims, sort, ..Extra::default() }
             }
             Meaning::Setting(name, place)
@@ -275,6 +278,26 @@ fn special(told: &[Told], has_token: bool) -> Vec<Extra> {
 fn is_for_anybody(place: &[String]) -> bool {
     let place: Vec<&str> = place.iter().map(String::as_str).collect();
     matches!(place.as_slice(), ["aal"] | ["app_metadata", "provider" | "providers"])
+}
+
+/// An address that meets a pattern and that anybody can have, since the pattern does not say where it ends, or
+/// where its domain begins.
+fn strangers_address(told: &Told) -> Option<String> {
+    let Told { operator, constant, .. } = told;
+    let ends_anywhere = match operator.as_str() {
+        "~~" | "~~*" => constant.ends_with('%') && !constant.ends_with("\\%"),
+        "~" | "~*" => !constant.ends_with('$'),
+        _ => return None,
+    };
+    if ends_anywhere {
+        let begin = met(told, "")?;
+        let rest = if begin.contains('@') { ".stranger.example" } else { "@stranger.example" };
+        return Some(format!("{begin}{rest}"));
+    }
+    // `%acme.com` has `notacme.com` in it; `%@acme.com` and `%.acme.com` have not.
+    let domain = constant.strip_prefix('%').filter(|_| operator.starts_with("~~"))?;
+    let is_whole = domain.contains(['@', '%', '_']) || domain.starts_with('.');
+    (!is_whole).then(|| format!("someone@not{domain}"))
 }
 
 /// What ordinary people have as a claim.
@@ -367,6 +390,23 @@ mod tests {
         let setting = Meaning::Setting("app.role".into(), Vec::new());
         let special = special(&[told(setting, "=", "admin")], false);
         assert_eq!(special[0].settings, [("app.role".to_owned(), "admin".to_owned())]);
+    }
+
+    #[test]
+    fn a_pattern_may_be_met_by_anybody() {
+        for (operator, constant, address) in [
+            ("~~", "admin%", Some("adminsomeone@stranger.example")),
+            ("~~*", "%acme.com%", Some("someoneacme.comsomeone@stranger.example")),
+            ("~~", "%@acme.com%", Some("someone@acme.comsomeone.stranger.example")),
+            ("~~", "%acme.com", Some("someone@notacme.com")),
+            ("~~", "%@acme.com", None),
+            ("~~", "%.acme.com", None),
+            ("~", "@acme\\.com$", None),
+            ("=", "admin@acme.com", None),
+        ] {
+            let one = told(claim(&["email"]), operator, constant);
+            assert_eq!(strangers_address(&one).as_deref(), address, "{operator} {constant}");
+        }
     }
 
     #[test]
