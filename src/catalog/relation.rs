@@ -188,6 +188,11 @@ impl Relation {
         self.key().is_some_and(|key| key == [column])
     }
 
+    /// Whether a column by itself names a row: this one, or another.
+    pub(crate) fn names_row(&self, column: &str) -> bool {
+        self.is_key(column) || self.foreign_keys.iter().any(|key| key.columns == [column])
+    }
+
     /// Whether a column is one of a reference's.
     pub(crate) fn refers(&self, column: &str) -> bool {
         self.foreign_keys.iter().any(|key| key.columns.iter().any(|name| name == column))

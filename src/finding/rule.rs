@@ -278,9 +278,10 @@ rules! {
     },
     Unknown: Page {
         name: "unknown",
-        meaning: "A policy of the table relates its rows to who is asking, but nothing has settled \
-                  whose they are: no foreign key leads from it to a user or a tenant, and no column \
-                  could be read from the policies as the owner.",
+        meaning: "The rows of the table could be somebody's, but nothing has settled whose they are: no \
+                  foreign key leads from it to a user or a tenant, and no column could be read from \
+                  the policies as the owner. Yet a policy relates the rows to who is asking, or a \
+                  column could hold a user or a tenant, or the rows belong to such a table.",
         exploit: "Rows without a known owner are tried as rows that everybody shares, so a policy \
                   that shows, changes or deletes another's rows would not be noticed.",
         help: "say under `[tenancy.owners]` of `leakproof.toml` whose the rows are, such as \

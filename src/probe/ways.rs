@@ -169,10 +169,9 @@ fn open_ways<'c>(
     for policy in &relation.policies {
         let granted = granted(policy, cells, &people);
         let mut ways: Vec<Asked<'c>> = Vec::new();
-        for condition in policy.conditions() {
-            let is_only = policy.conditions().count() == 1;
-            let is_of_new =
-                policy.check.as_ref().is_some_and(|check| std::ptr::eq(check, condition));
+        let is_only = policy.conditions().count() == 1;
+        let using = policy.using.iter().map(|condition| (condition, false));
+        for (condition, is_of_new) in using.chain(policy.check.iter().map(|one| (one, true))) {
             let own = condition.ways().into_iter().map(|way| {
                 let is_by_chance = is_by_chance(catalog, &way);
                 Asked { policy, tree: None, text: way.text(), is_by_chance }

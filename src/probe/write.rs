@@ -382,7 +382,7 @@ impl<'t> Prober<'t, '_, '_> {
                 && column.identity != "a"
                 && !target.owner_columns.contains(name)
                 && !relation.keys.iter().any(|key| key.contains(name))
-                && !relation.foreign_keys.iter().any(|f| f.columns.contains(name))
+                && !relation.refers(name)
         };
         let rank = |column: &&Column| {
             let is_checked = relation.checks.iter().any(|c| c.columns.contains(&column.name));

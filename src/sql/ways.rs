@@ -166,7 +166,7 @@ pub(crate) fn bodies(body: &str) -> Vec<(String, String)> {
 pub(crate) fn plpgsql_bodies(body: &str) -> Vec<(String, String)> {
     const NOTHING: [&str; 2] = ["false", "null"];
     let words: Vec<&str> = statement::raw_words(body).collect();
-    let start_of = |word: &str| word.as_ptr() as usize - body.as_ptr() as usize;
+    let start_of = |word: &str| offset(body, word);
     let mut returned: Vec<(usize, usize)> = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let Some(next) = words.get(at + 1).filter(|_| word.eq_ignore_ascii_case("return")) else {
@@ -197,11 +197,16 @@ pub(crate) fn plpgsql_bodies(body: &str) -> Vec<(String, String)> {
     if found.len() > 1 { found } else { Vec::new() }
 }
 
+/// Where a word that was cut out of a text begins in it.
+fn offset(text: &str, word: &str) -> usize {
+    word.as_ptr() as usize - text.as_ptr() as usize
+}
+
 /// The conditions after `if` and `elsif` in bodies in plpgsql, as they are written.
 pub(crate) fn plpgsql_conditions(bodies: &str) -> Vec<String> {
     let is = |word: &str, one: &str| word.eq_ignore_ascii_case(one);
     let words: Vec<&str> = statement::raw_words(bodies).collect();
-    let start_of = |word: &str| word.as_ptr() as usize - bodies.as_ptr() as usize;
+    let start_of = |word: &str| offset(bodies, word);
     let mut found: Vec<String> = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let is_end = at.checked_sub(1).is_some_and(|before| is(words[before], "end"));

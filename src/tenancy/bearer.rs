@@ -49,9 +49,8 @@ pub(crate) fn bearers(
         let Some(relation) = catalog.relation(oid) else { continue };
         let Some(column) = relation.column(&name) else { continue };
         let OwnerColumns { columns: owners, is_of_users } = owners(oid);
-        let is_reference = relation.foreign_keys.iter().any(|key| key.columns.contains(&name));
         let is_known = found.iter().any(|one| one.relation == oid && one.column.name == name);
-        if owners.contains(&name) || is_reference || column.is_generated || is_known {
+        if owners.contains(&name) || relation.refers(&name) || column.is_generated || is_known {
             continue;
         }
         let may_be_nobodys =

@@ -17,18 +17,23 @@ pub(crate) struct Questions(pub(super) BTreeMap<Oid, Asked>);
 impl Questions {
     /// Walks through all policies.
     pub(crate) fn of(catalog: &Catalog, asker: &Asker) -> Self {
-        Self::asked(catalog, asker, true)
+        Self::asked(catalog, asker, true, |_| true)
     }
 
-    /// As [`Self::of`], of the rows that policies keep back: what is compared with who is asking is his, whichever
-    /// way round.
-    pub(crate) fn inverted(catalog: &Catalog, asker: &Asker) -> Self {
-        Self::asked(catalog, asker, false)
+    /// As [`Self::of`], of the rows that the policies of some relations keep back: what is compared with who is
+    /// asking is theirs, whichever way round.
+    pub(crate) fn inverted(catalog: &Catalog, asker: &Asker, of: &[Oid]) -> Self {
+        Self::asked(catalog, asker, false, |relation| of.contains(&relation.oid))
     }
 
-    fn asked(catalog: &Catalog, asker: &Asker, holds: bool) -> Self {
+    fn asked(
+        catalog: &Catalog,
+        asker: &Asker,
+        holds: bool,
+        is_meant: impl Fn(&Relation) -> bool,
+    ) -> Self {
         let tables = catalog.relations().filter(|relation| relation.is_table());
-        let asking = tables.filter(|relation| !relation.policies.is_empty());
+        let asking = tables.filter(|relation| !relation.policies.is_empty() && is_meant(relation));
         let asked = asking.map(|relation| {
             let mut asked = asked_of(catalog, asker, relation, holds);
             recognise_row(relation, &mut asked.equal);

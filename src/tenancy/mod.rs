@@ -246,7 +246,7 @@ impl Tenancy {
         if open.is_empty() {
             return;
         }
-        let questions = Questions::inverted(catalog, asker);
+        let questions = Questions::inverted(catalog, asker, &open);
         let mut implied = implied::user_references(catalog, &self.users, &questions);
         implied.extend(implied::chosen_references(catalog, &self.users, &questions));
         if let Some(tenant) = &self.tenant {
@@ -352,9 +352,8 @@ impl Tenancy {
         for (root, name) in self.columns_of_members() {
             let Some(key) = root.key(catalog) else { continue };
             for relation in catalog.relations().filter(|r| r.oid != root.relation) {
-                let is_stated = relation.foreign_keys.iter().any(|f| f.columns.contains(&name));
                 let column = relation.column(&name);
-                if !is_stated
+                if !relation.refers(&name)
                     && !relation.is_key(&name)
                     && column.is_some_and(|column| column.base_type == key.base_type)
                 {

@@ -49,7 +49,7 @@ pub(crate) fn standing_of(
         let said = members.and_then(|members| members.config.values.get(&name));
         let highest = members.and_then(|members| members.highest.get(&name));
         let is_said = said.is_some() || highest.is_some();
-        if !(is_of_project(relation, users) || is_users) || names_row(relation, &name) {
+        if !(is_of_project(relation, users) || is_users) || relation.names_row(&name) {
             return None;
         }
         let ordinary = said.cloned().or_else(|| ordinary(relation, column, &constants));
@@ -66,12 +66,6 @@ pub(crate) fn standing_of(
         Some(Standing { relation: oid, column: name, ordinary, special, is_said, is_of_tenant })
     });
     standing.collect()
-}
-
-/// Whether a column names a row: this one, or another.
-fn names_row(relation: &Relation, column: &str) -> bool {
-    relation.is_key(column)
-        || relation.foreign_keys.iter().any(|key| key.columns == [column.to_owned()])
 }
 
 /// What ordinary people have: the default, else what is named so, else what no policy asks for.
@@ -115,8 +109,8 @@ pub(crate) fn ordinary_of(relation: &Relation, column: &Column) -> Option<String
     is_listed.then(|| ordinary(relation, column, &BTreeSet::new())).flatten()
 }
 
-/// The constant that a default is.
-fn constant(default: &str) -> Option<String> {
+/// The constant that a default is: a text or a flag.
+pub(crate) fn constant(default: &str) -> Option<String> {
     fn of(expr: &Expr) -> Option<String> {
         match expr {
             Expr::Cast { of: inner, .. } => of(inner),

@@ -69,7 +69,7 @@ pub(super) fn stated_references(
                     ))
                     .help("set `users = \"schema.table\"` under `[tenancy]`"));
             }
-            if !relation.foreign_keys.iter().any(|f| f.columns.iter().any(|name| name == column)) {
+            if !relation.refers(column) {
                 stated.push(Implied::to(root, oid, column, "`[tenancy.owners]` says so"));
             }
         }

@@ -84,11 +84,7 @@ impl Questions {
         };
         // One that is a key, or refers, only together with an owner's is told apart by that alone.
         let is_free = |(relation, column): &(Oid, String)| {
-            let is_it = |key: &[String]| key == std::slice::from_ref(column);
-            let read = catalog.relation(*relation);
-            read.is_some_and(|read| {
-                !read.is_key(column) && !read.foreign_keys.iter().any(|key| is_it(&key.columns))
-            })
+            catalog.relation(*relation).is_some_and(|read| !read.names_row(column))
         };
         let views = catalog.relations().filter(|relation| relation.is_view());
         let of_views: Vec<(Oid, Asked)> =

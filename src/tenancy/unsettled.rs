@@ -111,10 +111,9 @@ pub(super) fn unsettled(
 /// Whether a column that refers to nothing could hold the key of a user or tenant: by its type, where that is one
 /// of keys only, or else by its type and name.
 fn could_hold_owner(relation: &Relation, column: &Column, types: &[&str]) -> bool {
-    let is_reference = relation.refers(&column.name);
-    let is_key = relation.is_key(&column.name);
+    let leads_on = relation.refers(&column.name) || relation.is_key(&column.name);
     let is_made = column.is_generated || !column.identity.is_empty() || column.draws_its_default();
-    if is_reference || is_key || is_made {
+    if leads_on || is_made {
         return false;
     }
     if column.asks_who() {

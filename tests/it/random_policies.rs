@@ -15,7 +15,7 @@ use leakproof::report::Report;
 use self::judge::{Deed, Judge};
 use self::table::{BASE, Owner, Table};
 use crate::hostile::dice::Dice;
-use crate::random_schemas::{asked_number, say};
+use crate::random_schemas::{Dimensions, say};
 use crate::support::{Copy, check_project, high, in_parallel};
 
 /// As many as are tried in a few seconds.
@@ -25,10 +25,7 @@ const SEED: u64 = 20_261_130;
 
 #[test]
 fn nothing_is_fine_that_a_brute_force_judge_reaches() {
-    let asked = asked_number("LEAKPROOF_SCHEMAS");
-    let count = asked.map_or(PROJECTS, |count| count as usize);
-    let seed = asked_number("LEAKPROOF_SEED").unwrap_or(SEED);
-    let places: Vec<usize> = (0..count).collect();
+    let Dimensions { places, seed, is_asked } = Dimensions::or(PROJECTS, SEED);
     let judged: Vec<Judged> =
         in_parallel(&places, |place| judge(seed, *place)).into_iter().flatten().collect();
     let unknown = judged.iter().filter(|table| !table.is_known).count();
@@ -38,7 +35,7 @@ fn nothing_is_fine_that_a_brute_force_judge_reaches() {
     let wrong: Vec<&str> =
         judged.iter().flat_map(|table| &table.wrong).map(String::as_str).collect();
     let all = judged.len();
-    if asked.is_some() {
+    if is_asked {
         say(&format!(
             "{all} tables, seed {seed}: {open} open, {} not decided, {unknown} of unknown owners\n{}",
             undecided.len(),

@@ -21,25 +21,39 @@ const SEED: u64 = 20_240_229;
 
 #[test]
 fn every_owner_has_a_row_or_a_reason() {
-    let asked = asked_number("LEAKPROOF_SCHEMAS");
-    let count = asked.map_or(SCHEMAS, |count| count as usize);
-    let seed = asked_number("LEAKPROOF_SEED").unwrap_or(SEED);
-    let places: Vec<usize> = (0..count).collect();
+    let Dimensions { places, seed, is_asked } = Dimensions::or(SCHEMAS, SEED);
     let told = in_parallel(&places, |place| try_schema(seed, *place));
+    let count = places.len();
     let tables: usize = told.iter().map(|told| told.tables).sum();
     let hard: usize = told.iter().map(|told| told.hard).sum();
     let wrong: Vec<String> = told.into_iter().flat_map(|told| told.wrong).collect();
-    if asked.is_some() {
+    if is_asked {
         say(&format!("{count} schemas, seed {seed}: {tables} tables, {hard} of them hard"));
     }
     assert!(wrong.is_empty(), "{} of {tables}\n{}", wrong.len(), wrong.join("\n"));
     assert!(hard * 8 <= tables, "{hard} of {tables} tables were too hard");
 }
 
-/// What somebody wants more of, by a variable.
-pub fn asked_number(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+/// How many are tried, and which.
+pub struct Dimensions {
+    pub places: Vec<usize>,
+    pub seed: u64,
+    /// Whether somebody has asked for so many, and is told what came of it.
+    pub is_asked: bool,
+}
+
+impl Dimensions {
+    /// As the variables say, or else these.
+    pub fn or(count: usize, seed: u64) -> Self {
+        let number = |name: &str| {
+            let text = env::var(name).ok()?;
+            Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+        };
+        let asked = number("LEAKPROOF_SCHEMAS");
+        let count = asked.map_or(count, |count| count as usize);
+        let seed = number("LEAKPROOF_SEED").unwrap_or(seed);
+        Self { places: (0..count).collect(), seed, is_asked: asked.is_some() }
+    }
 }
 
 /// Says a line past the capture of the test harness.

@@ -4,7 +4,7 @@ use crate::catalog::policy::{Condition, Way};
 use crate::catalog::relation::{Check, Column, Relation};
 use crate::sql::quote::{identifier, literal};
 use crate::sql::ways::{self, Read, without_alias};
-use crate::tenancy::keys::strings;
+use crate::tenancy::standing::constant;
 use crate::tenancy::told_apart::ToldOfRow;
 use crate::world::value::World;
 
@@ -118,9 +118,9 @@ impl World {
 
 /// What rows of several owners may well have in a column.
 fn common_value(column: &Column) -> Option<String> {
-    let default = column.default.as_deref().unwrap_or_default();
-    let text = strings(default).into_iter().next().filter(|_| default.starts_with('\''));
-    let number = || default.parse::<f64>().is_ok().then(|| default.to_owned());
+    // Flags are the same for many anyway.
+    let default = column.default.as_deref().filter(|_| column.category != 'B');
+    let number = || default.filter(|text| text.parse::<f64>().is_ok()).map(str::to_owned);
     let usual = || match (&column.labels, column.category) {
         (Some(labels), _) => labels.first().cloned(),
         (None, 'S') => Some("same".into()),
@@ -129,7 +129,7 @@ fn common_value(column: &Column) -> Option<String> {
         _ if column.base_type == "uuid" => Some("5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a".into()),
         _ => None,
     };
-    text.or_else(number).or_else(usual)
+    default.and_then(constant).or_else(number).or_else(usual)
 }
 
 /// What has to be true of a row.
