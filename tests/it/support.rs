@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -177,13 +178,15 @@ pub fn in_parallel<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) ->
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some((at, one)) = take(&next, all) {
-                    let result = run(one);
-                    done.lock().expect("no panic elsewhere").push((at, result));
-                }
-            });
+        let work = || {
+            while let Some((at, one)) = take(&next, all) {
+                let result = run(one);
+                done.lock().expect("no panic elsewhere").push((at, result));
+            }
+        };
+        // Joined by hand, since a scope does not say what panicked in it.
+        for worker in [scope.spawn(work), scope.spawn(work)] {
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
     });
     drop(server);
