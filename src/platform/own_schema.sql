@@ -195,6 +195,15 @@ begin
 end
 $body$;
 
+-- The same for a query of one column of text: no record has to be written and read for it.
+create function leakproof.ask_text(query text) returns setof text
+language plpgsql security definer
+as $body$
+begin
+    return query execute query;
+end
+$body$;
+
 -- What each statement of a file leaves behind itself: a mark with its line. A row that another
 -- statement writes carries the number of its subtransaction, and so does the mark.
 --
@@ -221,6 +230,7 @@ $body$;
 
 alter function leakproof.run(text) owner to leakproof_steward;
 alter function leakproof.ask(text) owner to leakproof_steward;
+alter function leakproof.ask_text(text) owner to leakproof_steward;
 alter function leakproof.mark(integer) owner to leakproof_steward;
 alter table leakproof.marks owner to leakproof_steward;
 alter table leakproof.refinery_schema_history owner to leakproof_steward;
@@ -229,7 +239,8 @@ grant select on leakproof.marks, leakproof.refinery_schema_history to @owner@;
 
 revoke execute on all functions in schema leakproof from public;
 grant execute on function leakproof.mark(integer) to public;
-grant execute on function leakproof.run(text), leakproof.ask(text) to @owner@, @login@;
+grant execute on function leakproof.run(text), leakproof.ask(text), leakproof.ask_text(text)
+    to @owner@, @login@;
 grant execute on function leakproof.join_owners(), leakproof.admit_actors() to @owner@;
 grant execute on function leakproof.begin_roles(), leakproof.settle_roles() to @owner@;
 grant execute on function leakproof.set_replication_role(text) to @owner@, leakproof_steward;

@@ -131,8 +131,8 @@ fn sequences(session: &mut Session) -> Result<String> {
              lateral (select pg_catalog.pg_sequence_last_value(q.seqrelid)) as l (value) \
          where pg_catalog.has_sequence_privilege(q.seqrelid, 'select, update') \
          order by q.seqrelid";
-    let rows = session.as_auditor(query).map_err(failing("read the sequences"))?;
-    Ok(rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("; "))
+    let statements = session.texts_as_auditor(query).map_err(failing("read the sequences"))?;
+    Ok(statements.join("; "))
 }
 
 /// What a call answers.

@@ -335,7 +335,7 @@ fn read_columns(session: &mut Session, known: &str) -> Result<Vec<ColumnRow>> {
     let columns = as_json(include_str!("columns.sql"), "true");
     session.say(format!("select pg_catalog.set_config('leakproof.tables', {known}, true)"));
     let rows = session.prepared("leakproof_columns", &columns);
-    read_json(rows.map_err(failing(ATTEMPT))?)
+    read_json(rows.map_err(failing(ATTEMPT))?.into_iter().flatten().flatten())
 }
 
 /// The 64-bit hash of a text expression; byte by byte, whatever collation it has.

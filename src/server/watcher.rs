@@ -115,7 +115,7 @@ impl Watcher {
                 // It fails only where the server has just ended.
                 let _ = kill(Pid::from_raw(server.id().cast_signed()), Signal::SIGQUIT);
             }
-            sleep(Duration::from_millis(5));
+            sleep(Duration::from_millis(1));
         }
     }
 }

@@ -87,7 +87,8 @@ impl Session {
         query: &str,
         condition: &str,
     ) -> Result<Vec<T>> {
-        read_json(self.rows(&as_json(query, condition)).map_err(failing("read the catalog"))?)
+        let rows = self.rows(&as_json(query, condition)).map_err(failing("read the catalog"))?;
+        read_json(rows.into_iter().flatten().flatten())
     }
 
     /// Runs a query of ours that takes longer to plan than to answer. It is prepared at its first use
@@ -117,6 +118,12 @@ impl Session {
     /// Asks as who may read every row.
     pub(crate) fn as_auditor(&mut self, query: &str) -> Result<Vec<TextRow>, Failed> {
         self.rows(&ask_as_auditor(query)).map(read_records)
+    }
+
+    /// As [`Self::as_auditor`], for a query of one column of text.
+    pub(crate) fn texts_as_auditor(&mut self, query: &str) -> Result<Vec<String>, Failed> {
+        let rows = self.rows(&format!("select * from leakproof.ask_text({})", literal(query)))?;
+        Ok(rows.into_iter().flatten().flatten().collect())
     }
 
     /// Does something as somebody else, and takes back all that came of it. `limit` is how long each

@@ -76,18 +76,18 @@ pub(crate) fn as_json(query: &str, condition: &str) -> String {
     format!("select row_to_json(q)::text from (\n{query}\n) q where {condition}")
 }
 
-/// Reads each row of [`as_json`] as a `T`.
-pub(crate) fn read_json<T: DeserializeOwned>(rows: Vec<TextRow>) -> Result<Vec<T>> {
-    rows.into_iter()
-        .flatten()
-        .map(|text| {
-            serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|cause| {
-                Error::new("the server's catalog has an unexpected form")
-                    .cause(cause)
-                    .help("please report this with the server's version")
-            })
+/// Reads each text of [`as_json`] as a `T`.
+pub(crate) fn read_json<T: DeserializeOwned>(
+    texts: impl IntoIterator<Item = String>,
+) -> Result<Vec<T>> {
+    let read = |text: String| {
+        serde_json::from_str(&text).map_err(|cause| {
+            Error::new("the server's catalog has an unexpected form")
+                .cause(cause)
+                .help("please report this with the server's version")
         })
-        .collect()
+    };
+    texts.into_iter().map(read).collect()
 }
 
 #[cfg(test)]

@@ -6,16 +6,17 @@
 //! table, inside a document or taken out of one. Only texts that were in one row of a relation are
 //! followed, so that words that many rows share say nothing.
 
+mod seen;
 pub(crate) mod value_tokens;
 pub(crate) mod widening;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
 use crate::actor::Actor;
-use crate::check::audience::value_tokens::{each_value_token, token_id};
+use crate::check::audience::seen::{ATTEMPT, Readable, Stored, Tokens, text_of, texts};
+use crate::check::audience::value_tokens::token_id;
 use crate::check::audience::widening::{Followed, Widening};
 use crate::error::Result;
 use crate::migrate::applied::MigrationName;
@@ -23,17 +24,10 @@ use crate::names::QualifiedName;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::files::SqlFile;
-use crate::refusal::Refusal;
 use crate::session::failed::failing;
 use crate::session::open::Session;
-use crate::session::outcome::{TextRow, as_json, read_json};
+use crate::session::outcome::{as_json, read_json};
 use crate::sql::quote::{identifier, literal, qualified};
-
-/// What could not be done where a question of ours fails.
-const ATTEMPT: &str = "ask who sees what after a migration";
-
-/// How long a statement of a reader may take.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// How many users of the data are asked.
 const MOST_USERS: usize = 32;
@@ -54,25 +48,6 @@ struct Reader {
     actor: Actor,
 }
 
-/// One relation as one role may read it.
-#[derive(Deserialize)]
-struct Readable {
-    role: String,
-    relation: i64,
-    schema: String,
-    name: String,
-    /// Whether everybody of a role sees the same.
-    is_open: bool,
-    columns: Vec<String>,
-}
-
-impl Readable {
-    fn statement(&self) -> String {
-        let columns: Vec<String> = self.columns.iter().map(|name| identifier(name)).collect();
-        format!("select {} from {}", columns.join(", "), qualified(&self.schema, &self.name))
-    }
-}
-
 /// A user as the data has it.
 #[derive(Deserialize)]
 struct UserRow {
@@ -81,9 +56,6 @@ struct UserRow {
     #[serde(default)]
     claims: serde_json::Map<String, serde_json::Value>,
 }
-
-/// The texts of the rows of one relation, as somebody sees them.
-type Tokens = Vec<String>;
 
 impl<'p> Audience<'p> {
     pub(crate) fn of(project: &'p Project, platform: Platform) -> Self {
@@ -140,7 +112,7 @@ impl<'p> Audience<'p> {
             key = identifier(&table.key),
             name = table.sql_name
         );
-        let users: Vec<UserRow> = read_json(asked(session, &as_json(&sql, "true"))?)?;
+        let users: Vec<UserRow> = read_json(texts(session, &as_json(&sql, "true"))?)?;
         self.followed.of = self.followed.of.max(users.len());
         for user in users {
             let is_known = self.readers.iter().any(|reader| reader.name == user.id);
@@ -177,15 +149,15 @@ impl<'p> Audience<'p> {
             tenant = identifier(&members.tenant),
         );
         // The table may not be there yet, or have other columns.
-        let look = format!("select 1 from ({query}) q limit 0");
-        let is_there = session.tolerate(|session| asked(session, &look))?.is_ok();
+        let look = format!("select q.id from ({query}) q limit 0");
+        let is_there = session.tolerate(|session| texts(session, &look))?.is_ok();
         Ok(if is_there { query } else { nobody })
     }
 
     fn ask_all(&mut self, session: &mut Session, version: &SqlFile) -> Result<()> {
         let readable = self.readable(session)?;
         let owners = self.owner_keys(session)?;
-        let telling = telling_tokens(session, &readable)?;
+        let stored = Stored::read(session, &readable)?;
         let (mut widenings, mut unread) = (Vec::new(), Vec::new());
         let (mut now, mut others): (HashMap<u64, u64>, HashMap<u64, u64>) = Default::default();
         let mut open: HashMap<(&str, i64), Tokens> = HashMap::new();
@@ -195,7 +167,7 @@ impl<'p> Audience<'p> {
             let (shared, asked): (Vec<_>, Vec<_>) =
                 mine.into_iter().partition(|r| open.contains_key(&(role, r.relation)));
             let mut seen: Vec<(&Readable, Tokens)> = Vec::new();
-            for (relation, tokens) in seen_by(session, reader, &asked)? {
+            for (relation, tokens) in stored.seen_by(session, &reader.actor, &asked)? {
                 match tokens {
                     Ok(tokens) => seen.push((relation, tokens)),
                     Err(refusal) => unread.push(format!(
@@ -213,12 +185,12 @@ impl<'p> Audience<'p> {
                 seen.push((relation, tokens));
             }
             for (relation, tokens) in seen {
-                widenings.extend(self.newly_seen(version, (at, relation), &tokens, &owners));
-                for token in &tokens {
-                    let id = token_id(token);
-                    let seen = if telling.contains(&id) { &mut now } else { &mut others };
-                    if !owners.contains(token) {
-                        *seen.entry(id).or_default() |= 1 << at;
+                let new = self.newly_seen(session, version, (at, relation), (&tokens, &owners))?;
+                widenings.extend(new);
+                for id in &tokens {
+                    let seen = if stored.is_telling(*id) { &mut now } else { &mut others };
+                    if !owners.contains(id) {
+                        *seen.entry(*id).or_default() |= 1 << at;
                     }
                 }
                 if relation.is_open {
@@ -239,32 +211,30 @@ impl<'p> Audience<'p> {
     /// What a reader sees of a relation that others saw before, but not he.
     fn newly_seen(
         &self,
+        session: &mut Session,
         version: &SqlFile,
         (at, relation): (usize, &Readable),
-        tokens: &Tokens,
-        owners: &HashSet<String>,
-    ) -> Option<Widening> {
-        let mut values: HashSet<u64> = HashSet::new();
-        let mut first = None;
-        for token in tokens {
-            let id = token_id(token);
-            let known = self.known.get(&id).copied().unwrap_or_default();
-            if known != 0 && known & (1 << at) == 0 && !owners.contains(token) && values.insert(id)
-            {
-                first.get_or_insert((token, known));
-            }
-        }
-        let (example, known) = first?;
+        (tokens, owners): (&Tokens, &HashSet<u64>),
+    ) -> Result<Option<Widening>> {
+        let known_of = |id: &u64| self.known.get(id).copied().unwrap_or_default();
+        let is_new = |id: &&u64| {
+            let known = known_of(id);
+            known != 0 && known & (1 << at) == 0 && !owners.contains(id)
+        };
+        let new: Vec<u64> = tokens.iter().filter(is_new).copied().collect();
+        let Some(first) = new.first() else { return Ok(None) };
+        let known = known_of(first);
         let names = self.readers.iter().enumerate().filter(|(at, _)| known & (1 << at) != 0);
-        Some(Widening {
+        let reader = &self.readers[at];
+        Ok(Some(Widening {
             migration: told(version),
             relation: QualifiedName::new(&relation.schema, &relation.name),
-            reader: self.readers[at].name.clone(),
-            values: values.len(),
-            example: example.clone(),
+            reader: reader.name.clone(),
+            values: new.len(),
+            example: text_of(session, &reader.actor, relation, *first)?,
             audience: names.map(|(_, reader)| reader.name.clone()).collect(),
             statement: relation.statement(),
-        })
+        }))
     }
 
     fn readable(&self, session: &mut Session) -> Result<Vec<Readable>> {
@@ -295,14 +265,14 @@ impl<'p> Audience<'p> {
     }
 
     /// The keys of users and tenants: they name owners, they are not what owners have.
-    fn owner_keys(&self, session: &mut Session) -> Result<HashSet<String>> {
+    fn owner_keys(&self, session: &mut Session) -> Result<HashSet<u64>> {
         let mut keys = HashSet::new();
         let tenants = self.project.config().tenancy.tenant.as_deref();
         let tenants = tenants.map(|name| keyed(session, name)).transpose()?.flatten();
         for table in self.users_table(session)?.into_iter().chain(tenants) {
             let key = identifier(&table.key);
-            let found = asked(session, &format!("select {key}::text from {}", table.sql_name))?;
-            keys.extend(found.into_iter().flatten().flatten());
+            let found = texts(session, &format!("select {key}::text from {}", table.sql_name))?;
+            keys.extend(found.iter().map(|key| token_id(key)));
         }
         Ok(keys)
     }
@@ -323,105 +293,15 @@ fn sql_name(name: &str) -> String {
 fn keyed(session: &mut Session, name: &str) -> Result<Option<Keyed>> {
     let sql_name = sql_name(name);
     let key = format!(
-        "select a.attname from pg_catalog.pg_index i \
+        "select a.attname::text from pg_catalog.pg_index i \
          join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] \
          where i.indrelid = pg_catalog.to_regclass({}) and i.indisprimary and i.indnatts = 1",
         literal(&sql_name)
     );
-    let key = asked(session, &key)?.into_iter().flatten().flatten().next();
+    let key = texts(session, &key)?.into_iter().next();
     Ok(key.map(|key| Keyed { sql_name, key }))
 }
 
 fn told(file: &SqlFile) -> MigrationName {
     MigrationName { version: file.version(), name: file.name().to_owned() }
-}
-
-/// The texts that are in only one row of some relation, whoever sees it.
-fn telling_tokens(session: &mut Session, readable: &[Readable]) -> Result<HashSet<u64>> {
-    let relations: BTreeMap<i64, String> = readable
-        .iter()
-        .map(|r| (r.relation, format!("select * from {}", qualified(&r.schema, &r.name))))
-        .collect();
-    let mut telling = HashSet::new();
-    for statement in relations.values() {
-        // A view of its own may raise for us; then others do not tell by it.
-        let query = format!("select {}", json_of(statement));
-        let Ok(found) = session.tolerate(|session| asked(session, &query))? else { continue };
-        let mut counts: HashMap<u64, usize> = HashMap::new();
-        for row in found.into_iter().flatten().flatten() {
-            let mut in_row = HashSet::new();
-            each_value_token(&row, &mut |token| {
-                in_row.insert(token_id(token));
-            });
-            for id in in_row {
-                *counts.entry(id).or_default() += 1;
-            }
-        }
-        telling.extend(counts.into_iter().filter(|(_, rows)| *rows == 1).map(|(id, _)| id));
-    }
-    Ok(telling)
-}
-
-/// What follows `select`.
-fn json_of(statement: &str) -> String {
-    format!("pg_catalog.row_to_json(q)::text from ({statement}) as q")
-}
-
-/// The tokens of a relation, or why it could not be read.
-type Answer = Result<Tokens, Refusal>;
-
-/// What a reader sees of each relation: all at once, or one by one where one fails.
-fn seen_by<'r>(
-    session: &mut Session,
-    reader: &Reader,
-    relations: &[&'r Readable],
-) -> Result<Vec<(&'r Readable, Answer)>> {
-    let statements: Vec<String> = relations
-        .iter()
-        .enumerate()
-        .map(|(at, relation)| format!("select {at}, {}", json_of(&relation.statement())))
-        .collect();
-    if let Ok(found) = ask_as(session, reader, &statements.join("; "))? {
-        let tokens = tokens_of(found, relations.len());
-        return Ok(relations.iter().copied().zip(tokens.into_iter().map(Ok)).collect());
-    }
-    let mut answers = Vec::new();
-    for relation in relations {
-        let statement = format!("select 0, {}", json_of(&relation.statement()));
-        let answer = ask_as(session, reader, &statement)?;
-        let answer = answer.map(|found| tokens_of(found, 1).into_iter().flatten().collect());
-        answers.push((*relation, answer));
-    }
-    Ok(answers)
-}
-
-/// The tokens of so many statements; each row begins with the place of its own.
-fn tokens_of(found: Vec<TextRow>, statements: usize) -> Vec<Tokens> {
-    let mut tokens: Vec<Tokens> = vec![Vec::new(); statements];
-    for row in found {
-        let [Some(at), Some(line)] = row.as_slice() else { continue };
-        let at = at.parse::<usize>().ok();
-        if let Some(tokens) = at.and_then(|at| tokens.get_mut(at)) {
-            each_value_token(line, &mut |token| tokens.push(token.to_owned()));
-        }
-    }
-    tokens
-}
-
-/// Asks as a reader; gives the rows, or what the server says to it.
-fn ask_as(
-    session: &mut Session,
-    reader: &Reader,
-    sql: &str,
-) -> Result<Result<Vec<TextRow>, Refusal>> {
-    session.tolerate(|session| {
-        session.as_actor(reader.actor.impersonation(), Some(LIMIT), |session| {
-            session.rows(sql).map_err(failing(ATTEMPT))
-        })
-    })
-}
-
-/// Asks as who sees all rows.
-fn asked(session: &mut Session, query: &str) -> Result<Vec<TextRow>> {
-    session.as_auditor(query).map_err(failing(ATTEMPT))
 }

@@ -4,6 +4,8 @@ select
     c.oid::bigint as relation,
     n.nspname as schema,
     c.relname as name,
+    c.relkind in ('r', 'p')
+        and pg_catalog.has_table_privilege(role.name, c.oid, 'select') as is_placed,
     c.relkind in ('r', 'p') and not c.relrowsecurity as is_open,
     array(
         select a.attname
