@@ -92,6 +92,26 @@ const CASES: &[Case] = &[
         "create table public.shown as select id, title, body::text from public.notes;
          grant select (id) on public.shown to app_user",
     ], &["V2 change: public.shown"]),
+    Case("one column of the same is granted", &[
+        "create table public.shown as select id, title, body::text from public.notes;
+         grant select (body) on public.shown to app_user",
+    ], &["V2 change: public.shown"]),
+    Case("a copy in parts is granted", &[
+        "create table public.parts (title text, part int) partition by list (part);
+         create table public.part_1 partition of public.parts for values in (1);
+         insert into public.parts select title, 1 from public.notes;
+         grant select on public.parts to app_user",
+    ], &["V2 change: public.parts"]),
+    Case("a policy moves the rows that are opened", &[
+        "create table public.before_notes (a int);
+         insert into public.before_notes values (1);
+         create function public.touch() returns boolean language plpgsql security definer as $$
+         begin update public.notes set title = title; return true; end $$;
+         alter table public.before_notes enable row level security;
+         create policy touches on public.before_notes to app_user using (public.touch());
+         grant select on public.before_notes to app_user;
+         create policy all_read on public.notes for select to app_user using (true)",
+    ], &["V2 change: public.notes"]),
     Case("all is renamed", &[
         "alter table public.notes rename to memos; alter table public.memos rename title to subject",
     ], &[]),
