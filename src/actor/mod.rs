@@ -23,6 +23,7 @@ use crate::session::impersonation::Impersonation;
 use crate::tenancy::Tenancy;
 use crate::tenancy::keys::owner_key;
 use crate::tenancy::roster::Roster;
+use crate::world::seeding::sign_up;
 
 /// The names of the world's tenants.
 pub(crate) const TENANTS: [&str; 2] = ["A", "B"];
@@ -40,6 +41,8 @@ pub struct Actor {
     standing: BTreeMap<(Oid, String), String>,
     /// The tables that list it, and not everybody.
     rosters: Vec<Roster>,
+    /// What it says at sign-up, beside what others say.
+    signs_up_with: Map<String, Value>,
     /// What makes it another than whose rows it has.
     sort: Option<Sort>,
     /// Whether it has the rows of somebody else.
@@ -87,6 +90,7 @@ impl Actor {
             membership: BTreeMap::new(),
             standing: BTreeMap::new(),
             rosters: Vec::new(),
+            signs_up_with: Map::new(),
             sort: None,
             is_like_another: false,
             is_service: false,
@@ -152,6 +156,11 @@ impl Actor {
     /// The tables that list it, and not everybody.
     pub(crate) fn rosters(&self) -> &[Roster] {
         &self.rosters
+    }
+
+    /// What it says at sign-up, where that is not what everybody says.
+    pub(crate) fn signs_up_with(&self) -> Option<&Map<String, Value>> {
+        Some(&self.signs_up_with).filter(|said| !said.is_empty())
     }
 
     /// Whether it has a row in a table that does not list everybody.
@@ -241,7 +250,8 @@ pub(crate) fn people(
     };
     let is_new = |role: &&String| !configured.values().any(|one| one.role.as_ref() == Some(*role));
     let roles: Vec<String> = roles.iter().filter(is_new).cloned().collect();
-    for extra in told::extras(tenancy, has_token(platform), &keys, &roles) {
+    let forged = sign_up::forged(catalog, tenancy, keys.of_first[0].as_deref());
+    for extra in told::extras(tenancy, has_token(platform), &keys, &roles, forged) {
         if !configured.contains_key(&extra.name) && !is_configured(configured, tenancy, &extra) {
             people.extend(cast_extra(&extra, platform, catalog, tenancy)?);
         }
@@ -306,7 +316,8 @@ fn cast_extra(
     catalog: &Catalog,
     tenancy: &Tenancy,
 ) -> Result<Option<Actor>> {
-    let is_like_another = extra.standing.is_empty() && extra.rosters.is_empty();
+    let is_like_another =
+        extra.standing.is_empty() && extra.rosters.is_empty() && extra.signs_up_with.is_empty();
     let built_in = BUILT_IN.iter().find(|one| one.name == extra.like);
     let Some(built_in) = built_in else { return Ok(None) };
     let name = if is_like_another { extra.like } else { extra.name.as_str() };
@@ -319,6 +330,7 @@ fn cast_extra(
         name: extra.name.clone(),
         standing: extra.standing.clone(),
         rosters: extra.rosters.clone(),
+        signs_up_with: extra.signs_up_with.clone(),
         sort: Some(extra.sort),
         is_like_another,
         impersonation,

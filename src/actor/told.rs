@@ -39,6 +39,8 @@ pub(crate) struct Extra {
     pub standing: BTreeMap<(Oid, String), String>,
     /// The tables that list it, and not everybody.
     pub rosters: Vec<Roster>,
+    /// What it says at sign-up, beside what others say.
+    pub signs_up_with: Map<String, Value>,
     pub sort: Sort,
 }
 
@@ -70,10 +72,12 @@ pub(crate) fn extras(
     has_token: bool,
     keys: &OthersKeys,
     roles: &[String],
+    signs_up_with: Map<String, Value>,
 ) -> Vec<Extra> {
     let mut all = Vec::new();
     all.extend(has_token.then(|| guest(&tenancy.told)).flatten());
     all.extend(has_token.then(|| forgers(tenancy, keys)).into_iter().flatten());
+    all.extend((!signs_up_with.is_empty()).then(|| signing_up(signs_up_with)));
     all.extend(special(&tenancy.told, has_token).into_iter().take(MOST));
     all.extend(of_standing(tenancy).take(MOST));
     all.extend(listed(tenancy).take(MOST));
@@ -198,6 +202,12 @@ fn forgers(tenancy: &Tenancy, keys: &OthersKeys) -> Vec<Extra> {
         forges.then(|| Extra { name, like, claims, settings, sort, ..Extra::default() })
     });
     forgers.collect()
+}
+
+/// A stranger who says at sign-up what makes others more than strangers.
+fn signing_up(signs_up_with: Map<String, Value>) -> Extra {
+    let (name, sort) = ("outsider:sign-up".into(), Sort::Forger);
+    Extra { name, like: "outsider", signs_up_with, sort, ..Extra::default() }
 }
 
 /// What a client writes to meet the policies: its metadata in the token, and settings of the request.

@@ -248,6 +248,7 @@ impl<'a> Run<'a> {
         self.note(isolation.note_on_common_tenants());
         self.note(isolation.note_on_ending());
         self.note(isolation.note_on_people());
+        self.note(isolation.note_on_sign_up());
         self.note(isolation.seeding_notes());
         let is_chosen = self.options.grants.or(self.project.grants()).is_some();
         if !is_chosen && self.platform.has_users() {

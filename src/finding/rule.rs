@@ -168,10 +168,12 @@ rules! {
     ForgeableClaim: Page {
         name: "forgeable-claim",
         meaning: "Somebody who belongs to no tenant reaches rows by what a client writes itself: \
-                  `user_metadata` of the token, or a header, cookie or path of the request.",
-        exploit: "`supabase.auth.updateUser({ data: { role: 'admin' } })`, or one header, opens the rows \
-                  of others.",
-        help: "ask `app_metadata`, or a table that only the back end writes",
+                  metadata at sign-up, `user_metadata` of the token, or a header, cookie or path of the \
+                  request.",
+        exploit: "`supabase.auth.updateUser({ data: { role: 'admin' } })`, the same with `signUp`, or one \
+                  header, opens the rows of others.",
+        help: "ask `app_metadata`, or a table that only the back end writes, and that no trigger fills \
+               from what users say",
         ..ACCESS
     },
     OwnerlessRead: Page {

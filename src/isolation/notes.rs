@@ -139,6 +139,14 @@ impl Isolation {
         })
     }
 
+    /// What a stranger says at sign-up, as anybody may.
+    pub(crate) fn note_on_sign_up(&self) -> Option<String> {
+        let mut people = self.actors().iter();
+        let (name, said) = people.find_map(|actor| Some((actor.name(), actor.signs_up_with()?)))?;
+        let said = serde_json::Value::Object(said.clone());
+        Some(format!("`{name}` signs up with {said} as metadata, which anybody may"))
+    }
+
     /// A tenant that everybody is a member of is one whose rows everybody may see.
     pub(crate) fn note_on_common_tenants(&self) -> Option<String> {
         let World { tenancy, catalog, names, .. } = &self.world;

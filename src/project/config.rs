@@ -122,7 +122,12 @@ pub struct TenancyConfig {
 impl TenancyConfig {
     /// Whether it leaves all to be inferred.
     pub(crate) fn says_nothing(&self) -> bool {
-        self.tenant.is_none() && self.users.is_none() && self.owners.is_empty()
+        self.users.is_none() && self.leaves_tenants()
+    }
+
+    /// Whether it leaves to be inferred who the tenants and their members are.
+    pub(crate) fn leaves_tenants(&self) -> bool {
+        self.tenant.is_none() && self.owners.is_empty()
     }
 }
 

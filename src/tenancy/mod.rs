@@ -22,6 +22,7 @@ pub(crate) mod standing;
 mod stated;
 pub(crate) mod told_apart;
 pub(crate) mod unsettled;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -268,7 +269,7 @@ impl Tenancy {
         self.tenant = tenant.map(|name| root(catalog, "tenant", name)).transpose()?;
         let members = config.members.as_ref().map(|members| find_members(catalog, members));
         self.members = members.transpose()?;
-        if !config.says_nothing() {
+        if !config.leaves_tenants() {
             return Ok(());
         }
         if let Some(inferred) = infer::infer_members(catalog, &self.users) {
@@ -415,41 +416,6 @@ impl Tenancy {
     /// Whether a relation is a table of the project, and not the platform's or the users'.
     pub(crate) fn is_of_project(&self, relation: &Relation) -> bool {
         infer::is_of_project(relation, &self.users)
-    }
-
-    /// By which columns rows of a relation have owners, in words; none where they have none.
-    pub(crate) fn owner_line(&self, catalog: &Catalog, relation: &Relation) -> Option<String> {
-        let Ownership { tenant, user } = self.ownership(relation.oid);
-        let way = |path: &Path| {
-            let [first, rest @ ..] = path.edges.as_slice() else { return "its key".to_owned() };
-            let through = rest.first().and_then(|_| catalog.relation(first.target));
-            let through = through.map(|next| format!(" through {}", next.title()));
-            format!("{}{}", first.columns.join(", "), through.unwrap_or_default())
-        };
-        match (tenant.as_ref().map(way), user.as_ref().map(way)) {
-            (None, None) if self.homes.contains_key(&relation.oid) => {
-                Some("tenant by its schema".into())
-            }
-            (None, None) => None,
-            (Some(tenant), None) => Some(format!("tenant by {tenant}")),
-            (None, Some(user)) => Some(format!("user by {user}")),
-            (Some(tenant), Some(user)) if tenant == user => {
-                Some(format!("tenant and user by {user}"))
-            }
-            (Some(tenant), Some(user)) => Some(format!("tenant by {tenant}; user by {user}")),
-        }
-    }
-
-    /// Why the first column of a path leads where it does, in words.
-    pub(crate) fn reason(&self, catalog: &Catalog, relation: &Relation, path: &Path) -> String {
-        let Some(first) = path.edges.first() else { return "the rows are owners".into() };
-        let key = (relation.oid, first.columns[0].clone());
-        if let Some(why) = self.implied.get(&key) {
-            return why.clone();
-        }
-        let titles = path.edges.iter().filter_map(|edge| catalog.relation(edge.target));
-        let titles: Vec<String> = titles.map(Relation::title).collect();
-        format!("foreign key to {}", titles.join(" and on to "))
     }
 
     /// The paths that begin with the columns that the config names.

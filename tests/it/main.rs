@@ -18,6 +18,7 @@ mod kills;
 mod large;
 mod layouts;
 mod leaks;
+mod memberships;
 mod mentor_chats;
 mod names;
 mod new_files;

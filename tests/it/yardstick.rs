@@ -9,14 +9,14 @@ use leakproof::report::{Outcome, Report, to_text};
 
 use crate::support::{Copy, check_project, check_with, high};
 
-fn supabase(sql: &str) -> Copy {
+pub fn supabase(sql: &str) -> Copy {
     let copy = Copy::empty();
     copy.write("supabase/migrations/20240101000000_all.sql", sql);
     copy
 }
 
 /// What is marked of an actor's reading of a relation, class by class.
-fn row(report: &Report, relation: &str, actor: &str) -> String {
+pub fn row(report: &Report, relation: &str, actor: &str) -> String {
     let subjects = report.matrix.marks().into_iter().filter(|(key, _)| key.relation == relation);
     let read: Vec<_> = subjects.filter(|(key, _)| key.command == Command::Read).collect();
     let classes: BTreeSet<RowClass> = read.iter().map(|(key, _)| key.class).collect();

@@ -47,6 +47,13 @@ const ACTIVE: &[&str] =
 /// Long enough ago for whoever compares it with now.
 const WHEN: &str = "2001-01-01";
 
+/// What times are called until which something holds.
+const UNTIL: &[&str] =
+    &["expires", "expiry", "expiration", "valid_until", "active_until", "until", "ends"];
+
+/// Far enough ahead for whoever compares it with now.
+const AHEAD: &str = "2999-12-31";
+
 /// How a membership in a table ends where its row stays; none where nothing in it can say so.
 pub(crate) fn ending_of(columns: &[(&Column, Vec<String>)]) -> Option<Ending> {
     let first = |ending: fn(&Column, &[String]) -> Option<Ending>| {
@@ -55,12 +62,18 @@ pub(crate) fn ending_of(columns: &[(&Column, Vec<String>)]) -> Option<Ending> {
     first(by_time).or_else(|| first(by_flag)).or_else(|| first(by_status))
 }
 
+/// What a time is of: `removed` of `removed_at`.
+fn stem_of_time(column: &Column) -> Option<&str> {
+    let is_time = ["date", "timestamp", "timestamptz"].contains(&column.base_type.as_str());
+    let ends = ["_at", "_on", "_date", "_time"];
+    let stem = ends.iter().find_map(|end| column.name.strip_suffix(end));
+    is_time.then(|| stem.unwrap_or(&column.name))
+}
+
 /// `removed_at`, where a member has NULL.
 fn by_time(column: &Column, _: &[String]) -> Option<Ending> {
-    let is_time = ["date", "timestamp", "timestamptz"].contains(&column.base_type.as_str());
-    let stem =
-        ["_at", "_on", "_date", "_time"].iter().find_map(|end| column.name.strip_suffix(end));
-    let is_it = is_time && !column.not_null && stem.is_some_and(|stem| ENDED.contains(&stem));
+    let stem = stem_of_time(column).filter(|stem| *stem != column.name);
+    let is_it = !column.not_null && stem.is_some_and(|stem| ENDED.contains(&stem));
     is_it.then(|| Ending { column: column.name.clone(), member: None, ended: WHEN.into() })
 }
 
@@ -91,7 +104,36 @@ fn by_status(column: &Column, values: &[String]) -> Option<Ending> {
     is_status.then_some(Ending { column, member: Some(member), ended })
 }
 
+/// What the times of a membership are that has begun, and not ended. One that may hold for ever does so for some;
+/// `is_dated` says whether this one ends some day.
+fn time_of_member(column: &Column, is_dated: bool) -> Option<&'static str> {
+    match stem_of_time(column)? {
+        stem if ACTIVE.contains(&stem) => (!column.has_default).then_some(WHEN),
+        stem if UNTIL.contains(&stem) => (column.not_null || is_dated).then_some(AHEAD),
+        _ => None,
+    }
+}
+
 impl World {
+    /// When the memberships of a user began, and until when they hold, where this relation is that of the
+    /// members and says so.
+    pub(crate) fn times_of_member(
+        &self,
+        relation: &Relation,
+        user: Option<&str>,
+    ) -> Vec<(String, String)> {
+        let of_members = self.tenancy.members.as_ref().map(|members| members.relation);
+        if of_members != Some(relation.oid) {
+            return Vec::new();
+        }
+        // `alice` has what is no date, her colleague one.
+        let is_dated = user.is_some_and(|user| user != "alice");
+        let time = |column: &Column| {
+            Some((column.name.clone(), time_of_member(column, is_dated)?.to_owned()))
+        };
+        relation.columns.iter().filter_map(time).collect()
+    }
+
     /// How a membership ends in this relation, if it is that of the members.
     pub(crate) fn ending(&self, relation: &Relation) -> Option<Ending> {
         let members = self.tenancy.members.as_ref().filter(|m| m.relation == relation.oid)?;
@@ -186,5 +228,18 @@ mod tests {
         assert_eq!(ending(&[of("role", "text")], &states), None);
         let always = json!({ "name": "left_at", "base_type": "date", "not_null": true });
         assert_eq!(ending(&[always], &[]), None);
+    }
+
+    #[test]
+    fn times_of_members() {
+        let of = |name: &str, is_dated: bool| {
+            let column = json!({ "name": name, "base_type": "timestamptz" });
+            time_of_member(&relation(json!({}), &[column]).columns[0], is_dated)
+        };
+        assert_eq!(of("accepted_at", false), Some(WHEN));
+        assert_eq!(of("expires_at", false), None);
+        assert_eq!(of("expires_at", true), Some(AHEAD));
+        assert_eq!(of("valid_until", true), Some(AHEAD));
+        assert_eq!(of("created_at", true), None);
     }
 }

@@ -136,7 +136,8 @@ impl World {
             values.extend(told);
         }
         if !variant.is_probe() {
-            values.extend(self.standings(relation, branch));
+            let standings = self.standings(relation, branch, &values);
+            values.extend(standings);
         }
         if variant == Variant::Full || self.is_bearing(relation, variant) {
             values.extend(self.borne(relation, branch));
@@ -224,6 +225,7 @@ impl World {
     fn fixed_columns(&self, relation: &Relation, branch: &Branch) -> Vec<(String, String)> {
         let mut fixed = Vec::new();
         let actor = self.user_of(branch);
+        fixed.extend(self.times_of_member(relation, branch.user.as_deref()));
         if let Some(members) = self.tenancy.members.as_ref().filter(|m| m.relation == relation.oid)
         {
             let mut columns = members.config.values.clone();
@@ -243,20 +245,22 @@ impl World {
             let columns = self.platform.user_columns(name);
             fixed.extend(columns.into_iter().map(|(column, value)| (column.into(), value)));
             if relation.oid == self.tenancy.users.relation {
-                let metadata = sign_up::metadata(&self.catalog, relation, name);
+                let forged = actor.and_then(|actor| actor.signs_up_with());
+                let metadata = sign_up::metadata(&self.catalog, relation, name, forged);
                 fixed.extend(metadata.map(|said| ("raw_user_meta_data".to_owned(), said)));
             }
         }
         fixed
     }
 
-    /// What a row says that its user is; what the default or NULL says is left to these.
-    fn standings(&self, relation: &Relation, branch: &Branch) -> Values {
+    /// What a row says that its user is; what the default or NULL says is left to these, and what is known of
+    /// ordinary people stays.
+    fn standings(&self, relation: &Relation, branch: &Branch, known: &Values) -> Values {
         let actor = self.user_of(branch);
         let of_it = self.tenancy.standing.iter().filter(|one| one.relation == relation.oid);
         let said = of_it.filter_map(|Standing { column, ordinary, is_said, .. }| {
             let own = actor.and_then(|actor| actor.standing(relation.oid, column));
-            if own.is_none() && *is_said {
+            if own.is_none() && (*is_said || known.contains_key(column)) {
                 return None;
             }
             let value = own.map(str::to_owned).or_else(|| ordinary.clone());

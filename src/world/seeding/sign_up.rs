@@ -6,20 +6,62 @@ use serde_json::{Map, Value};
 
 use crate::catalog::Catalog;
 use crate::catalog::relation::{Column, Relation};
+use crate::tenancy::Tenancy;
 use crate::tenancy::standing::ordinary_of;
 use crate::world::seeding::values::column_value;
 
 /// The column that holds it, on Supabase.
 const METADATA: &str = "raw_user_meta_data";
 
-/// The metadata with which a user signs up, as JSON; none where no trigger asks for any.
-pub(crate) fn metadata(catalog: &Catalog, users: &Relation, name: &str) -> Option<String> {
+/// The metadata with which a user signs up, as JSON; none where no trigger asks for any. `forged` is what
+/// somebody says who would be more than others.
+pub(crate) fn metadata(
+    catalog: &Catalog,
+    users: &Relation,
+    name: &str,
+    forged: Option<&Map<String, Value>>,
+) -> Option<String> {
     let keys = keys_asked(users.trigger_source.as_deref()?);
-    let values: Map<String, Value> = keys
+    let mut values: Map<String, Value> = keys
         .into_iter()
         .filter_map(|(key, column)| Some((key, Value::String(value(catalog, column, name)?))))
         .collect();
+    values.extend(forged.cloned().unwrap_or_default());
     (!values.is_empty()).then(|| Value::Object(values).to_string())
+}
+
+/// What somebody says at sign-up who would be more than others: for each key that is taken for a column by
+/// which policies tell people apart what they ask for, for one that names a tenant the key of one.
+pub(crate) fn forged(
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    tenant: Option<&str>,
+) -> Map<String, Value> {
+    let users = catalog.relation(tenancy.users.relation);
+    let source = users.and_then(|users| users.trigger_source.as_deref());
+    let keys = source.map(keys_asked).unwrap_or_default();
+    let values = keys.into_iter().filter_map(|(key, column)| {
+        let value = special_value(catalog, tenancy, &column)
+            .or_else(|| tenant.filter(|_| names_tenant(catalog, tenancy, &column)))?;
+        Some((key, Value::String(value.to_owned())))
+    });
+    values.collect()
+}
+
+/// What policies ask for in a column of that name, or who runs a tenant has there.
+fn special_value<'t>(catalog: &Catalog, tenancy: &'t Tenancy, column: &str) -> Option<&'t str> {
+    let of_standing = tenancy.standing.iter().filter(|one| one.column == column);
+    let special = of_standing.filter(|one| catalog.relation(one.relation).is_some());
+    let special = special.flat_map(|one| &one.special).next();
+    let highest = tenancy.members.as_ref().and_then(|members| members.highest.get(column));
+    special.or(highest).map(String::as_str)
+}
+
+/// Whether a column of that name, in whichever table, refers to the tenants.
+fn names_tenant(catalog: &Catalog, tenancy: &Tenancy, column: &str) -> bool {
+    let root = tenancy.tenant.as_ref().map(|root| root.relation);
+    let mut keys = catalog.relations().flat_map(|relation| &relation.foreign_keys);
+    keys.any(|key| key.columns == [column] && Some(key.target) == root)
 }
 
 /// The keys that a text takes from the metadata, each with the column that a table may have for it.

@@ -1,0 +1,85 @@
+//! Who is a member: from when, until when, and where the config says nothing of it.
+
+use leakproof::report::to_text;
+
+use crate::support::{Copy, check_project, high};
+use crate::yardstick::{row, supabase};
+
+/// Tenants whose members a helper knows by `condition`, and what belongs to them.
+fn members_by(column: &str, condition: &str) -> String {
+    format!(
+        "create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
+         create table public.members (
+             org_id uuid references public.orgs (id), user_id uuid references auth.users (id), {column},
+             primary key (org_id, user_id)
+         );
+         create table public.docs (
+             id uuid primary key default gen_random_uuid(),
+             org_id uuid not null references public.orgs (id), title text
+         );
+         alter table public.orgs enable row level security;
+         alter table public.members enable row level security;
+         alter table public.docs enable row level security;
+         create function public.is_member(o uuid) returns boolean
+         language sql stable security definer set search_path = '' as $$
+             select exists (
+                 select from public.members m
+                 where m.org_id = o and m.user_id = auth.uid() and {condition}
+             )
+         $$;
+         create policy own on public.orgs for select using (public.is_member(id));
+         create policy own on public.members for select using (user_id = auth.uid());
+         create policy own on public.docs for all using (public.is_member(org_id));"
+    )
+}
+
+#[test]
+fn a_membership_counts_from_when_it_is_accepted_until_it_expires() {
+    for (column, condition) in [
+        ("accepted_at timestamptz", "m.accepted_at is not null"),
+        ("joined_on date", "m.joined_on <= current_date"),
+        ("expires_at timestamptz", "(m.expires_at is null or m.expires_at > now())"),
+        ("valid_until date not null", "m.valid_until >= current_date"),
+    ] {
+        let report = check_project(&supabase(&members_by(column, condition)).path());
+        let text = to_text(&report);
+        assert_eq!(high(&report), [], "{column}: {text}");
+        assert_eq!(row(&report, "public.docs", "alice"), "T.", "{column}: {text}");
+    }
+}
+
+#[test]
+fn whoever_names_the_users_leaves_the_tenants_to_be_inferred() {
+    let copy = Copy::empty();
+    copy.write(
+        "leakproof.toml",
+        "[project]\nplatform = \"plain\"\n\n[identity]\nrole = \"app_user\"\nuser = \"app.user_id\"\n\n\
+         [tenancy]\nusers = \"public.users\"\n",
+    );
+    copy.write(
+        "migrations/V1__all.sql",
+        "create table public.users (id uuid primary key, email text not null);
+         create table public.teams (id uuid primary key, name text not null);
+         create table public.team_members (
+             team_id uuid not null references public.teams (id),
+             user_id uuid not null references public.users (id), primary key (team_id, user_id)
+         );
+         create table public.docs (
+             id uuid primary key, team_id uuid not null references public.teams (id), title text
+         );
+         create function public.is_member(team uuid) returns boolean
+         language sql stable security definer as $$
+             select exists (
+                 select from public.team_members m
+                 where m.team_id = team and m.user_id::text = current_setting('app.user_id', true)
+             )
+         $$;
+         alter table public.docs enable row level security;
+         create policy own on public.docs to app_user using (public.is_member(team_id));
+         grant select on public.docs to app_user;",
+    );
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert_eq!(high(&report), [], "{text}");
+    assert_eq!(row(&report, "public.docs", "alice"), "T.", "{text}");
+}
