@@ -178,7 +178,8 @@ rules! {
     },
     OwnerlessRead: Page {
         name: "ownerless-read",
-        meaning: "Rows whose owner column is NULL can be read by everybody.",
+        meaning: "Rows whose owner column is NULL, or the default that stands for nobody, can be read by \
+                  everybody.",
         exploit: "Whatever loses its owner becomes public.",
         help: "make the owner column NOT NULL, or leave NULL out of the policy",
         ..ACCESS

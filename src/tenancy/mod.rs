@@ -32,7 +32,7 @@ use crate::error::Result;
 use crate::names::Oid;
 use crate::project::Project;
 use crate::project::config::{NO_MEMBERS, OwnerConfig, TenancyConfig};
-use crate::sql::quote::identifier;
+use crate::sql::quote::{identifier, literal};
 use crate::tenancy::asked::Told;
 use crate::tenancy::bearer::{Bearer, OwnerColumns, bearers};
 use crate::tenancy::by_policy::Questions;
@@ -41,7 +41,7 @@ use crate::tenancy::meaning::{Asker, Meaning};
 use crate::tenancy::path::{Path, end_of, is_preference, shortest_path, shortest_path_around};
 use crate::tenancy::root::{Implied, Members, Root};
 use crate::tenancy::roster::{People, Roster, rosters};
-use crate::tenancy::standing::{Standing, standing_of};
+use crate::tenancy::standing::{Standing, constant, standing_of};
 use crate::tenancy::stated::{
     find_members, find_rosters, find_users, owners_by_relation, root, stated_references,
 };
@@ -401,16 +401,37 @@ impl Tenancy {
     ) -> String {
         let ownership = self.ownership(relation.oid);
         let mut joins = Vec::new();
+        let mut end = |root: &Root, path: &Path, alias: &str| {
+            let owner = format!("{}::text", end_of(catalog, path, root, alias, &mut joins)?);
+            let nobody = self.nobody_at_end(catalog, relation, path);
+            Some(match nobody {
+                Some(value) => format!("nullif({owner}, {})", literal(&value)),
+                None => owner,
+            })
+        };
         let tenant = self.tenant.as_ref().zip(ownership.tenant.as_ref());
-        let tenant = tenant.and_then(|(root, path)| end_of(catalog, path, root, "t", &mut joins));
-        let user = ownership.user.as_ref();
-        let user = user.and_then(|path| end_of(catalog, path, &self.users, "u", &mut joins));
+        let tenant = tenant.and_then(|(root, path)| end(root, path, "t"));
+        let user = ownership.user.as_ref().and_then(|path| end(&self.users, path, "u"));
         let mut list: Vec<String> =
             columns.iter().map(|column| format!("r.{}::text", identifier(column))).collect();
-        for owner in [tenant, user] {
-            list.push(owner.map_or("null".into(), |owner| format!("{owner}::text")));
-        }
+        list.extend([tenant, user].map(|owner| owner.unwrap_or_else(|| "null".into())));
         format!("select {} from {} as r{}", list.join(", "), relation.sql_name(), joins.concat())
+    }
+
+    /// What stands for nobody in a column that names owners, no foreign key asks for, and may not be NULL: its
+    /// default, such as an empty text.
+    pub(crate) fn nobody_in(&self, relation: &Relation, column: &str) -> Option<String> {
+        self.implied.get(&(relation.oid, column.to_owned()))?;
+        let column = relation.column(column)?;
+        let default = column.default.as_deref().filter(|_| column.not_null)?;
+        (column.category == 'S').then(|| constant(default)).flatten()
+    }
+
+    /// The same for the column in which a path ends.
+    fn nobody_at_end(&self, catalog: &Catalog, relation: &Relation, path: &Path) -> Option<String> {
+        let (last, before) = path.edges.split_last()?;
+        let end = before.last().map_or(Some(relation), |edge| catalog.relation(edge.target))?;
+        self.nobody_in(end, last.columns.first()?)
     }
 
     /// Whether a relation is a table of the project, and not the platform's or the users'.

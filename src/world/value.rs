@@ -84,14 +84,15 @@ impl World {
         branches
     }
 
-    /// Rows whose owner columns are NULL, where they may be.
+    /// Rows whose owner columns are NULL, or say that they are nobody's, where they may.
     pub(in crate::world) fn ownerless_branches(&self, relation: &Relation) -> Vec<Branch> {
         let ownership = self.tenancy.ownership(relation.oid);
         let is_nullable = |columns: &[String]| {
             !columns.is_empty()
-                && columns
-                    .iter()
-                    .all(|name| relation.column(name).is_some_and(|column| !column.not_null))
+                && columns.iter().all(|name| {
+                    relation.column(name).is_some_and(|column| !column.not_null)
+                        || self.tenancy.nobody_in(relation, name).is_some()
+                })
         };
         let nullable = |path: &Option<crate::tenancy::path::Path>| {
             path.as_ref().is_some_and(|path| is_nullable(path.first_columns()))

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -184,9 +183,13 @@ pub fn in_parallel<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) ->
                 done.lock().expect("no panic elsewhere").push((at, result));
             }
         };
-        // Joined by hand, since a scope does not say what panicked in it.
+        // A scope does not say what panicked in it, and what is said last is read first.
         for worker in [scope.spawn(work), scope.spawn(work)] {
-            worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            if let Err(panic) = worker.join() {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                panic!("one of several panicked: {}", text.unwrap_or_default());
+            }
         }
     });
     drop(server);

@@ -39,6 +39,14 @@ impl World {
             }
             return Ok(());
         }
+        let nobody = |own: &String| Some((own.clone(), self.tenancy.nobody_in(relation, own)?));
+        let nobodys: Option<Vec<_>> = foreign_key.columns.iter().map(nobody).collect();
+        if let Some(nobodys) = nobodys.filter(|_| is_owner && branch.user.is_none()) {
+            for (own, value) in nobodys {
+                values.entry(own).or_insert(Some(value));
+            }
+            return Ok(());
+        }
         if foreign_key.target == relation.oid {
             return set_own_row(relation, foreign_key, branch, variant, values);
         }
