@@ -104,7 +104,10 @@ impl<'p> Scratch<'p> {
     pub fn empty(project: &'p Project, platform: Platform, server: &Arc<Server>) -> Result<Self> {
         let database = match server.take_prepared(&platform.common_sql()) {
             Some(database) => {
-                platform.install_rest(&mut Connection::new(database.connect()?))?;
+                let mut connection = Connection::new(database.connect()?);
+                platform.refuse_known_roles(&mut connection)?;
+                platform.install_rest(&mut connection)?;
+                drop(connection);
                 database
             }
             None => {
@@ -338,6 +341,7 @@ fn install(platform: &Platform, database: &Database) -> Result<()> {
     let mut connection = Connection::new(database.connect()?);
     if !database.server().is_disposable() {
         platform.refuse_superusers(&mut connection)?;
+        platform.refuse_known_roles(&mut connection)?;
     }
     if database.server().kind() == ServerKind::Url {
         let shared = connection.rows("set leakproof.is_shared = on");

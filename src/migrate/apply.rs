@@ -9,7 +9,7 @@ use crate::migrate::history::HistoryKind;
 use crate::migrate::hosted::FileKind;
 use crate::migrate::places::Places;
 use crate::migrate::plan::{Action, Plan, Text};
-use crate::migrate::run::{run_as_it_is, run_as_owner};
+use crate::migrate::run::{finish, run_as_it_is, run_as_owner};
 use crate::migrate::target::{Target, Throwaway};
 use crate::preserve;
 use crate::preserve::calls::record_calls;
@@ -162,6 +162,7 @@ impl Applying<'_> {
             }
             let record = history.kind.record_sql(file)?;
             session.as_owner(&record).map_err(failing(KEEP))?;
+            finish(session, throwaway, file)?;
             let (version, name) = (file.version(), file.name().to_owned());
             let (statements, deviations) = (ran.statements, ran.deviations);
             let applied = Applied { version, name, statements, preservation, deviations };
@@ -222,6 +223,7 @@ pub(crate) fn roll_back(
         let ran = run_as_owner(session, throwaway, file, &sql, FileKind::Change)?;
         let forget = history.forget_sql(version);
         session.as_owner(&forget).map_err(failing("forget a version that was taken back"))?;
+        finish(session, throwaway, file)?;
         Ok(ran.places)
     })
 }
@@ -236,6 +238,8 @@ fn load(
 ) -> Result<Places> {
     refuse_unguardable(file, sql)?;
     connection.transaction(|session| {
-        run_as_owner(session, throwaway, file, sql, kind).map(|ran| ran.places)
+        let ran = run_as_owner(session, throwaway, file, sql, kind)?;
+        finish(session, throwaway, file)?;
+        Ok(ran.places)
     })
 }

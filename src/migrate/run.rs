@@ -64,8 +64,15 @@ pub(crate) fn run_as_owner(
     owner.end(last).map_err(|failed| left_broken(file, failed))?;
     let deviations = owner.deviations;
     let places = read_places(session, file)?;
-    settle(session, Session::rows, throwaway, file)?;
     Ok(Ran { statements: statements.len(), deviations, places })
+}
+
+/// Comes last before a file is committed, and after whatever else runs what the file has made: queries of pairs,
+/// calls, and triggers on what we write.
+pub(crate) fn finish(session: &mut Session, throwaway: &Throwaway, file: &SqlFile) -> Result<()> {
+    let deferred = session.execute("set constraints all immediate");
+    deferred.map_err(|failed| left_broken(file, failed))?;
+    settle(session, Session::rows, throwaway, file)
 }
 
 /// Ends what is done to roles before it is committed, by a file or in its name. `ask` runs a statement as who

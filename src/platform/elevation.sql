@@ -49,11 +49,51 @@ begin
 end
 $body$;
 
+-- The script of an extension that is not trusted may take what is in its schema for what it means:
+-- it runs where a project can make nothing, and the extension is moved when it is done. One that
+-- cannot be moved is not made among objects of a project.
+create function leakproof.runs_apart(name text, version text, place text) returns boolean
+language plpgsql
+as $body$
+declare
+    wanted record;
+begin
+    select v.* into wanted
+    from pg_catalog.pg_available_extension_versions v
+    join pg_catalog.pg_available_extensions a on a.name = v.name
+    where v.name = runs_apart.name and v.version = coalesce(runs_apart.version, a.default_version);
+    if not found or wanted.trusted or not wanted.superuser or wanted.schema is not null then
+        return false;
+    end if;
+    if not wanted.relocatable and exists (
+        select
+        from (
+            select t.typnamespace, t.typowner from pg_catalog.pg_type t
+            union all
+            select p.pronamespace, p.proowner from pg_catalog.pg_proc p
+            union all
+            select o.oprnamespace, o.oprowner from pg_catalog.pg_operator o
+        ) as made (schema, owner)
+        join pg_catalog.pg_namespace n on n.oid = made.schema
+        join pg_catalog.pg_roles r on r.oid = made.owner
+        where n.nspname = place and not r.rolsuper
+    ) then
+        raise insufficient_privilege using message = pg_catalog.format(
+            'extension "%s" must be created before anything else is in its schema', name);
+    end if;
+    return wanted.relocatable;
+end
+$body$;
+
 create function leakproof.create_extension(
     name text, place text, version text, is_cascading boolean, usual_place text
 ) returns void
 language plpgsql set session_replication_role = replica
 as $body$
+declare
+    wanted_place constant text := coalesce(place, usual_place);
+    is_apart constant boolean := leakproof.runs_apart(name, version, coalesce(place, usual_place));
+    made name;
 begin
     if exists (
         select from pg_catalog.pg_available_extensions a where a.name = create_extension.name
@@ -63,13 +103,26 @@ begin
         raise insufficient_privilege using
             message = pg_catalog.format('permission denied to create extension "%s"', name);
     end if;
-    perform leakproof.refuse_place(coalesce(place, usual_place));
+    perform leakproof.refuse_place(wanted_place);
+    if is_apart then
+        create schema leakproof_apart;
+        place := 'leakproof_apart';
+    end if;
     perform pg_catalog.set_config(
         'search_path', pg_catalog.quote_ident(coalesce(usual_place, place)) || ', pg_temp', true);
     execute pg_catalog.format('create extension %I', name)
         || coalesce(' schema ' || pg_catalog.quote_ident(place), '')
         || coalesce(' version ' || pg_catalog.quote_ident(version), '')
         || case when is_cascading then ' cascade' else '' end;
+    if is_apart then
+        for made in
+            select e.extname from pg_catalog.pg_extension e
+            where e.extnamespace = 'leakproof_apart'::regnamespace
+        loop
+            execute pg_catalog.format('alter extension %I set schema %I', made, wanted_place);
+        end loop;
+        drop schema leakproof_apart;
+    end if;
 end
 $body$;
 
@@ -93,14 +146,30 @@ $body$;
 create function leakproof.update_extension(name text, version text) returns void
 language plpgsql set session_replication_role = replica
 as $body$
+declare
+    place name;
+    is_apart boolean;
 begin
     perform leakproof.refuse_extension(name);
     if not exists (select from leakproof.extensions e where e.name = update_extension.name) then
         raise insufficient_privilege using
             message = pg_catalog.format('permission denied to update extension "%s"', name);
     end if;
+    select n.nspname into place
+    from pg_catalog.pg_extension e
+    join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+    where e.extname = name;
+    is_apart := leakproof.runs_apart(name, version, place);
+    if is_apart then
+        create schema leakproof_apart;
+        execute pg_catalog.format('alter extension %I set schema leakproof_apart', name);
+    end if;
     execute pg_catalog.format('alter extension %I update', name)
         || coalesce(' to ' || pg_catalog.quote_ident(version), '');
+    if is_apart then
+        execute pg_catalog.format('alter extension %I set schema %I', name, place);
+        drop schema leakproof_apart;
+    end if;
 end
 $body$;
 

@@ -149,6 +149,39 @@ impl Platform {
             ))
     }
 
+    /// Refuses a server that knows a role which the project names for something else: files and people would
+    /// have its rights, in other databases, too.
+    ///
+    /// # Errors
+    /// The first such role.
+    pub(crate) fn refuse_known_roles(&self, connection: &mut Connection) -> Result<()> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        let role = Some(&identity.role).filter(|_| !identity.is_owner());
+        let named = [role, identity.anonymous_role.as_ref(), identity.service_role.as_ref()];
+        let named = named.into_iter().flatten().chain(&self.expected_roles);
+        let named = named.chain(&self.actor_roles).chain(&self.made_roles);
+        let named: Vec<String> = named.map(|role| literal(role)).collect();
+        let query = format!(
+            "select r.rolname from pg_catalog.pg_roles r
+            where r.rolname = any(array[{}]::text[]) and not pg_catalog.starts_with(
+                coalesce(pg_catalog.shobj_description(r.oid, 'pg_authid'), ''), {}
+            )
+            order by 1 limit 1",
+            named.join(", "),
+            literal(ROLE_MARK)
+        );
+        let rows = connection.rows(&query).map_err(failing("look at the roles of the server"))?;
+        let Some(role) = rows.into_iter().flatten().flatten().next() else { return Ok(()) };
+        Err(Error::new(format!(
+            "the project names `{role}`, which is a role of this server already"
+        ))
+        .cause("files and people would have whatever rights it has, in other databases, too")
+        .help(
+            "use another kind of `--server`, or another role; if nothing on this server is worth \
+                 keeping, say so by `--server-is-disposable`",
+        ))
+    }
+
     /// Takes the right to make roles from all roles that are ours: who runs the files is one, and may
     /// become others.
     pub(crate) fn take_role_making(connection: &mut Connection) -> Result<()> {

@@ -12,6 +12,24 @@ create schema leakproof;
 -- Whoever a file has become leaves a mark.
 grant usage on schema leakproof to public;
 
+-- In these encodings of a client a backslash may be half of a letter, and a text of ours would end
+-- where it does not: nobody can choose one here.
+delete from pg_catalog.pg_conversion c where c.conforencoding > 34 or c.contoencoding > 34;
+do $leakproof$
+declare
+    routine regprocedure;
+begin
+    for routine in
+        select p.oid from pg_catalog.pg_proc p
+        where p.pronamespace = 'pg_catalog'::regnamespace
+        and p.proname ~ '(sjis|big5|gbk|uhc|gb18030|johab|shift_jis)'
+        and p.proname ~ '_to_'
+    loop
+        execute pg_catalog.format('revoke execute on function %s from public', routine);
+    end loop;
+end
+$leakproof$;
+
 -- For a superuser. Others may be making the same grant.
 create function leakproof.grant_role(role name, member name) returns void
 language plpgsql

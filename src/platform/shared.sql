@@ -10,7 +10,9 @@ with ours as (
     where r.rolname ~ '^leakproof_'
     or pg_catalog.shobj_description(r.oid, 'pg_authid') = @mark@ || @migrations@
 )
-select pg_catalog.format('role %I', a.rolname), pg_catalog.md5(a::text)
+select
+    pg_catalog.format('role %I', a.rolname),
+    pg_catalog.md5(a::text || coalesce(pg_catalog.shobj_description(a.oid, 'pg_authid'), ''))
 from pg_catalog.pg_authid a
 where a.oid not in (select oid from ours)
 union all
@@ -39,7 +41,11 @@ union all
 select
     pg_catalog.format('database %I', d.datname),
     pg_catalog.md5(pg_catalog.concat_ws(
-        ' ', d.datdba, d.datallowconn, d.datconnlimit, d.dattablespace
+        ' ', d.datdba, d.datallowconn, d.datconnlimit, d.dattablespace,
+        case when d.datname <> @here@ then pg_catalog.concat_ws(
+            ' ', d.datistemplate, d.datacl,
+            pg_catalog.shobj_description(d.oid, 'pg_database')
+        ) end
     ))
 from pg_catalog.pg_database d
 where d.datname !~ '^leakproof_' or d.datname = @here@

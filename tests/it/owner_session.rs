@@ -258,3 +258,97 @@ fn nothing_of_a_project_gets_into_the_servers_schema() {
         where d.deptype = 'e' and p.proname = 'starts_with'";
     assert_eq!(lines(&scratch, members), ["0"]);
 }
+
+/// Queries of pairs, and triggers on what we write, run what a file has made when its statements are done.
+#[test]
+fn what_runs_after_a_file_is_settled_too() {
+    let made = |result: &str, answer: &str| {
+        format!(
+            "create function public.f() returns {result} language plpgsql security definer as $$
+             begin
+                 perform leakproof.set_for_role('clerk', 'search_path', array['evil']);
+                 return {answer};
+             end $$;"
+        )
+    };
+    let (called, fired) = (made("int", "1"), made("trigger", "null"));
+    let pair = "-- preserve: x\n-- before\nselect 1 as a\n-- after\nselect public.f() as a\n";
+    let on_history = format!(
+        "{fired}
+         grant usage on schema public to leakproof_steward;
+         grant execute on function public.f() to leakproof_steward;
+         select leakproof.run('create constraint trigger x after insert
+             on leakproof.refinery_schema_history deferrable initially deferred
+             for each row execute function public.f()');"
+    );
+    for files in [
+        &[
+            ("migrations/V1__a.sql", called.as_str()),
+            ("migrations/V2__b.sql", "select 1"),
+            ("preserve/V2__b.sql", pair),
+        ][..],
+        &[("migrations/V1__a.sql", &on_history)],
+    ] {
+        // What it sets for a role of the server's is put back.
+        tried_beside(files, &[]);
+    }
+}
+
+/// Who is named in the config would give files what they may do.
+#[test]
+fn no_config_names_a_role_of_the_server() {
+    for config in [
+        PLAIN_CONFIG.replace("app_user", "pg_execute_server_program"),
+        format!("{PLAIN_CONFIG}\n[actors.x]\nrole = \"pg_write_server_files\"\n"),
+    ] {
+        let copy = project(&config, "create table public.users (id uuid primary key)");
+        let error = try_check_with(&copy.path(), |_| {}).expect_err(&config).to_string();
+        assert!(error.contains("is a role of this server already"), "{error}");
+    }
+}
+
+/// In some encodings a letter takes the backslash behind it, and with that what ends a text of ours.
+#[test]
+fn no_file_chooses_how_our_texts_are_read() {
+    for sql in [
+        "set client_encoding = 'SJIS';",
+        "do $$ begin perform set_config('client_encoding', 'big5', false); end $$;",
+        "create schema own; create default conversion own.c for 'GBK' to 'UTF8' from gbk_to_utf8;",
+    ] {
+        for config in [SUPABASE_CONFIG, PLAIN_CONFIG] {
+            let copy = project(config, sql);
+            let read = Project::read(copy.path()).expect("a project");
+            let error = empty_scratch(&read).migrate().expect_err(sql).to_string();
+            let is_refused = error.contains("0A000") || error.contains("42501");
+            assert!(is_refused, "{sql}: {error}");
+        }
+    }
+}
+
+/// What a project has made in the schema of an extension is not what the extension means.
+#[test]
+fn the_script_of_an_extension_meets_nothing_of_a_project() {
+    let sql = "
+        create schema a;
+        create schema b;
+        create extension cube schema a;
+        create function b.boom(v text) returns boolean language plpgsql as
+            $$ begin raise exception 'as %', current_user; end $$;
+        create domain b.evil as text check (b.boom(value));
+        create type b.cube as (d b.evil);
+        create function b.cube_is_point(c b.cube) returns boolean language sql as 'select true';
+        create function b.cube_dim(c b.cube) returns int language sql as 'select 1';
+        create function b.cube_distance(c b.cube, d b.cube) returns float8 language sql as 'select 1.0::float8';
+        create extension earthdistance schema b;";
+    let copy = project(SUPABASE_CONFIG, sql);
+    let read = Project::read(copy.path()).expect("a project");
+    let mut scratch = empty_scratch(&read);
+    scratch.migrate().expect("the extension is made");
+    let place = "select extnamespace::regnamespace::text from pg_extension
+        where extname = 'earthdistance'";
+    assert_eq!(lines(&scratch, place), ["b"]);
+    assert_eq!(
+        lines(&scratch, "select 1 where to_regnamespace('leakproof_apart') is not null"),
+        [""; 0]
+    );
+}
