@@ -107,7 +107,6 @@ impl<'p> Scratch<'p> {
                 let mut connection = Connection::new(database.connect()?);
                 platform.refuse_known_roles(&mut connection)?;
                 platform.install_rest(&mut connection)?;
-                drop(connection);
                 database
             }
             None => {

@@ -92,7 +92,7 @@ language plpgsql set session_replication_role = replica
 as $body$
 declare
     wanted_place constant text := coalesce(place, usual_place);
-    is_apart constant boolean := leakproof.runs_apart(name, version, coalesce(place, usual_place));
+    is_apart constant boolean := leakproof.runs_apart(name, version, wanted_place);
     made name;
 begin
     if exists (

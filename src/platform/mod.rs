@@ -149,6 +149,14 @@ impl Platform {
             ))
     }
 
+    /// The roles that the project names for whoever asks, on the plain platform.
+    fn asking_roles<'p>(&'p self, identity: &'p Identity) -> impl Iterator<Item = &'p String> {
+        let role = Some(&identity.role).filter(|_| !identity.is_owner());
+        let own = [role, identity.anonymous_role.as_ref(), identity.service_role.as_ref()];
+        let own = own.into_iter().flatten().chain(&self.expected_roles);
+        own.chain(&self.actor_roles).chain(&self.made_roles)
+    }
+
     /// Refuses a server that knows a role which the project names for something else: files and people would
     /// have its rights, in other databases, too.
     ///
@@ -156,11 +164,7 @@ impl Platform {
     /// The first such role.
     pub(crate) fn refuse_known_roles(&self, connection: &mut Connection) -> Result<()> {
         let Some(identity) = &self.identity else { return Ok(()) };
-        let role = Some(&identity.role).filter(|_| !identity.is_owner());
-        let named = [role, identity.anonymous_role.as_ref(), identity.service_role.as_ref()];
-        let named = named.into_iter().flatten().chain(&self.expected_roles);
-        let named = named.chain(&self.actor_roles).chain(&self.made_roles);
-        let named: Vec<String> = named.map(|role| literal(role)).collect();
+        let named: Vec<String> = self.asking_roles(identity).map(|role| literal(role)).collect();
         let query = format!(
             "select r.rolname from pg_catalog.pg_roles r
             where r.rolname = any(array[{}]::text[]) and not pg_catalog.starts_with(
@@ -250,23 +254,20 @@ impl Platform {
         let role = Some(&identity.role).filter(|_| !identity.is_owner());
         let named = [role, identity.anonymous_role.as_ref()];
         let named = named.into_iter().flatten().filter(is_missing).chain(&self.expected_roles);
-        let named: Vec<&String> = named.collect();
-        let ordinary = named.iter().map(|role| (role.as_str(), "nologin"));
+        let ordinary = named.map(|role| (role.as_str(), "nologin"));
         let service = identity.service_role.iter().filter(is_missing);
         let service = service.map(|role| (role.as_str(), "nologin bypassrls"));
-        let theirs = ordinary.chain(service.clone());
+        let theirs = ordinary.chain(service);
         let theirs = theirs.map(|(role, options)| own_schema::create_role_of_files(role, options));
         let mut sql: String = theirs.collect();
-        let actors = || self.actor_roles.iter().chain(&self.made_roles);
-        let asking = named.into_iter().chain(actors()).map(String::as_str);
-        let asking = asking.chain(service.map(|(role, _)| role)).map(literal);
+        let asking = self.asking_roles(identity).map(|role| literal(role));
         let values = [
             ("@roles@", asking.chain(["null".into()]).collect::<Vec<_>>().join(", ")),
             ("@owner@", identifier(PLAIN_OWNER)),
             ("@login@", identifier(PLAIN_LOGIN)),
         ];
         sql.push_str(&own_schema::fill(PLAIN, &values));
-        for role in actors() {
+        for role in self.actor_roles.iter().chain(&self.made_roles) {
             let role = literal(role);
             sql.push_str(&format!(
                 "insert into leakproof.actors values ({role}) on conflict do nothing;\n"

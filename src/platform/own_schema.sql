@@ -14,18 +14,17 @@ grant usage on schema leakproof to public;
 
 -- In these encodings of a client a backslash may be half of a letter, and a text of ours would end
 -- where it does not: nobody can choose one here.
-delete from pg_catalog.pg_conversion c where c.conforencoding > 34 or c.contoencoding > 34;
 do $leakproof$
 declare
-    routine regprocedure;
+    conversion record;
 begin
-    for routine in
-        select p.oid from pg_catalog.pg_proc p
-        where p.pronamespace = 'pg_catalog'::regnamespace
-        and p.proname ~ '(sjis|big5|gbk|uhc|gb18030|johab|shift_jis)'
-        and p.proname ~ '_to_'
+    for conversion in
+        select c.oid, c.conproc::oid::regprocedure as routine
+        from pg_catalog.pg_conversion c
+        where c.conforencoding > 34 or c.contoencoding > 34
     loop
-        execute pg_catalog.format('revoke execute on function %s from public', routine);
+        execute pg_catalog.format('revoke execute on function %s from public', conversion.routine);
+        delete from pg_catalog.pg_conversion c where c.oid = conversion.oid;
     end loop;
 end
 $leakproof$;

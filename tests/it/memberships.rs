@@ -2,7 +2,7 @@
 
 use leakproof::report::to_text;
 
-use crate::support::{Copy, check_project, high};
+use crate::support::{Copy, PLAIN_CONFIG, check_project, high};
 use crate::yardstick::{row, supabase};
 
 /// Tenants whose members a helper knows by `condition`, and what belongs to them.
@@ -51,11 +51,7 @@ fn a_membership_counts_from_when_it_is_accepted_until_it_expires() {
 #[test]
 fn whoever_names_the_users_leaves_the_tenants_to_be_inferred() {
     let copy = Copy::empty();
-    copy.write(
-        "leakproof.toml",
-        "[project]\nplatform = \"plain\"\n\n[identity]\nrole = \"app_user\"\nuser = \"app.user_id\"\n\n\
-         [tenancy]\nusers = \"public.users\"\n",
-    );
+    copy.write("leakproof.toml", PLAIN_CONFIG);
     copy.write(
         "migrations/V1__all.sql",
         "create table public.users (id uuid primary key, email text not null);

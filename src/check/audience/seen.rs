@@ -113,8 +113,9 @@ impl Stored {
         self.telling.contains(&id)
     }
 
-    fn is_known(&self, relation: &Readable) -> bool {
-        relation.is_placed && self.rows.contains_key(&relation.relation)
+    /// What is in each place of a relation; none where places would not say what a reader sees.
+    fn by_place(&self, relation: &Readable) -> Option<&HashMap<String, Tokens>> {
+        self.rows.get(&relation.relation).filter(|_| relation.is_placed)
     }
 
     /// The texts of what a reader sees of each relation, or why it could not be read: all at once, or one
@@ -125,9 +126,11 @@ impl Stored {
         reader: &Actor,
         relations: &[&'r Readable],
     ) -> Result<Vec<(&'r Readable, Result<Tokens, Refusal>)>> {
-        let statements = relations.iter().enumerate().map(|(at, relation)| {
-            if self.is_known(relation) { relation.places(at) } else { relation.whole(at) }
-        });
+        let statements =
+            relations.iter().enumerate().map(|(at, relation)| match self.by_place(relation) {
+                Some(_) => relation.places(at),
+                None => relation.whole(at),
+            });
         let statements: Vec<String> = statements.collect();
         if let Ok(found) = ask_as(session, reader, &statements.join("; "))?
             && let Some(tokens) = self.tokens_of(&found, relations)
@@ -150,15 +153,11 @@ impl Stored {
             rows.get_mut(at.parse::<usize>().ok()?)?.push(text);
         }
         let tokens = relations.iter().zip(rows).map(|(relation, rows)| {
-            let known = self.rows.get(&relation.relation).filter(|_| self.is_known(relation));
-            match known {
-                Some(known) => {
-                    let tokens = rows.iter().map(|place| known.get(*place));
-                    let tokens: Option<Vec<&Tokens>> = tokens.collect();
-                    Some(distinct(tokens?.into_iter().flatten().copied()))
-                }
-                None => Some(distinct(rows.into_iter().flat_map(tokens_in))),
-            }
+            let Some(known) = self.by_place(relation) else {
+                return Some(distinct(rows.into_iter().flat_map(tokens_in)));
+            };
+            let tokens: Option<Vec<&Tokens>> = rows.iter().map(|place| known.get(*place)).collect();
+            Some(distinct(tokens?.into_iter().flatten().copied()))
         });
         tokens.collect()
     }

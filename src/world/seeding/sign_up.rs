@@ -123,10 +123,7 @@ fn value(catalog: &Catalog, asked: &Asked, name: &str) -> Option<String> {
     let Some((relation, holds)) = column_of(catalog, &asked.column) else {
         return (!asked.is_uuid).then(|| name.to_owned());
     };
-    let is_reference = |column: &Column| {
-        relation.foreign_keys.iter().any(|key| key.columns.contains(&column.name))
-    };
-    if is_reference(holds) {
+    if relation.refers(&holds.name) {
         return None;
     }
     ordinary_of(relation, holds).or_else(|| match holds.category {
