@@ -12,7 +12,7 @@ use crate::matrix::verdict::Verdict;
 use crate::names::QualifiedName;
 use crate::sql::expr::{Expr, Part};
 use crate::sql::quote::{identifier, literal};
-use crate::words::first_names;
+use crate::words::{first_names, one_line};
 use crate::world::value::World;
 
 impl Isolation {
@@ -139,12 +139,17 @@ impl Isolation {
         })
     }
 
-    /// What a stranger says at sign-up, as anybody may.
+    /// What a stranger says at sign-up, as anybody may, or why that is refused.
     pub(crate) fn note_on_sign_up(&self) -> Option<String> {
-        let mut people = self.actors().iter();
-        let (name, said) = people.find_map(|actor| Some((actor.name(), actor.signs_up_with()?)))?;
-        let said = serde_json::Value::Object(said.clone());
-        Some(format!("`{name}` signs up with {said} as metadata, which anybody may"))
+        let (name, said, refused) = self.world.told_at_sign_up()?;
+        let said = serde_json::Value::Object(said);
+        Some(match refused {
+            None => format!("`{name}` signs up with {said} as metadata, which anybody may"),
+            Some(reason) => format!(
+                "`{name}` could not sign up with {said} as metadata, and is an `outsider`: {}",
+                one_line(reason)
+            ),
+        })
     }
 
     /// A tenant that everybody is a member of is one whose rows everybody may see.

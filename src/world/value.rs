@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub unseeded: BTreeMap<Oid, String>,
     /// The branches without a row, by relation, and why.
     pub refused: BTreeMap<Oid, Vec<(Branch, String)>>,
+    /// What the database said to whoever signed up to be more than others.
+    pub(in crate::world) refused_at_sign_up: Option<String>,
     /// The places of values in their pools that checks were found to accept, by relation and column.
     pub(in crate::world) learned: BTreeMap<(Oid, String), usize>,
     /// What rows have to be to go a way that policies leave open, by relation.

@@ -1,5 +1,6 @@
 //! Who is a member: from when, until when, and where the config says nothing of it.
 
+use leakproof::finding::Rule;
 use leakproof::report::to_text;
 
 use crate::support::{Copy, PLAIN_CONFIG, check_project, high};
@@ -78,4 +79,57 @@ fn whoever_names_the_users_leaves_the_tenants_to_be_inferred() {
     let text = to_text(&report);
     assert_eq!(high(&report), [], "{text}");
     assert_eq!(row(&report, "public.docs", "alice"), "T.", "{text}");
+}
+
+/// A stranger says at sign-up what opens most; where all of it is refused, one thing, and what of it was
+/// let in is told, or why nothing was.
+#[test]
+fn a_sign_up_that_is_refused_is_told() {
+    let of = |org: &str| {
+        let sql = format!(
+            "create table public.orgs (id uuid primary key default gen_random_uuid(), name text);
+             create table public.profiles (
+                 id uuid primary key references auth.users (id),
+                 org_id uuid references public.orgs (id), role text not null default 'member'
+             );
+             create table public.docs (
+                 id uuid primary key default gen_random_uuid(),
+                 org_id uuid not null references public.orgs (id), title text
+             );
+             alter table public.orgs enable row level security;
+             alter table public.profiles enable row level security;
+             alter table public.docs enable row level security;
+             create policy own on public.profiles for select using (id = auth.uid());
+             create policy colleagues on public.docs for select using (exists (
+                 select from public.profiles p where p.id = auth.uid() and p.org_id = docs.org_id
+             ));
+             create policy admins on public.docs for update using (exists (
+                 select from public.profiles p
+                 where p.id = auth.uid() and p.org_id = docs.org_id and p.role = 'admin'
+             ));
+             create function public.sign_up() returns trigger language plpgsql security definer
+             set search_path = '' as $$
+             begin
+                 if new.raw_user_meta_data ->> 'role' = 'admin' then
+                     raise exception 'no admins here';
+                 end if;
+                 insert into public.profiles (id, org_id, role)
+                 values (new.id, {org}, coalesce(new.raw_user_meta_data ->> 'role', 'member'));
+                 return new;
+             end $$;
+             create trigger sign_up after insert on auth.users
+                 for each row execute function public.sign_up();"
+        );
+        let report = check_project(&supabase(&sql).path());
+        let note = report.notes.iter().find(|note| note.starts_with("`outsider:sign-up`")).cloned();
+        (note.expect("a note on the sign-up"), high(&report), to_text(&report))
+    };
+    let (note, high, text) = of("(new.raw_user_meta_data ->> 'org_id')::uuid");
+    assert!(note.contains(" signs up with {\"org_id\":"), "{note}");
+    assert!(high.contains(&(Rule::ForgeableClaim, "public.docs".to_owned())), "{high:?}\n{text}");
+    let (note, high, text) = of("null");
+    let told = "`outsider:sign-up` could not sign up with {\"role\":\"admin\"} as metadata, and is an \
+                `outsider`: no admins here (SQLSTATE P0001)";
+    assert!(note.starts_with(told), "{note}");
+    assert_eq!(high, [], "{text}");
 }

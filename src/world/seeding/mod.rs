@@ -12,6 +12,7 @@ pub(crate) mod pool;
 pub(crate) mod deferred_keys;
 pub(crate) mod ending;
 pub(crate) mod filled;
+pub(crate) mod forger;
 pub(crate) mod listed;
 pub(crate) mod repair;
 pub(crate) mod seed;
@@ -57,6 +58,7 @@ impl World {
             seeded: BTreeMap::new(),
             unseeded: BTreeMap::new(),
             refused: BTreeMap::new(),
+            refused_at_sign_up: None,
             learned: BTreeMap::new(),
             solved: BTreeMap::new(),
             sets: BTreeMap::new(),
@@ -74,6 +76,9 @@ impl World {
             order.iter().filter_map(|oid| catalog.relation(*oid)).collect();
         world.learn_types(session, &tables)?;
         for relation in &tables {
+            if relation.oid == world.tenancy.users.relation {
+                world.sign_up_forging(session, relation)?;
+            }
             world.seed_relation(session, relation)?;
             world.seed_ways(session, relation)?;
             world.seed_below(session, relation)?;
@@ -89,6 +94,8 @@ impl World {
         world.names.joined = world.names.read_joined(session, &catalog, &world.tenancy)?;
         world.forget_ended()?;
         world.settle(session)?;
+        // Whatever triggers have set meanwhile.
+        session.steady();
         Ok(world)
     }
 

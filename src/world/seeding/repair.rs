@@ -152,7 +152,7 @@ impl World {
         {
             return Ok(Ok(()));
         }
-        let changes = self.single_changes(session, relation, branch, &planned)?;
+        let changes = self.single_changes(session, relation, branch, (&planned, fixed))?;
         if !changes.is_empty() && self.try_rows(session, relation, branch, &changes)?.is_ok() {
             return Ok(Ok(()));
         }
@@ -360,18 +360,18 @@ impl World {
         }
     }
 
-    /// Rows that differ from the planned one in one thing, for triggers that do not say what they
-    /// want: defaults, NULLs, and each value that matters in each column.
+    /// Rows that differ from the planned one in one thing, for triggers that do not say what they want.
     pub(in crate::world) fn single_changes(
         &self,
         session: &mut Session,
         relation: &Relation,
         branch: &Branch,
-        planned: &Values,
+        (planned, fixed): (&Values, &Values),
     ) -> Result<Vec<Values>> {
         let owners = self.tenancy.owner_columns(relation.oid);
         let is_free = |name: &String| {
             !owners.contains(name)
+                && !fixed.contains_key(name)
                 && !self.is_root_key(relation, name)
                 && !relation.key().is_some_and(|key| key.contains(name))
         };

@@ -247,7 +247,7 @@ impl World {
             if relation.oid == self.tenancy.users.relation {
                 let forged = actor.and_then(|actor| actor.signs_up_with());
                 let metadata = sign_up::metadata(&self.catalog, relation, name, forged);
-                fixed.extend(metadata.map(|said| ("raw_user_meta_data".to_owned(), said)));
+                fixed.extend(metadata.map(|said| (sign_up::METADATA.to_owned(), said)));
             }
         }
         fixed

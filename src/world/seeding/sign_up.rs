@@ -11,7 +11,7 @@ use crate::tenancy::standing::ordinary_of;
 use crate::world::seeding::values::column_value;
 
 /// The column that holds it, on Supabase.
-const METADATA: &str = "raw_user_meta_data";
+pub(in crate::world) const METADATA: &str = "raw_user_meta_data";
 
 /// The metadata with which a user signs up, as JSON; none where no trigger asks for any. `forged` is what
 /// somebody says who would be more than others.
