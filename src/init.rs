@@ -163,7 +163,9 @@ fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
             .into_iter()
             .flatten()
             .any(|path| path.edges.is_empty());
-        if let Some(Unsettled { policies, columns, through }) = tenancy.unknown.get(&relation.oid) {
+        if let Some(Unsettled { policies, columns, through, .. }) =
+            tenancy.unknown.get(&relation.oid)
+        {
             let column = if let [only] = columns.as_slice() { only } else { "..." };
             let why = match through {
                 Some(through) => {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
+use crate::project::boundary::refuse_outside;
 use crate::project::next::NextMigration;
 
 /// What to make beside the migration.
@@ -48,6 +49,7 @@ pub fn write_templates(path: &Path, name: &str, options: TemplateOptions) -> Res
         let file_name = next.naming().file_name(previous, &name);
         files.push((root.join("api").join(file_name), api(&title, previous)));
     }
+    refuse_outside(root, &files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>())?;
     write_all(&files)?;
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }

@@ -4,17 +4,19 @@
 //! (`internal/tokens/service.go`). Nothing here judges what an actor may do.
 
 pub(crate) mod told;
+mod token;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::actor::token::Token;
 use crate::actor::told::{Extra, OthersKeys, Sort, merge, object};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::matrix::person::{Asked, Person, SERVICE_ROLE, reference_of};
 use crate::names::Oid;
-use crate::platform::{Platform, email_of};
+use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::calls::Caller;
 use crate::project::config::ActorConfig;
@@ -140,6 +142,7 @@ impl Actor {
             is_forger: self.sort == Some(Sort::Forger),
             is_guessed: self.rosters.iter().any(|roster| !roster.is_stated),
             rosters: self.rosters.iter().map(|roster| roster.name.clone()).collect(),
+            promotion: None,
         }
     }
 
@@ -151,6 +154,11 @@ impl Actor {
     /// What a row of the actor's says that it is, where that is not what others have.
     pub(crate) fn standing(&self, relation: Oid, column: &str) -> Option<&str> {
         self.standing.get(&(relation, column.to_owned())).map(String::as_str)
+    }
+
+    /// All of these, by relation and column.
+    pub(crate) fn standings(&self) -> &BTreeMap<(Oid, String), String> {
+        &self.standing
     }
 
     /// The tables that list it, and not everybody.
@@ -318,8 +326,9 @@ fn cast_extra(
 ) -> Result<Option<Actor>> {
     let is_like_another =
         extra.standing.is_empty() && extra.rosters.is_empty() && extra.signs_up_with.is_empty();
-    let built_in = BUILT_IN.iter().find(|one| one.name == extra.like);
-    let Some(built_in) = built_in else { return Ok(None) };
+    let Some(built_in) = BUILT_IN.iter().find(|one| one.name == extra.like) else {
+        return Ok(None);
+    };
     let name = if is_like_another { extra.like } else { extra.name.as_str() };
     let person = BuiltIn { name, ..*built_in };
     let (claims, role) = (extra.claims.clone(), extra.role.clone());
@@ -410,86 +419,4 @@ fn cast(
         is_service: person.kind == Kind::Service,
         ..Actor::with_token(platform, &token, &claims)?
     }))
-}
-
-/// What a request carries about who asks.
-struct Token<'a> {
-    name: &'a str,
-    role: &'a str,
-    user: Option<&'a str>,
-    claimed_tenant: Option<String>,
-}
-
-impl Token<'_> {
-    /// What turns a session into who sends the request.
-    fn impersonation(
-        &self,
-        platform: &Platform,
-        more: &Map<String, Value>,
-    ) -> Result<Impersonation> {
-        let settings = self.request_on(platform, more)?;
-        Ok(Impersonation::new(settings, self.role))
-    }
-
-    /// The settings that the back end makes of a request, or PostgREST.
-    fn request_on(
-        &self,
-        platform: &Platform,
-        more: &Map<String, Value>,
-    ) -> Result<Vec<(String, String)>> {
-        let Some(identity) = platform.identity() else { return self.request(more) };
-        if identity.is_token() {
-            let mut settings = self.request(more)?;
-            settings.retain(|(name, _)| name != "search_path");
-            return Ok(settings);
-        }
-        let user = self.user.unwrap_or_default().to_owned();
-        let mut settings = vec![(identity.user_setting().to_owned(), user)];
-        if let Some(tenant) = &identity.tenant {
-            settings.push((tenant.clone(), self.claimed_tenant.clone().unwrap_or_default()));
-        }
-        Ok(settings)
-    }
-
-    /// The settings PostgREST makes of a request with this token.
-    fn request(&self, more: &Map<String, Value>) -> Result<Vec<(String, String)>> {
-        let mut claims = self.claims();
-        merge(&mut claims, &Value::Object(more.clone()));
-        let claims = serde_json::to_string(&claims).map_err(|cause| {
-            Error::new(format!("the claims of `{}` are not JSON", self.name)).cause(cause)
-        })?;
-        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        Ok(vec![
-            setting("search_path", "\"public\", \"extensions\""),
-            setting("request.jwt.claims", &claims),
-            setting("request.method", "POST"),
-            setting("request.path", "/"),
-            setting("request.headers", "{}"),
-            setting("request.cookies", "{}"),
-        ])
-    }
-
-    fn claims(&self) -> Value {
-        let Some(user) = self.user else { return json!({ "role": self.role }) };
-        let mut app_metadata = json!({ "provider": "email", "providers": ["email"] });
-        if let Some(tenant) = &self.claimed_tenant {
-            app_metadata["tenant_id"] = json!(tenant);
-        }
-        json!({
-            "iss": "http://127.0.0.1:54321/auth/v1",
-            "sub": user,
-            "aud": "authenticated",
-            "exp": 4_102_444_800_u64,
-            "iat": 1_704_067_200_u64,
-            "email": email_of(self.name),
-            "phone": "",
-            "app_metadata": app_metadata,
-            "user_metadata": {},
-            "role": self.role,
-            "aal": "aal1",
-            "amr": [{ "method": "password", "timestamp": 1_704_067_200_u64 }],
-            "session_id": "00000000-0000-4000-8000-000000000000",
-            "is_anonymous": false,
-        })
-    }
 }

@@ -15,14 +15,14 @@ select
     c.conrelid::bigint as relation,
     c.contype::text as kind,
     coalesce((
-        select json_agg(a.attname order by k.ordinal)
-        from unnest(c.conkey) with ordinality as k (attnum, ordinal)
+        select pg_catalog.json_agg(a.attname order by k.ordinal)
+        from pg_catalog.unnest(c.conkey) with ordinality as k (attnum, ordinal)
         join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum
     ), '[]'::json) as columns,
     nullif(c.confrelid, 0)::bigint as target,
     coalesce((
-        select json_agg(a.attname order by k.ordinal)
-        from unnest(c.confkey) with ordinality as k (attnum, ordinal)
+        select pg_catalog.json_agg(a.attname order by k.ordinal)
+        from pg_catalog.unnest(c.confkey) with ordinality as k (attnum, ordinal)
         join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum
     ), '[]'::json) as target_columns,
     pg_catalog.pg_get_constraintdef(c.oid) as definition,
@@ -41,7 +41,7 @@ select
     c.conname::text collate "C",
     a.attrelid::bigint,
     'c',
-    json_build_array(a.attname),
+    pg_catalog.json_build_array(a.attname),
     null,
     '[]'::json,
     pg_catalog.pg_get_constraintdef(c.oid),

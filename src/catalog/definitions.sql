@@ -4,7 +4,7 @@ with schemas as (
     select n.oid, n.nspname, n.nspowner, n.nspacl
     from pg_catalog.pg_namespace n
     where n.nspname not in ('information_schema', 'leakproof')
-        and n.nspname not like 'pg\_%'
+        and not pg_catalog.starts_with(n.nspname, 'pg_')
 ), owned as (
     select d.classid, d.objid
     from pg_catalog.pg_depend d
@@ -156,7 +156,7 @@ with schemas as (
     from pg_catalog.pg_publication p
     union all
     select 'grant', pg_catalog.concat_ws(
-            ' ', lower(g.privilege_type), 'on', g.title, 'to',
+            ' ', pg_catalog.lower(g.privilege_type), 'on', g.title, 'to',
             case g.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(g.grantee) end
         ), case when g.is_grantable then 'with grant option' else '' end
     from grants g

@@ -13,8 +13,10 @@ select
     end as command,
     p.polpermissive as is_permissive,
     (
-        select array_agg(case role when 0 then 'public' else pg_catalog.pg_get_userbyid(role) end)
-        from unnest(p.polroles) as role
+        select pg_catalog.array_agg(
+            case role when 0 then 'public' else pg_catalog.pg_get_userbyid(role) end
+        )
+        from pg_catalog.unnest(p.polroles) as role
     )::text[] as roles,
     pg_catalog.pg_get_expr(p.polqual, p.polrelid) as "using",
     pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as "check"

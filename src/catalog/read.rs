@@ -65,7 +65,7 @@ impl Catalog {
     pub(crate) fn read(session: &mut Session) -> Result<Self> {
         let routines: Vec<Routine> = session.values(include_str!("routines.sql"))?;
         let schemas = session
-            .rows("select unnest(pg_catalog.current_schemas(false))")
+            .rows("select pg_catalog.unnest(pg_catalog.current_schemas(false))")
             .map_err(failing("read the search path"))?;
         let schemas = schemas.into_iter().flatten().flatten().collect();
         let mut catalog = Self::of(Vec::new(), Routines::new(routines, schemas));

@@ -34,7 +34,7 @@ select
     -- What its triggers say that fire on update: the bit 16 of tgtype. Of one in another language
     -- than PL/pgSQL nothing is known, and `new` stands for that.
     (
-        select string_agg(
+        select pg_catalog.string_agg(
             case when l.lanname = 'plpgsql' then f.prosrc else 'new' end, ' ' order by g.tgname
         )
         from pg_catalog.pg_trigger g
@@ -72,8 +72,8 @@ select
                     and (
                         l.lanname <> 'plpgsql'
                         or f.prosrc !~* (
-                            '^\s*begin\s+(new\s*\.\s*\w+\s*:?=\s*[^;]+;\s*)*'
-                            'return\s+new\s*;\s*end\s*;?\s*$'
+                            E'^\\s*begin\\s+(new\\s*\\.\\s*\\w+\\s*:?=\\s*[^;]+;\\s*)*'
+                            || E'return\\s+new\\s*;\\s*end\\s*;?\\s*$'
                         )
                     )
                 )
@@ -87,7 +87,7 @@ select
     ) as has_truncate_trigger,
     -- What its triggers say that fire on insert: the bit 4 of tgtype.
     (
-        select string_agg(f.prosrc, ' ' order by g.tgname)
+        select pg_catalog.string_agg(f.prosrc, ' ' order by g.tgname)
         from pg_catalog.pg_trigger g
         join pg_catalog.pg_proc f on f.oid = g.tgfoid
         where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 4 = 4
@@ -104,7 +104,7 @@ select
     ) as is_deferrable,
     -- What its rows must be to lie in one of the partitions below it, or in itself.
     case when c.relkind = 'p' or c.relispartition then (
-        select string_agg(
+        select pg_catalog.string_agg(
             -- A default partition that is alone takes everything.
             '(' || coalesce(pg_catalog.pg_get_partition_constraintdef(l.oid), 'true') || ')',
             ' or ' order by l.oid
@@ -118,7 +118,7 @@ select
         ) l
     ) end as bounds,
     coalesce((
-        select json_agg(json_build_object(
+        select pg_catalog.json_agg(pg_catalog.json_build_object(
             'attnum', a.attnum,
             'name', a.attname,
             'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -140,19 +140,19 @@ select
             end,
             'identity', a.attidentity::text,
             'parts', (
-                select count(*)
+                select pg_catalog.count(*)
                 from pg_catalog.pg_attribute p
                 where p.attrelid = nullif(coalesce(b.typrelid, t.typrelid), 0)
                     and p.attnum > 0
                     and not p.attisdropped
             ),
             'labels', (
-                select json_agg(e.enumlabel order by e.enumsortorder)
+                select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder)
                 from pg_catalog.pg_enum e
                 where e.enumtypid = coalesce(b.oid, t.oid)
             ),
             'element_labels', (
-                select json_agg(e.enumlabel order by e.enumsortorder)
+                select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder)
                 from pg_catalog.pg_enum e
                 where e.enumtypid = nullif(coalesce(b.typelem, t.typelem), 0)
             )
@@ -168,5 +168,5 @@ from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f')
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
-    and n.nspname not like 'pg\_%'
+    and not pg_catalog.starts_with(n.nspname, 'pg_')
 order by n.nspname collate "C", c.relname collate "C"

@@ -6,7 +6,7 @@ with tables as (
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f')
         and n.nspname not in ('information_schema', 'leakproof')
-        and n.nspname not like 'pg\_%'
+        and not pg_catalog.starts_with(n.nspname, 'pg_')
 ), granted as (
     select t.oid, g.grantee, g.privilege_type
     from tables t
@@ -24,18 +24,18 @@ with tables as (
         r.rolbypassrls as bypasses,
         pg_catalog.pg_has_role('@login@', r.oid, 'member') as may_ask,
         (
-            select count(*) from pg_catalog.pg_policy p where r.oid = any (p.polroles)
+            select pg_catalog.count(*) from pg_catalog.pg_policy p where r.oid = any (p.polroles)
         ) as policies,
-        count(distinct g.oid) as tables,
-        count(distinct g.oid) filter (
+        pg_catalog.count(distinct g.oid) as tables,
+        pg_catalog.count(distinct g.oid) filter (
             where g.privilege_type in ('INSERT', 'UPDATE', 'DELETE')
         ) as written
     from pg_catalog.pg_roles r
     left join granted g on g.grantee = r.oid
     where not r.rolsuper
         and r.rolname <> 'postgres'
-        and r.rolname not like 'pg\_%'
-        and r.rolname not like 'leakproof\_%'
+        and not pg_catalog.starts_with(r.rolname, 'pg_')
+        and not pg_catalog.starts_with(r.rolname, 'leakproof_')
     group by r.oid, r.rolname, r.rolbypassrls
 )
 select name, bypasses, may_ask, policies, tables, written

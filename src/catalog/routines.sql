@@ -3,8 +3,8 @@
 with operators as materialized (
     select
         o.oprcode,
-        array_agg(
-            replace(pg_catalog.lower(pg_catalog.quote_ident(s.nspname)), ' ', '')
+        pg_catalog.array_agg(
+            pg_catalog.replace(pg_catalog.lower(pg_catalog.quote_ident(s.nspname)), ' ', '')
                 || '.' || o.oprname
             order by o.oid
         ) as names
@@ -24,11 +24,12 @@ select
     -- The names of what it takes, empty where there is none.
     case
         when p.proargmodes is null then array(
-            select coalesce(p.proargnames[at], '') from generate_series(1, p.pronargs) as at
+            select coalesce(p.proargnames[at], '')
+            from pg_catalog.generate_series(1, p.pronargs) as at
         )
         else array(
             select coalesce(p.proargnames[at], '')
-            from generate_subscripts(p.proargmodes, 1) as at
+            from pg_catalog.generate_subscripts(p.proargmodes, 1) as at
             where p.proargmodes[at] in ('i', 'b', 'v')
             order by at
         )
@@ -50,7 +51,7 @@ left join operators o on o.oprcode = p.oid
 where p.prokind in ('f', 'p')
     and l.lanname not in ('internal', 'c')
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
-    and n.nspname not like 'pg\_%'
+    and not pg_catalog.starts_with(n.nspname, 'pg_')
     and not exists (
         select
         from pg_catalog.pg_depend d

@@ -5,7 +5,7 @@ select
     c.relname as name,
     i.indisunique and i.indexprs is null and i.indpred is null as is_plain,
     (
-        select json_agg(a.attname order by a.attnum)
+        select pg_catalog.json_agg(a.attname order by a.attnum)
         from pg_catalog.pg_attribute a
         where a.attrelid = i.indrelid
             and a.attnum > 0

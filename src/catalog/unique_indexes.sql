@@ -2,8 +2,8 @@
 select
     i.indrelid::bigint as relation,
     (
-        select json_agg(a.attname order by k.ordinal)
-        from unnest(i.indkey::int2[]) with ordinality as k (attnum, ordinal)
+        select pg_catalog.json_agg(a.attname order by k.ordinal)
+        from pg_catalog.unnest(i.indkey::int2[]) with ordinality as k (attnum, ordinal)
         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
         where k.ordinal <= i.indnkeyatts
     ) as columns

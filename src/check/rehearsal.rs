@@ -23,6 +23,7 @@ use crate::refusal::Refusal;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
 use crate::session::connection::Connection;
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::statement;
 use crate::world::ground::Ground;
@@ -129,6 +130,9 @@ impl Filled {
     ) -> Result<()> {
         let mut is_seeded = false;
         let seeded = connection.transaction(|session| {
+            // What runs as late as the commit finds that it was done.
+            let begin = session.rows_as_owner("select leakproof.begin_roles()");
+            begin.map_err(failing("look at the roles of the server"))?;
             let empty = self.seed(session, project, platform)?;
             is_seeded = true;
             settle(session, Session::rows_as_owner, throwaway, file)?;

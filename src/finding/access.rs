@@ -16,7 +16,7 @@ use crate::finding::value::Finding;
 use crate::matrix::cell::{Cell, Matrix};
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
-use crate::matrix::person::Person;
+use crate::matrix::person::{Person, Promotion};
 use crate::names::{Place, QualifiedName};
 
 /// What was seen of access, and what is known of who asked and whom.
@@ -83,12 +83,24 @@ impl SeenAccess<'_> {
             },
             cause,
             place: place.flatten(),
-            evidence: cases.first().and_then(|case| Proof::of(case.cell)),
+            evidence: cases.first().and_then(|case| evidence(rule, case)),
             candidates: protection
                 .map_or(Vec::new(), |protection| all_candidates(protection, cases)),
             ..Finding::new(rule, Subject::Relation(on.clone()), Symptoms::Access(reached))
         }
     }
+}
+
+/// What shows that a case is so.
+fn evidence(rule: Rule, case: &Case<'_>) -> Option<Proof> {
+    let proof = Proof::of(case.cell)?;
+    Some(match &case.person.promotion {
+        Some(Promotion { by, statement }) if rule == Rule::PrivilegeEscalation => {
+            let (actor, statement) = (by.clone(), statement.clone());
+            Proof::Escalation { actor, statement, then: Box::new(proof) }
+        }
+        _ => proof,
+    })
 }
 
 /// Whether an error keeps somebody from reading what is theirs, or their tenant's.

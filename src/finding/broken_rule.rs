@@ -27,6 +27,10 @@ pub(super) fn rule_of(
     let reaches_others = !matches!(cell.class, RowClass::Own | RowClass::Tenant);
     match (cell.command, cell.class) {
         (Command::Truncate, _) => Some(Rule::TruncateGranted),
+        // What others can make themselves is nothing that the project gives.
+        (_, class) if class != RowClass::Own && is_reached_by_promotion(matrix, person, cell) => {
+            Some(Rule::PrivilegeEscalation)
+        }
         // What a project gives to some is seen in the matrix. Whom a table lists may be taken from its name: what
         // they reach beyond others is for the team to confirm then.
         _ if person.is_special
@@ -84,9 +88,18 @@ fn removed_member(command: Command) -> Rule {
     }
 }
 
+/// Whether others reach such rows only once they have made themselves what the person is.
+fn is_reached_by_promotion(matrix: &Matrix, person: &Person, cell: &Cell) -> bool {
+    let by = person.promotion.as_ref().map(|promotion| promotion.by.as_str());
+    by.is_some_and(|by| !is_reached_as(by, matrix, cell))
+}
+
 /// Whether who forges nothing reaches such rows, too.
 fn is_reached_without(matrix: &Matrix, cell: &Cell) -> bool {
-    let reference = ordinary_of(&cell.actor).unwrap_or_default();
+    is_reached_as(ordinary_of(&cell.actor).unwrap_or_default(), matrix, cell)
+}
+
+fn is_reached_as(reference: &str, matrix: &Matrix, cell: &Cell) -> bool {
     let same = |other: &&Cell| (other.command, other.class) == (cell.command, cell.class);
     matrix.row(&cell.relation, reference).filter(same).any(|other| other.verdict.is_allowed())
 }

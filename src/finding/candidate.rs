@@ -248,6 +248,7 @@ pub(crate) mod tests {
             rosters: Vec::new(),
             is_bearer: false,
             is_forger: false,
+            promotion: None,
             has_left: false,
         }
     }

@@ -15,6 +15,15 @@ pub enum Proof {
         /// The row.
         row: Option<String>,
     },
+    /// What somebody does first, so that the second can be tried as somebody who is more.
+    Escalation {
+        /// The actor's name.
+        actor: String,
+        /// The very statement.
+        statement: String,
+        /// What is tried then.
+        then: Box<Proof>,
+    },
     /// A value that somebody sees now.
     Seen {
         /// Who sees it.
@@ -47,6 +56,17 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// The same after what had to be done first in another.
+    pub(crate) fn after(self, other: Option<&Self>) -> Self {
+        match other {
+            Some(Self::Escalation { actor, statement, .. }) => {
+                let (actor, statement) = (actor.clone(), statement.clone());
+                Self::Escalation { actor, statement, then: Box::new(self) }
+            }
+            _ => self,
+        }
+    }
+
     /// What shows that a cell is so.
     pub(crate) fn of(cell: &Cell) -> Option<Self> {
         let evidence = cell.evidence.as_ref()?;

@@ -199,6 +199,16 @@ rules! {
                for them",
         ..ACCESS
     },
+    PrivilegeEscalation: Page {
+        name: "privilege-escalation",
+        meaning: "Somebody can make themselves what only some are, by a row of their own that says what they \
+                  are, and reaches by that what they did not reach before.",
+        exploit: "`update profiles set role = 'admin' where id = auth.uid()`, and then every request as an \
+                  administrator.",
+        help: "keep people from the column: grant UPDATE and INSERT on the others only, or let WITH CHECK or \
+               a trigger refuse a change of it",
+        ..ACCESS
+    },
     PromiseBroken: Page {
         name: "promise-broken",
         meaning: "A preserve pair gives other rows after the migration than before it.",

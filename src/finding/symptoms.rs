@@ -84,6 +84,8 @@ pub enum Symptoms {
         policies: Vec<String>,
         /// The columns that could hold who it is.
         columns: Vec<String>,
+        /// Whose rows a view shows past their policies, without what would tell them apart.
+        shows: Vec<QualifiedName>,
         /// Further relations whose rows belong to these, or show them.
         more: Vec<QualifiedName>,
     },

@@ -40,13 +40,13 @@ pub(crate) fn judge(unknown: Vec<Unknown>) -> Vec<Finding> {
         let behind = behind.iter().filter(|one| cause_of(&one.relation) == relation);
         let is_within_reach = is_within_reach || behind.clone().any(|one| one.is_within_reach);
         let more = behind.map(|one| one.relation.clone()).collect();
-        let Unsettled { policies, columns, .. } = why;
+        let Unsettled { policies, columns, shows, .. } = why;
         Finding {
             severity: if is_within_reach { Severity::High } else { Severity::Low },
             ..Finding::new(
                 Rule::Unknown,
                 Subject::Relation(relation),
-                Symptoms::Unknown { policies, columns, more },
+                Symptoms::Unknown { policies, columns, shows, more },
             )
         }
     };
@@ -60,7 +60,8 @@ mod tests {
     fn unknown(name: &str, through: Option<&str>, is_within_reach: bool) -> Unknown {
         let named = |name: &str| QualifiedName::new("public", name);
         let policies = through.map_or(vec!["own".to_owned()], |_| Vec::new());
-        let why = Unsettled { policies, columns: Vec::new(), through: through.map(named) };
+        let through = through.map(named);
+        let why = Unsettled { policies, through, ..Unsettled::default() };
         Unknown { relation: named(name), why, is_within_reach }
     }
 
@@ -87,7 +88,8 @@ mod tests {
         let [found] = <[Finding; 1]>::try_from(found).expect("one finding");
         let more = ["pages", "words"].map(|name| QualifiedName::new("public", name));
         let policies = vec!["own".to_owned()];
-        let symptoms = Symptoms::Unknown { policies, columns: Vec::new(), more: more.to_vec() };
+        let (columns, shows) = (Vec::new(), Vec::new());
+        let symptoms = Symptoms::Unknown { policies, columns, shows, more: more.to_vec() };
         assert_eq!((found.severity, found.symptoms), (Severity::High, symptoms));
     }
 }

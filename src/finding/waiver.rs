@@ -113,6 +113,7 @@ impl Known<'_> {
             reached.into_iter().partition(is_covered);
         let part = |reached: Vec<Reached>| {
             let evidence = reached.first().and_then(|first| self.proof(&on, first));
+            let evidence = evidence.map(|proof| proof.after(finding.evidence.as_ref()));
             (!reached.is_empty()).then(|| Finding {
                 evidence: evidence.or_else(|| finding.evidence.clone()),
                 symptoms: Symptoms::Access(reached),

@@ -2,11 +2,13 @@
 
 mod measured;
 mod notes;
+mod redefined;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::actor::{Actor, TENANTS};
+use crate::catalog::read::definitions;
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
@@ -14,17 +16,21 @@ use crate::finding::nobody::is_within_reach;
 use crate::finding::unknown::Unknown;
 use crate::finding::untested::{Unseeded, Untried};
 use crate::isolation::measured::{measured, not_checked};
-use crate::matrix::cell::Matrix;
+use crate::isolation::redefined::refuse_redefined;
+use crate::matrix::cell::{Cell, Matrix, Subject};
+use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
 use crate::matrix::coverage::Unprobed;
-use crate::matrix::person::Person;
+use crate::matrix::person::{Person, Promotion};
 use crate::matrix::verdict::Verdict;
 use crate::migrate::places::{ObjectKind, Places};
-use crate::names::{Oid, Place};
+use crate::names::{Oid, Place, QualifiedName};
 use crate::platform::Platform;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
 use crate::probe::probe_relations;
+use crate::probe::promotion::promotions;
+use crate::probe::refused::TOO_SLOW;
 use crate::probe::roles::{roles_of, unprobed, within_reach};
 use crate::probe::ways::untried_ways;
 use crate::project::Project;
@@ -56,6 +62,8 @@ pub struct Isolation {
     /// What people are measured against.
     measured: Vec<String>,
     probed: Option<Probed>,
+    /// Whom of the special people others can make themselves.
+    promotions: Option<BTreeMap<String, Promotion>>,
 }
 
 struct Probed {
@@ -96,11 +104,11 @@ impl Isolation {
         let wanted: Vec<Oid> = wanted.collect();
         let own: Vec<&SqlFile> = project.rows_of_world().collect();
         let platform = platform.clone();
+        let before = definitions(&mut session)?;
         let world = World::seed(&mut session, ground, platform, &wanted, &own)?;
+        refuse_redefined(&before, &definitions(&mut session)?)?;
         let own = wanted.iter().filter(|oid| !controls.has(**oid)).copied();
         let own: Vec<Oid> = own.collect();
-        let known = (&*world.catalog, &world.tenancy);
-        let measured = measured(project, &world.platform, known, &schemas, &own);
         let mut isolation = Self {
             session,
             world,
@@ -108,10 +116,15 @@ impl Isolation {
             wanted,
             controls,
             within_reach,
-            measured,
+            measured: Vec::new(),
             probed: None,
+            promotions: None,
         };
         isolation.refresh_materialised_views()?;
+        isolation.world.note_untraced_views(&mut isolation.session, &own)?;
+        let World { catalog, tenancy, platform, .. } = &isolation.world;
+        let known = (&**catalog, tenancy);
+        isolation.measured = measured(project, platform, known, &isolation.schemas, &own);
         Ok(isolation)
     }
 
@@ -187,6 +200,9 @@ impl Isolation {
         let probed = catalog.relations().filter(|relation| probed(&relation.oid));
         let unknown = probed.filter_map(|one| {
             let (relation, why) = (one.qualified_name(), tenancy.unknown.get(&one.oid)?.clone());
+            if !why.shows.is_empty() && shows_what_people_read(matrix, &relation, &why.shows) {
+                return None;
+            }
             let is_within_reach = self.within_reach.contains(&one.oid)
                 && (!why.policies.is_empty() || is_within_reach(matrix.of(&relation)));
             Some(Unknown { relation, why, is_within_reach })
@@ -214,7 +230,14 @@ impl Isolation {
             let reason = one_line(subject.unseeded.as_ref()?);
             Some(Unseeded { relation, owners: Vec::new(), reason })
         });
-        unseeded.chain(views).collect()
+        let seeded = self.within_reach.iter().filter(|oid| !self.world.refused.contains_key(oid));
+        let untried = seeded.filter_map(|oid| {
+            let relation = self.world.catalog.relation(*oid)?.qualified_name();
+            let is_it = |one: &&Subject| one.relation == relation && one.unseeded.is_none();
+            matrix.subjects().iter().find(is_it)?;
+            Some(Unseeded { reason: untried(matrix.of(&relation))?, relation, owners: Vec::new() })
+        });
+        unseeded.chain(views).chain(untried).collect()
     }
 
     /// What people can reach and no probe tries.
@@ -256,9 +279,16 @@ impl Isolation {
     pub(crate) fn people(&mut self) -> Result<Vec<Person>> {
         let roles: Vec<&str> = self.world.actors.iter().map(Actor::role).collect();
         let roles = roles_of(&mut self.session, &roles)?;
+        if self.promotions.is_none() {
+            self.promotions = Some(promotions(&mut self.session, &self.world)?);
+        }
+        let promotions = self.promotions.iter().flatten();
+        let promotions: BTreeMap<&String, &Promotion> = promotions.collect();
         let person = |actor: &Actor| {
             let own = roles.get(actor.role()).cloned();
-            Person { roles: own.unwrap_or_default(), ..actor.person() }
+            let person = actor.person();
+            let promotion = promotions.get(&person.name).map(|promotion| (*promotion).clone());
+            Person { roles: own.unwrap_or_default(), promotion, ..person }
         };
         Ok(self.world.actors.iter().map(person).collect())
     }
@@ -357,6 +387,39 @@ impl Isolation {
     }
 }
 
+/// Why nothing is known of what people do with a relation, where rows are there and somebody has not got as far as
+/// asking for them, or waited too long.
+fn untried(cells: &[Cell]) -> Option<String> {
+    cells.iter().find_map(|cell| match &cell.verdict {
+        Verdict::Untested { reason }
+            if cell.command == Command::Read || reason.starts_with(TOO_SLOW) =>
+        {
+            Some(one_line(reason))
+        }
+        _ => None,
+    })
+}
+
+/// Whether whoever reads a view reads all that it shows by itself, too.
+fn shows_what_people_read(matrix: &Matrix, view: &QualifiedName, shown: &[QualifiedName]) -> bool {
+    let reads = |cells: &[Cell], actor: &str| {
+        let mut cells = cells.iter().filter(|cell| cell.actor == actor);
+        cells.any(|cell| cell.command == Command::Read && cell.verdict.is_allowed())
+    };
+    let hides = |cells: &[Cell], actor: &str| {
+        let mut cells = cells.iter().filter(|cell| cell.actor == actor);
+        cells.any(|cell| cell.command == Command::Read && !cell.verdict.is_whole())
+    };
+    let of_view = matrix.of(view);
+    let readers: BTreeSet<&str> = of_view.iter().map(|cell| cell.actor.as_str()).collect();
+    readers.into_iter().filter(|actor| reads(of_view, actor)).all(|actor| {
+        shown.iter().all(|one| {
+            let cells = matrix.of(one);
+            reads(cells, actor) && !hides(cells, actor)
+        })
+    })
+}
+
 fn missing_schemas(session: &mut Session, schemas: &[String]) -> Result<Vec<String>> {
     missing_names(session, schemas, "pg_catalog.pg_namespace", "nspname")
 }
@@ -389,7 +452,7 @@ fn missing_names(
 ) -> Result<Vec<String>> {
     let list: Vec<String> = names.iter().map(|name| literal(name.as_ref())).collect();
     let sql = format!(
-        "select name from unnest(array[{}]::text[]) as name
+        "select name from pg_catalog.unnest(array[{}]::text[]) as name
          where not exists (select from {catalog} where {column} = name)",
         list.join(", ")
     );

@@ -28,6 +28,17 @@ pub(crate) struct Person {
     pub is_guessed: bool,
     /// The tables that list it, and not everybody: by that it is special.
     pub rosters: Vec<QualifiedName>,
+    /// How somebody else can become it, where that was tried and works.
+    pub promotion: Option<Promotion>,
+}
+
+/// How somebody makes themselves somebody who is more than they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Promotion {
+    /// Who they are before.
+    pub by: String,
+    /// The very statement.
+    pub statement: String,
 }
 
 /// Somebody who asked, by name.

@@ -40,6 +40,11 @@ impl Verdict {
         matches!(self, Self::Allowed { .. })
     }
 
+    /// Whether it let all rows pass.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self, Self::Allowed { rows, of, .. } if rows == of)
+    }
+
     /// Among several attempts at one cell the most telling counts: what went through, then what
     /// is unknown, then the denials.
     pub(crate) fn weight(&self) -> u8 {

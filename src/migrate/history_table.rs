@@ -33,7 +33,7 @@ impl History {
                     format!("select version, name, checksum from {} order by version", kind.table())
                 }
                 HistoryKind::Supabase => format!(
-                    "select version, name, to_json(statements)::text from {} \
+                    "select version, name, pg_catalog.to_json(statements)::text from {} \
                      order by version::bigint",
                     kind.table()
                 ),

@@ -2,10 +2,10 @@
 -- function a kind. Each takes names, never SQL, and is called in the file's own transaction in
 -- place of a statement.
 --
--- Each function here that sets `session_replication_role` runs as @admin@, a superuser; what makes
--- it so is at the end, for all alike. Event triggers of the project would fire in them as that one,
--- so none does: no function here lets an event trigger fire in the mode `replica`. A project may
--- call them itself: they do nothing beyond this list.
+-- Each function here that sets `session_replication_role` runs as the admin, a superuser; what
+-- makes it so is at the end, for all alike. Event triggers of the project would fire in them as
+-- that one, so none does: no function here lets an event trigger fire in the mode `replica`. A
+-- project may call them itself: they do nothing beyond this list.
 
 -- The extensions that may be made as the server has them. What reaches out of the database, runs
 -- programs or brings an untrusted language is not among them; some of those have a stub.
@@ -42,7 +42,7 @@ begin
     end if;
     -- What runs as a superuser finds its functions and operators in the server's own schemas.
     if place in ('leakproof', 'information_schema') or pg_catalog.starts_with(place, 'pg_')
-    or place ~ '["$''\\\\]' then
+    or place ~ E'["$''\\\\]' then
         raise insufficient_privilege using
             message = pg_catalog.format('permission denied for schema %s', place);
     end if;
@@ -62,10 +62,10 @@ begin
     from pg_catalog.pg_available_extension_versions v
     join pg_catalog.pg_available_extensions a on a.name = v.name
     where v.name = runs_apart.name and v.version = coalesce(runs_apart.version, a.default_version);
-    if not found or wanted.trusted or not wanted.superuser or wanted.schema is not null then
+    if not found or wanted.trusted then
         return false;
     end if;
-    if not wanted.relocatable and exists (
+    if (wanted.schema is not null or not wanted.relocatable) and exists (
         select
         from (
             select t.typnamespace, t.typowner from pg_catalog.pg_type t
@@ -76,12 +76,12 @@ begin
         ) as made (schema, owner)
         join pg_catalog.pg_namespace n on n.oid = made.schema
         join pg_catalog.pg_roles r on r.oid = made.owner
-        where n.nspname = place and not r.rolsuper
+        where n.nspname = coalesce(wanted.schema, place) and not r.rolsuper
     ) then
         raise insufficient_privilege using message = pg_catalog.format(
             'extension "%s" must be created before anything else is in its schema', name);
     end if;
-    return wanted.relocatable;
+    return wanted.relocatable and wanted.schema is null;
 end
 $body$;
 
@@ -93,7 +93,9 @@ as $body$
 declare
     wanted_place constant text := coalesce(place, usual_place);
     is_apart constant boolean := leakproof.runs_apart(name, version, wanted_place);
+    command text;
     made name;
+    required name;
 begin
     if exists (
         select from pg_catalog.pg_available_extensions a where a.name = create_extension.name
@@ -104,20 +106,35 @@ begin
             message = pg_catalog.format('permission denied to create extension "%s"', name);
     end if;
     perform leakproof.refuse_place(wanted_place);
+    -- What it needs is on the list, too, and made as that is.
+    for required in
+        select pg_catalog.unnest(v.requires)
+        from pg_catalog.pg_available_extension_versions v
+        join pg_catalog.pg_available_extensions a on a.name = v.name
+        where is_cascading
+        and v.name = create_extension.name
+        and v.version = coalesce(create_extension.version, a.default_version)
+    loop
+        if not exists (select from pg_catalog.pg_extension e where e.extname = required) then
+            perform leakproof.create_extension(required, place, null, true, usual_place);
+        end if;
+    end loop;
     if is_apart then
         create schema leakproof_apart;
         place := 'leakproof_apart';
     end if;
+    command := pg_catalog.format('create extension %I', name)
+        || coalesce(' schema ' || pg_catalog.quote_ident(place), '')
+        || coalesce(' version ' || pg_catalog.quote_ident(version), '');
+    -- Nothing of ours is read while names may be the project's, operators not either.
     perform pg_catalog.set_config(
         'search_path', pg_catalog.quote_ident(coalesce(usual_place, place)) || ', pg_temp', true);
-    execute pg_catalog.format('create extension %I', name)
-        || coalesce(' schema ' || pg_catalog.quote_ident(place), '')
-        || coalesce(' version ' || pg_catalog.quote_ident(version), '')
-        || case when is_cascading then ' cascade' else '' end;
+    execute command;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     if is_apart then
         for made in
             select e.extname from pg_catalog.pg_extension e
-            where e.extnamespace = 'leakproof_apart'::regnamespace
+            where e.extnamespace = 'leakproof_apart'::regnamespace::oid
         loop
             execute pg_catalog.format('alter extension %I set schema %I', made, wanted_place);
         end loop;
@@ -190,6 +207,7 @@ language plpgsql set session_replication_role = replica
 as $body$
 begin
     -- Not `login`: it would fire where a superuser comes.
+    perform leakproof.refuse_object('event trigger', name);
     if event not in ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite') then
         raise insufficient_privilege using
             message = pg_catalog.format(
@@ -265,7 +283,9 @@ as $body$
 begin
     if kind is null or name is null
     or kind <> all (array['extension', 'event trigger', 'publication', 'foreign data wrapper'])
-    or pg_catalog.starts_with(name, 'leakproof') then
+    or pg_catalog.starts_with(name, 'leakproof')
+    -- What ours is written in.
+    or kind = 'extension' and name = 'plpgsql' then
         raise insufficient_privilege using
             message = pg_catalog.format('must be owner of %s %s', kind, name);
     end if;
@@ -286,6 +306,14 @@ begin
             from pg_catalog.unnest(names) n
         ),
         case when is_cascading then ' cascade' else '' end);
+    if (
+        select pg_catalog.count(*) from pg_catalog.pg_event_trigger e
+        where e.evtenabled = 'A' and e.evtname in (
+            'leakproof_members', 'leakproof_guard', 'leakproof_ours', 'leakproof_drops'
+        )
+    ) <> 4 then
+        raise insufficient_privilege using message = 'what keeps files in would be dropped, too';
+    end if;
 end
 $body$;
 

@@ -311,7 +311,8 @@ fn is_available(session: &mut Session, name: &str) -> Result<bool, Failed> {
 /// Whether a migration has installed it through the stub of `pg_tle` or of `supabase-dbdev`.
 fn is_registered(session: &mut Session, name: &str) -> Result<bool, Failed> {
     for table in ["pgtle.installed", "dbdev.installed"] {
-        let is_there = format!("(select 1) as one where to_regclass('{table}') is not null");
+        let is_there =
+            format!("(select 1) as one where pg_catalog.to_regclass('{table}') is not null");
         if is_found(session, &is_there)?
             && is_found(session, &format!("{table} where name = {}", literal(name)))?
         {

@@ -1,8 +1,8 @@
 -- What is ours in a scratch database, in a schema of its own: the history, marks, and the doors
 -- through which sessions that are no superuser's do what they may not do themselves.
 --
--- It is put there before the first file. `@owner@` runs the files, `@login@` is who connects in
--- production, `@admin@` is a superuser whom extensions belong to.
+-- It is put there before the first file. The owner runs the files, the login is who connects in
+-- production, the admin is a superuser whom extensions belong to.
 --
 -- NOTE: none of it takes SQL to run as a superuser. What runs SQL of ours belongs to the steward,
 -- who may do with every row what its owner may, whatever policies say, and nothing else.
@@ -77,7 +77,7 @@ $body$;
 
 select leakproof.join_owners();
 
--- Whoever asks is somebody whom `@login@` may become. The roles of further actors come with files;
+-- Whoever asks is somebody whom the login may become. The roles of further actors come with files;
 -- none of them may be one that the server knows for something else. Each file ends with it.
 create table leakproof.actors (role name primary key);
 
@@ -190,11 +190,36 @@ begin
 end
 $body$;
 
+-- Names of ours are the server's, also where a project has put schemas before `pg_catalog`, or
+-- types into the schema of temporary objects. The rest of the path stays, for what views, triggers
+-- and functions look up meanwhile.
+--
+-- NOTE: no operator and no type is named here without its schema.
+create function leakproof.look_into_catalog_first() returns void
+language plpgsql
+as $body$
+declare
+    schemas pg_catalog.name[] := pg_catalog.current_schemas(true);
+    path pg_catalog.text := pg_catalog.current_setting('search_path');
+    first pg_catalog.name := schemas[1];
+begin
+    if pg_catalog.starts_with(first::pg_catalog.text, 'pg_temp') then
+        path := pg_catalog.concat(path, ', pg_temp');
+        first := schemas[2];
+    end if;
+    if not pg_catalog.nameeq(first, 'pg_catalog') then
+        path := pg_catalog.concat('pg_catalog, ', path);
+    end if;
+    perform pg_catalog.set_config('search_path', path, true);
+end
+$body$;
+
 -- Statements of ours.
 create function leakproof.run(statements text) returns void
 language plpgsql security definer
 as $body$
 begin
+    perform leakproof.look_into_catalog_first();
     execute statements;
 end
 $body$;
@@ -206,6 +231,7 @@ as $body$
 declare
     answer record;
 begin
+    perform leakproof.look_into_catalog_first();
     for answer in execute query loop
         return next answer::pg_catalog.text;
     end loop;
@@ -217,6 +243,7 @@ create function leakproof.ask_text(query text) returns setof text
 language plpgsql security definer
 as $body$
 begin
+    perform leakproof.look_into_catalog_first();
     return query execute query;
 end
 $body$;
@@ -249,15 +276,16 @@ alter function leakproof.run(text) owner to leakproof_steward;
 alter function leakproof.ask(text) owner to leakproof_steward;
 alter function leakproof.ask_text(text) owner to leakproof_steward;
 alter function leakproof.mark(integer) owner to leakproof_steward;
-alter table leakproof.marks owner to leakproof_steward;
-alter table leakproof.refinery_schema_history owner to leakproof_steward;
 
+-- They are a superuser's: nobody puts a trigger or a rule on them.
+grant select, insert, update, delete on leakproof.marks, leakproof.refinery_schema_history
+    to leakproof_steward;
 grant select on leakproof.marks, leakproof.refinery_schema_history to @owner@;
 
 revoke execute on all functions in schema leakproof from public;
 grant execute on function leakproof.mark(integer) to public;
-grant execute on function leakproof.run(text), leakproof.ask(text), leakproof.ask_text(text)
-    to @owner@, @login@;
+grant execute on function leakproof.look_into_catalog_first(), leakproof.run(text),
+    leakproof.ask(text), leakproof.ask_text(text) to @owner@, @login@, leakproof_steward;
 grant execute on function leakproof.join_owners(), leakproof.admit_actors() to @owner@;
 grant execute on function leakproof.begin_roles(), leakproof.settle_roles() to @owner@;
 grant execute on function leakproof.set_replication_role(text) to @owner@, leakproof_steward;

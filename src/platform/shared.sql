@@ -17,8 +17,10 @@ from pg_catalog.pg_authid a
 where a.oid not in (select oid from ours)
 union all
 select
-    pg_catalog.format('membership of %s in %s', m.member::regrole, m.roleid::regrole),
-    pg_catalog.md5(pg_catalog.concat_ws(' ', m.admin_option))
+    pg_catalog.format(
+        'membership of %s in %s by %s', m.member::regrole, m.roleid::regrole, m.grantor::regrole),
+    -- From 16 on it has more options than one, and a number.
+    pg_catalog.md5((pg_catalog.to_jsonb(m) - 'oid')::text)
 from pg_catalog.pg_auth_members m
 where m.member not in (select oid from ours)
 -- Who runs files, and the platform's roles, may be given what a file makes; nobody else.

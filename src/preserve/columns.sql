@@ -28,12 +28,12 @@ left join lateral (
 ) as key on true
 where c.relkind = 'r'
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
-    and n.nspname not like 'pg\_%'
+    and not pg_catalog.starts_with(n.nspname, 'pg_')
     and (
         pg_catalog.pg_relation_size(c.oid) > 0
         or array[c.oid::text, pg_catalog.concat(n.nspname, '.', c.relname)]
             && pg_catalog.string_to_array(
-                current_setting('leakproof.tables', true), pg_catalog.chr(10)
+                pg_catalog.current_setting('leakproof.tables', true), pg_catalog.chr(10)
             )
     )
     and not exists (

@@ -86,8 +86,8 @@ pub(crate) fn compare(
         .iter()
         .map(|condition| {
             format!(
-                "count(*) filter (where {condition}), \
-                 array_to_json((array_agg(p.key order by p.key) \
+                "pg_catalog.count(*) filter (where {condition}), \
+                 pg_catalog.array_to_json((pg_catalog.array_agg(p.key order by p.key) \
                  filter (where {condition}))[:{SHOWN_ROWS}])"
             )
         })
@@ -129,7 +129,7 @@ pub(crate) fn stamped_columns(session: &mut Session, table: &TableCensus) -> Res
          join pg_catalog.pg_proc f on f.oid = g.tgfoid \
          where g.tgrelid = a.attrelid and not g.tgisinternal and g.tgtype & 18 = 18 \
          and (position(a.attname::text in f.prosrc) > 0 \
-         or position(a.attname::text in encode(g.tgargs, 'escape')) > 0))",
+         or position(a.attname::text in pg_catalog.encode(g.tgargs, 'escape')) > 0))",
         table.oid
     );
     Ok(query(session, &sql)?.into_iter().flatten().flatten().collect())
@@ -142,7 +142,7 @@ pub(crate) fn count_missing(
     now: &TableCensus,
 ) -> Result<u64> {
     let sql = format!(
-        "select count(*) from (select p.key from {FINGERPRINTS} p where p.relation = {} \
+        "select pg_catalog.count(*) from (select p.key from {FINGERPRINTS} p where p.relation = {} \
          except all select {} from only {} as t) as missing",
         before.oid,
         now.key_expression(&before.key_names()),

@@ -60,7 +60,9 @@ fn kept(side: &str, index: usize) -> String {
 }
 
 fn sums_of(table: &str) -> String {
-    format!("select count(*), sum(a::numeric), sum(b::numeric) from {table}")
+    format!(
+        "select pg_catalog.count(*), pg_catalog.sum(a::numeric), pg_catalog.sum(b::numeric) from {table}"
+    )
 }
 
 /// Keeps two hashes of each row, and the row itself unless it is huge. `row_to_json` keeps a `json`
@@ -95,10 +97,10 @@ fn difference(session: &mut Session, these: &str, those: &str) -> Result<LineDif
     let rows = session
         .as_auditor(&format!(
             "with d as (select a, b from {these} except all select a, b from {those}),
-             counted as (select a, b, count(*) as times from d group by a, b),
+             counted as (select a, b, pg_catalog.count(*) as times from d group by a, b),
              known as (select distinct on (a, b) a, b, line from {these})
-             select (select count(*) from d), known.line
-             from counted join known using (a, b), generate_series(1, times)
+             select (select pg_catalog.count(*) from d), known.line
+             from counted join known using (a, b), pg_catalog.generate_series(1, times)
              order by known.line collate \"C\" limit {SHOWN_ROWS}"
         ))
         .map_err(failing(ATTEMPT))?;

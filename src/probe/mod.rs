@@ -5,6 +5,7 @@
 
 pub(crate) mod controls;
 pub(crate) mod privileges;
+pub(crate) mod promotion;
 pub(crate) mod prober;
 pub(crate) mod reach;
 pub(crate) mod read;
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 
 use crate::actor::Actor;
 use crate::catalog::relation::Relation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matrix::cell::Subject;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
@@ -62,8 +63,11 @@ pub(crate) fn probe_relations(
         try_as(session, actor, |trial| {
             for target in &targets {
                 let key = (actor.role().to_owned(), target.relation.oid);
-                // A relation made since the privileges were read cannot be.
-                let Some(privileges) = privileges.get(&key) else { continue };
+                let privileges = privileges.get(&key).ok_or_else(|| {
+                    let (actor, relation) = (actor.name(), target.relation.title());
+                    Error::new(format!("nothing says what `{actor}` may do with {relation}"))
+                        .cause("the server did not list the privileges of the role")
+                })?;
                 let mut prober = Prober::new(trial, target, privileges);
                 prober.probe()?;
                 attempts += prober.attempts;

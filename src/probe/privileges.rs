@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::catalog::relation::Relation;
 use crate::error::Result;
@@ -35,6 +36,16 @@ struct ColumnPrivileges {
     settable: bool,
 }
 
+/// Tells the queries of this folder which schemas and roles they are about, as JSON.
+pub(in crate::probe) fn name_to_queries(session: &mut Session, schemas: &[String], roles: &[&str]) {
+    session.say(format!(
+        "select pg_catalog.set_config('leakproof.schemas', {}, true), \
+         pg_catalog.set_config('leakproof.roles', {}, true)",
+        literal(&json!(schemas).to_string()),
+        literal(&json!(roles).to_string())
+    ));
+}
+
 /// A privilege that a command needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Privilege {
@@ -52,12 +63,7 @@ impl Privileges {
         schemas: &[String],
         roles: &[&str],
     ) -> Result<BTreeMap<(String, Oid), Self>> {
-        session.say(format!(
-            "select pg_catalog.set_config('leakproof.schemas', {}, true), \
-             pg_catalog.set_config('leakproof.roles', {}, true)",
-            literal(&schemas.join("\n")),
-            literal(&roles.join("\n"))
-        ));
+        name_to_queries(session, schemas, roles);
         let rows: Vec<Self> = session.values(include_str!("privileges.sql"))?;
         Ok(rows.into_iter().map(|row| ((row.role.clone(), row.relation), row)).collect())
     }

@@ -6,6 +6,9 @@ use crate::probe::privileges::{Privilege, Privileges};
 use crate::refusal::{QUERY_CANCELED, Refusal};
 use crate::sql::quote::{identifier, qualified};
 
+/// What is said of what was stopped because it took too long.
+pub(crate) const TOO_SLOW: &str = "it took too long";
+
 impl Refusal {
     /// The SQLSTATE by which a verdict is known. PostgreSQL 18 tells RESTRICT from NO ACTION; to us
     /// both are a foreign key.
@@ -114,7 +117,7 @@ impl Refusal {
             {
                 Verdict::Allowed { rows: 0, of, stopped_by: Some(self.state().to_owned()) }
             }
-            QUERY_CANCELED => Verdict::Untested { reason: "it took too long".into() },
+            QUERY_CANCELED => Verdict::Untested { reason: TOO_SLOW.into() },
             // An automatically updatable view with CHECK OPTION.
             "44000" => Verdict::Refused,
             state => Verdict::Broken { sqlstate: state.to_owned() },

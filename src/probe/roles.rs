@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::matrix::coverage::Unprobed;
 use crate::names::Oid;
+use crate::probe::privileges::name_to_queries;
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::quote::literal;
@@ -61,10 +62,7 @@ pub(crate) fn unprobed(
     roles: &[&str],
     schemas: &[String],
 ) -> Result<Unprobed> {
-    let list = |names: Vec<String>| format!("array[{}]", names.join(", "));
-    let query = include_str!("unprobed.sql")
-        .replace("@roles@", &list(roles.iter().map(|role| literal(role)).collect()))
-        .replace("@schemas@", &list(schemas.iter().map(|schema| literal(schema)).collect()));
-    let mut found = session.values::<Unprobed>(&query)?;
+    name_to_queries(session, schemas, roles);
+    let mut found = session.values::<Unprobed>(include_str!("unprobed.sql"))?;
     found.pop().ok_or_else(|| Error::new("the server did not say what no probe tries"))
 }

@@ -1,13 +1,24 @@
--- What one of @roles@ can reach in @schemas@, and in the platform's storage, that no probe tries.
--- A schema is reached by who may use it. What belongs to an extension is not the project's.
+-- What people can reach in the schemas that are looked at, and in the platform's storage, that no
+-- probe tries. A schema is reached by who may use it. What belongs to an extension is not the
+-- project's.
 with people as (
     select r.oid, r.rolname
     from pg_catalog.pg_roles r
-    where r.rolname = any (@roles@::name[]) and not r.rolsuper and not r.rolbypassrls
+    where r.rolname in (
+        select named.role
+        from pg_catalog.json_array_elements_text(
+            pg_catalog.current_setting('leakproof.roles')::json
+        ) as named (role)
+    ) and not r.rolsuper and not r.rolbypassrls
 ), reached as (
     select n.oid, n.nspname, p.oid as person
     from pg_catalog.pg_namespace n, people p
-    where n.nspname = any (@schemas@::name[])
+    where n.nspname in (
+        select named.schema
+        from pg_catalog.json_array_elements_text(
+            pg_catalog.current_setting('leakproof.schemas')::json
+        ) as named (schema)
+    )
         and pg_catalog.has_schema_privilege(p.oid, n.oid, 'usage')
 ), functions as (
     select distinct pg_catalog.format(

@@ -13,6 +13,7 @@ use crate::finding::rule::Severity;
 use crate::matrix::class::RowClass;
 use crate::matrix::command::Command;
 use crate::project::boundary::refuse_outside;
+use crate::project::odd_names::{odd, odd_name};
 
 /// The whole config.
 #[derive(Debug, Default, Deserialize)]
@@ -256,6 +257,10 @@ impl Config {
                 .cause(cause.to_string().trim_end().replace('\n', "\n    "))
                 .help("the README lists every key")
         })?;
+        let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+        if let Some(name) = odd_name(&toml::Value::Table(table)) {
+            return Err(odd(path, name));
+        }
         config.validate(path)?;
         Ok(config)
     }

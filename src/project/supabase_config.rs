@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 use crate::project::glob;
+use crate::project::odd_names::{odd, odd_name};
 
 /// Schemas that belong to the platform: the API exposes them, and no project keeps its tables there.
 const OF_THE_PLATFORM: &[&str] = &["graphql", "graphql_public", "storage"];
@@ -50,6 +51,10 @@ impl SupabaseConfig {
                     .help("check that it is a UTF-8 file and that you may read it"));
             }
         };
+        let schemas = value(&table, &["api", "schemas"]);
+        if let Some(name) = schemas.and_then(odd_name) {
+            return Err(odd(&path, name));
+        }
         let mut config = Self {
             schemas: strings(&table, &["api", "schemas"]).map(|schemas| {
                 schemas

@@ -57,9 +57,16 @@ fn sentence(symptoms: &Symptoms) -> String {
         Symptoms::RoundTrip { step, has_failed: false } => {
             format!("{step} leaves schema or rows as they were not")
         }
-        Symptoms::Unknown { policies, columns, more } => {
+        Symptoms::Unknown { policies, columns, shows, more } => {
             let more = and_more(" (nor those of", more);
             let why = match (policies.is_empty(), columns.is_empty()) {
+                _ if !shows.is_empty() => {
+                    let names: Vec<String> = shows.iter().map(QualifiedName::to_string).collect();
+                    format!(
+                        "it shows rows of {} past their policies, and nothing in it says of whom",
+                        first_names(&names)
+                    )
+                }
                 (true, false) => {
                     let columns: Vec<String> =
                         columns.iter().map(|name| format!("`{name}`")).collect();
@@ -143,6 +150,9 @@ fn lines(proof: &Proof) -> Vec<String> {
             let row = row.as_ref().map(|row| format!("reached: {row}"));
             std::iter::once(format!("as {actor}: {statement}")).chain(row).collect()
         }
+        Proof::Escalation { actor, statement, then } => {
+            std::iter::once(format!("as {actor}: {statement}")).chain(lines(then)).collect()
+        }
         Proof::Seen { reader, statement, value, audience } => {
             let value = serde_json::Value::from(value.as_str()).to_string();
             vec![
@@ -217,7 +227,8 @@ mod tests {
         let unknown = |policies: &[&str], columns: &[&str], more: &[&str]| {
             let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
             let more = more.iter().map(|name| QualifiedName::new("public", *name)).collect();
-            Symptoms::Unknown { policies: owned(policies), columns: owned(columns), more }
+            let (policies, columns, shows) = (owned(policies), owned(columns), Vec::new());
+            Symptoms::Unknown { policies, columns, shows, more }
         };
         let back = Leg::Back { from: 4, file: "rollback/V4__move.sql".into() };
         for (symptoms, run, expected) in [

@@ -32,7 +32,11 @@ pub(crate) struct Session {
 }
 
 /// The settings in which rows are looked at and seeded, whatever the server is set to.
-const STEADY: [&str; 2] = ["set local timezone = 'UTC'", "set local client_min_messages = error"];
+const STEADY: [&str; 3] = [
+    "set local timezone = 'UTC'",
+    "set local client_min_messages = error",
+    "select leakproof.look_into_catalog_first()",
+];
 
 /// Statements by way of who may do whatever an owner may.
 pub(crate) fn run_as_owner(sql: &str) -> String {
@@ -92,13 +96,20 @@ impl Session {
     }
 
     /// Runs a query of ours that takes longer to plan than to answer. It is prepared at its first use
-    /// on a connection, and again where a migration has thrown that away.
+    /// on a connection, and again where a migration has thrown that away, or prepared something else.
     pub(crate) fn prepared(&mut self, name: &str, query: &str) -> Result<Vec<TextRow>, Failed> {
-        let is_there = format!(
-            "select exists (select from pg_catalog.pg_prepared_statements where name = '{name}')"
-        );
-        if self.rows(&is_there)? != [[Some("t".to_owned())]] {
-            self.run(&format!("prepare {name} as {query}"))?;
+        let prepare = format!("prepare {name} as {query}");
+        let known = self.rows(&format!(
+            "select p.statement = {} from pg_catalog.pg_prepared_statements p where p.name = '{name}'",
+            literal(&prepare)
+        ))?;
+        let is_ours = known == [[Some("t".to_owned())]];
+        if !known.is_empty() && !is_ours {
+            self.run(&format!("deallocate {name}"))?;
+        }
+        if !is_ours {
+            // The server keeps all that it was sent.
+            self.execute(&prepare)?;
         }
         self.rows(&format!("execute {name}"))
     }

@@ -83,6 +83,8 @@ pub(crate) struct Tenancy {
     pub homes: BTreeMap<Oid, Home>,
     /// The relations of which nothing has settled whose their rows are, though these could be somebody's.
     pub unknown: BTreeMap<Oid, Unsettled>,
+    /// The relations of which the config says whose their rows are.
+    pub stated: BTreeSet<Oid>,
 }
 
 /// The paths from a relation to its owners.
@@ -128,6 +130,7 @@ impl Tenancy {
             rosters: Vec::new(),
             homes: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            stated: BTreeSet::new(),
         };
         let by_email = implied::email_references(catalog, &tenancy.users, &questions);
         let (first, by_email): (Vec<_>, Vec<_>) =
@@ -232,6 +235,7 @@ impl Tenancy {
             is_users || tenant.is_some() || user.is_some() || is_stated || is_at_home
         };
         tenancy.unknown = unsettled(catalog, &roots, &questions, is_settled);
+        tenancy.stated = owners.keys().copied().collect();
         Ok(tenancy)
     }
 

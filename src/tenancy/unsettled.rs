@@ -19,6 +19,8 @@ pub(crate) struct Unsettled {
     pub columns: Vec<String>,
     /// The relation that the rows belong to or are read from, of which it is not settled either.
     pub through: Option<QualifiedName>,
+    /// Whose rows a view shows past their policies, without what would tell them apart.
+    pub shows: Vec<QualifiedName>,
 }
 
 impl Unsettled {
@@ -86,7 +88,7 @@ pub(super) fn unsettled(
         let unsettled = Unsettled {
             policies: questions.about_rows(relation.oid).to_vec(),
             columns: relation.columns.iter().filter(could_hold).map(|c| c.name.clone()).collect(),
-            through: None,
+            ..Unsettled::default()
         };
         if !unsettled.is_nothing() {
             found.insert(relation.oid, unsettled);

@@ -352,3 +352,114 @@ fn the_script_of_an_extension_meets_nothing_of_a_project() {
         [""; 0]
     );
 }
+
+/// What ours is written in is not the project's to take away.
+#[test]
+fn no_file_drops_the_language_of_our_guards() {
+    for config in [SUPABASE_CONFIG, PLAIN_CONFIG] {
+        for sql in ["drop extension plpgsql cascade;", "drop language plpgsql cascade;"] {
+            let copy = project(config, sql);
+            let read = Project::read(copy.path()).expect("a project");
+            let refused = empty_scratch(&read).migrate().expect_err("it is refused").to_string();
+            assert!(refused.contains("must be owner of"), "{sql}: {refused}");
+        }
+    }
+}
+
+/// What asks is not the project's to change: neither its functions and tables, nor what an operator of the
+/// server means.
+#[test]
+fn no_file_answers_for_us() {
+    let as_steward = |sql: &str| format!("select leakproof.run($${sql}$$);");
+    let operator = |types: &str| {
+        let (left, right) = types.split_once(", ").expect("two types");
+        format!(
+            "create function public.no(one {left}, other {right}) returns boolean language sql as 'select false';
+             create operator public.= (leftarg = {left}, rightarg = {right}, function = public.no);"
+        )
+    };
+    for sql in [
+        as_steward("alter function leakproof.ask(text) set search_path = public, pg_catalog"),
+        as_steward("alter function leakproof.ask(text) security invoker"),
+        as_steward("drop function leakproof.ask_text(text)"),
+        as_steward("create rule forget as on insert to leakproof.marks do instead nothing"),
+        as_steward("alter table leakproof.refinery_schema_history disable row level security"),
+        operator("name, text"),
+        operator("oid, regnamespace"),
+        "create type public.mood as enum ('good');
+         create function public.told(mood public.mood) returns text language sql as $$ select 'good' $$;
+         create cast (public.mood as text) with function public.told(public.mood);"
+            .to_owned(),
+    ] {
+        let copy = project(SUPABASE_CONFIG, &sql);
+        let read = Project::read(copy.path()).expect("a project");
+        let refused = empty_scratch(&read).migrate().expect_err("it is refused").to_string();
+        let is_refused = ["42501", "0A000"].iter().any(|state| refused.contains(state));
+        assert!(is_refused && !refused.contains("public.no("), "{sql}: {refused}");
+    }
+}
+
+/// A statement that a file has prepared under a name of ours is not taken for ours.
+#[test]
+fn no_file_prepares_what_counts_its_rows() {
+    let copy = Copy::empty();
+    copy.write("leakproof.toml", "[project]\nplatform = \"plain\"\npeople = \"none\"\n");
+    copy.write(
+        "migrations/V1__a.sql",
+        "create table public.items (id int primary key, name text);
+         deallocate all; prepare leakproof_columns as select null::text where false;",
+    );
+    copy.write("migrations/V2__b.sql", "delete from public.items where id > 5;");
+    copy.write(
+        "fixtures/V1__items.sql",
+        "insert into public.items select i, 'item' from generate_series(1, 9) i;",
+    );
+    let report = check_project(&copy.path());
+    let text = to_text(&report);
+    assert!(text.contains("data-lost"), "{text}");
+}
+
+/// What runs while rows are made changes nothing that decides who reaches them.
+#[test]
+fn no_trigger_changes_what_files_define() {
+    let base = "
+        create table public.items (id int primary key, user_id uuid not null);
+        alter table public.items enable row level security;
+        create policy all_of_it on public.items using (true);
+        create table public.odd (id int primary key);";
+    let trigger = |sql: &str| {
+        format!(
+            "{base}
+            create function public.change() returns trigger language plpgsql security definer as $$
+            begin
+                {sql}
+                return new;
+            end $$;
+            create trigger change before insert on public.odd
+                for each row execute function public.change();"
+        )
+    };
+    for (sql, told) in [
+        (
+            "alter policy all_of_it on public.items using (user_id = auth.uid());",
+            "the project changed the policy `all_of_it on public.items` while rows were made",
+        ),
+        (
+            "if to_regprocedure('public.no()') is null then
+                create function public.no() returns trigger language plpgsql as 'begin return null; end';
+                create trigger no before update on public.items for each row execute function public.no();
+            end if;",
+            "the project changed the trigger `no on public.items` while rows were made",
+        ),
+    ] {
+        let copy = project(SUPABASE_CONFIG, &trigger(sql));
+        let refused = try_check_with(&copy.path(), |_| ()).expect_err("it is refused").to_string();
+        assert!(refused.contains(told), "{refused}");
+    }
+    // A partition of a day is made as in production.
+    let copy = project(
+        SUPABASE_CONFIG,
+        &trigger("execute format('create table if not exists public.part_%s (id int)', new.id);"),
+    );
+    check_project(&copy.path());
+}

@@ -146,6 +146,53 @@ fn sql_is_narrow_and_lower_case() {
     });
 }
 
+/// What a project sets changes none of our texts. A function that is named without its schema may be the
+/// project's, which then answers for us. The scripts of the platform and of stubs are as those of the real ones.
+#[test]
+fn queries_of_ours_depend_on_no_setting() {
+    const SYNTAX: [&str; 14] = [
+        "coalesce",
+        "exists",
+        "any",
+        "all",
+        "array",
+        "in",
+        "values",
+        "nullif",
+        "greatest",
+        "least",
+        "row",
+        "cast",
+        "position",
+        "substring",
+    ];
+    let mut all = files("src", "sql");
+    // What is filled in could end a comment.
+    expect_none(&all, |line| line.split_once("--").is_some_and(|(_, said)| said.contains('@')));
+    all.retain(|path| {
+        let path = path.to_string_lossy();
+        !path.contains("src/platform/extensions/") && !path.contains("src/platform/supabase/")
+    });
+    // Whether a backslash is one is a setting, but for `E'..'`.
+    expect_none(&all, |line| line.contains('\\') && !line.contains("E'"));
+    expect_none(&all, |line| {
+        let code = line.split("--").next().unwrap_or_default();
+        let is_declared =
+            ["create ", "alter ", "grant ", "revoke "].iter().any(|word| code.contains(word));
+        let mut calls = code.match_indices('(').map(|(at, _)| {
+            let before = &code[..at];
+            let is_part =
+                |letter: char| letter.is_ascii_alphanumeric() || "_.@\"'$%".contains(letter);
+            &before[before.rfind(|letter| !is_part(letter)).map_or(0, |at| at + 1)..]
+        });
+        !is_declared
+            && calls.any(|name| {
+                let is_plain = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+                is_plain && !name.contains(['.', '@', '\'', '%']) && !SYNTAX.contains(&name)
+            })
+    });
+}
+
 /// Every module says what it is for.
 #[test]
 fn every_module_has_a_heading() {

@@ -143,7 +143,7 @@ impl<'p> Audience<'p> {
         let nobody = "select null::text as id, null::text as tenant".to_owned();
         let Some(members) = &self.project.config().tenancy.members else { return Ok(nobody) };
         let query = format!(
-            "select {user}::text as id, min({tenant}::text) as tenant from {} group by {user}",
+            "select {user}::text as id, pg_catalog.min({tenant}::text) as tenant from {} group by {user}",
             sql_name(&members.table),
             user = identifier(&members.user),
             tenant = identifier(&members.tenant),

@@ -63,7 +63,8 @@ begin
     end loop;
 
     -- A membership is granted only where one side is ours: between two roles that were there
-    -- before us it is the cluster's own business. A superuser needs none.
+    -- before us it is the cluster's own business. A superuser needs none. Nobody administers a role
+    -- that is not ours: what is granted of it could stay.
     foreach entry slice 1 in array memberships loop
         -- What others do on a server that is not ours is not for a project to see.
         continue when entry[1] = 'pg_monitor'
@@ -87,7 +88,10 @@ begin
             and pg_catalog.shobj_description(r.oid, 'pg_authid') = ours
         ) then
             begin
-                execute pg_catalog.format('grant %I to %I %s', entry[1], entry[2], entry[3]);
+                execute pg_catalog.format('grant %I to %I %s', entry[1], entry[2], case
+                    when pg_catalog.shobj_description(entry[1]::regrole, 'pg_authid') = ours
+                    then entry[3]
+                end);
             exception
                 when duplicate_object or unique_violation then null;
             end;

@@ -1,4 +1,4 @@
--- Counting with values of the type `@type@`.
+-- Counting with values of a type of vectors.
 
 create function l2_normalize(@type@) returns @type@
 language sql immutable strict parallel safe

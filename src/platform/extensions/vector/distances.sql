@@ -1,4 +1,4 @@
--- What is asked of two values of the type `@type@`, or of one. It is slow, and right.
+-- What is asked of two values of a type of vectors, or of one. It is slow, and right.
 
 create function l2_distance(@type@, @type@) returns double precision
 language sql immutable strict parallel safe

@@ -1,4 +1,4 @@
--- The type `@type@`: it is stored and compared as a text is, byte by byte.
+-- A type of vectors: it is stored and compared as a text is, byte by byte.
 
 create type @type@;
 

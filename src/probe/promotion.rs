@@ -1,0 +1,163 @@
+//! Whether people can make themselves what only some are: by changing a row of theirs that says what they
+//! are, or by adding one.
+
+use std::collections::BTreeMap;
+
+use crate::actor::{Actor, asked};
+use crate::catalog::relation::Relation;
+use crate::error::Result;
+use crate::matrix::person::Promotion;
+use crate::names::Oid;
+use crate::probe::trial::{Answer, Trial, try_as};
+use crate::session::open::Session;
+use crate::sql::quote::{equals, identifier, literal};
+use crate::world::seeding::seed::{Variant, insert_statement};
+use crate::world::value::{Branch, Values, World};
+
+/// What a row has to say of somebody, by column.
+type Said = BTreeMap<String, Option<String>>;
+
+/// Who of the special people others can make themselves, by name, and how.
+///
+/// # Errors
+/// A lost connection.
+pub(crate) fn promotions(
+    session: &mut Session,
+    world: &World,
+) -> Result<BTreeMap<String, Promotion>> {
+    let mut found = BTreeMap::new();
+    let find = |name: &str| world.actors.iter().find(|actor| actor.name() == name);
+    for one in asked(&world.actors) {
+        let (Some(special), Some(reference)) = (find(&one.name), one.reference) else { continue };
+        let Some(ordinary) = find(&reference) else { continue };
+        let attempts: Vec<Attempt> = said_of(world, special)
+            .into_iter()
+            .filter_map(|(oid, said)| Some((world.catalog.relation(oid)?, said)))
+            .flat_map(|(relation, said)| attempts(world, relation, &said, ordinary))
+            .collect();
+        if attempts.is_empty() {
+            continue;
+        }
+        let statement = try_as(session, ordinary, |trial| first_taken(trial, &attempts))?;
+        if let Some(statement) = statement {
+            found.insert(one.name, Promotion { by: reference, statement });
+        }
+    }
+    Ok(found)
+}
+
+/// What rows say of somebody that they do not say of others, by relation.
+fn said_of(world: &World, special: &Actor) -> BTreeMap<Oid, Said> {
+    let mut said: BTreeMap<Oid, Said> = BTreeMap::new();
+    for ((relation, column), value) in special.standings() {
+        said.entry(*relation).or_default().insert(column.clone(), Some(value.clone()));
+    }
+    if let Some(members) = &world.tenancy.members {
+        for (column, value) in special.membership() {
+            said.entry(members.relation).or_default().insert(column.clone(), Some(value.clone()));
+        }
+    }
+    said
+}
+
+/// A statement of somebody's, and a query of ours that counts the rows which say afterwards what it is after.
+struct Attempt {
+    statement: String,
+    look: String,
+}
+
+/// The first that does what it is after.
+fn first_taken(trial: &mut Trial<'_>, attempts: &[Attempt]) -> Result<Option<String>> {
+    for Attempt { statement, look } in attempts {
+        if let Answer::Done(_, _, Some(seen)) = trial.attempt(statement, Some(look))? {
+            let count = seen.first().and_then(|row| row.first()?.as_deref());
+            if count.is_some_and(|count| count != "0") {
+                return Ok(Some(statement.clone()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// How somebody may have a row say so: change one's own, with WHERE and without, add one, or put one in the
+/// place of one's own.
+fn attempts(world: &World, relation: &Relation, said: &Said, ordinary: &Actor) -> Vec<Attempt> {
+    let name = relation.sql_name();
+    let mut attempts = Vec::new();
+    let sets: Vec<String> =
+        said.iter().map(|(column, value)| set(column, value.as_deref())).collect();
+    let sets = sets.join(", ");
+    let own = own_row(world, relation, ordinary);
+    let is_own = own.map(|values| condition(values, key_columns(world, relation)));
+    if let Some(is_own) = is_own.as_ref().filter(|condition| !condition.is_empty()) {
+        let look = look(&name, is_own, said);
+        for statement in [
+            format!("update {name} set {sets} where {is_own}"),
+            format!("update {name} set {sets}"),
+        ] {
+            attempts.push(Attempt { statement, look: look.clone() });
+        }
+    }
+    let Some(column) = world.direct_user_column(relation) else { return attempts };
+    let tenant = ordinary.member_of().first().cloned();
+    let branch = Branch {
+        tenant: tenant.filter(|_| world.tenancy.ownership(relation.oid).tenant.is_some()),
+        user: Some(ordinary.name().to_owned()),
+    };
+    let Ok(mut values) = world.values(relation, &branch, Variant::Probe) else { return attempts };
+    values.extend(said.clone());
+    let whose = Values::from_iter(values.get(&column).map(|value| (column.clone(), value.clone())));
+    let look = look(&name, &condition(&whose, vec![column]), said);
+    let needed = |name: &String| {
+        let column = relation.column(name);
+        let is_left_out = column.is_some_and(|column| column.has_default || !column.not_null);
+        said.contains_key(name) || whose.contains_key(name) || !is_left_out
+    };
+    let mut least = values.clone();
+    least.retain(|name, _| needed(name));
+    for values in [&values, &least] {
+        let statement = insert_statement(relation, values);
+        attempts.push(Attempt { statement, look: look.clone() });
+    }
+    if let Some(is_own) = is_own.filter(|condition| !condition.is_empty()) {
+        let insert = insert_statement(relation, &least);
+        attempts.push(Attempt {
+            statement: format!("delete from {name} where {is_own}; {insert}"),
+            look,
+        });
+    }
+    attempts
+}
+
+/// A row of somebody's own, as it was made.
+fn own_row<'w>(world: &'w World, relation: &Relation, ordinary: &Actor) -> Option<&'w Values> {
+    let rows = world.seeded.get(&relation.oid)?;
+    let is_own = |branch: &Branch| branch.user.as_deref() == Some(ordinary.name());
+    rows.iter().find(|row| is_own(&row.branch)).map(|row| &row.values)
+}
+
+/// The columns that name a row, or its user where it has no key.
+fn key_columns(world: &World, relation: &Relation) -> Vec<String> {
+    let key = relation.key().map(<[String]>::to_vec);
+    key.unwrap_or_else(|| world.direct_user_column(relation).into_iter().collect())
+}
+
+fn condition(values: &Values, columns: Vec<String>) -> String {
+    let each = columns
+        .iter()
+        .map(|column| equals(column, values.get(column).and_then(|value| value.as_deref())));
+    each.collect::<Vec<_>>().join(" and ")
+}
+
+fn set(column: &str, value: Option<&str>) -> String {
+    format!("{} = {}", identifier(column), value.map_or_else(|| "null".to_owned(), literal))
+}
+
+fn look(relation: &str, condition: &str, said: &Said) -> String {
+    let says = said.iter().map(|(column, value)| equals(column, value.as_deref()));
+    let says: Vec<String> = says.collect();
+    format!(
+        "select pg_catalog.count(*) from {relation} where {condition} and {}",
+        says.join(" and ")
+    )
+}
