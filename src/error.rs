@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::refusal::Refusal;
+use crate::words::printable;
 
 /// A `Result` whose error is [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -24,13 +25,13 @@ pub struct Error {
 impl Error {
     /// Starts with what was attempted, and on what.
     pub fn new(fact: impl Into<String>) -> Self {
-        let fact = fact.into();
+        let fact = printable(&fact.into()).replace('\n', "\\n");
         Self { fact, cause: None, help: None, refusal: None }
     }
 
     /// Adds what stood in the way, in the words of whoever said no.
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
-        self.cause = Some(without_error_number(&cause.to_string()));
+        self.cause = Some(printable(&without_error_number(&cause.to_string())));
         self
     }
 
@@ -101,6 +102,12 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_no_line_of_its_own() {
+        let error = Error::new("`V1__a\nverdict: ok\u{1b}[2J` is odd").to_string();
+        assert_eq!(error, "`V1__a\\nverdict: ok\\u{1b}[2J` is odd");
+    }
 
     #[test]
     fn a_cause_has_no_error_number() {

@@ -21,7 +21,7 @@ use crate::server::runs::ROLE_MARK;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
 use crate::session::open::Session;
-use crate::sql::quote::{identifier, literal};
+use crate::sql::quote::{fill, identifier, literal};
 
 /// A platform, chosen by the project's config.
 #[derive(Debug, Clone)]
@@ -266,7 +266,7 @@ impl Platform {
             ("@owner@", identifier(PLAIN_OWNER)),
             ("@login@", identifier(PLAIN_LOGIN)),
         ];
-        sql.push_str(&own_schema::fill(PLAIN, &values));
+        sql.push_str(&fill(PLAIN, &values));
         for role in self.actor_roles.iter().chain(&self.made_roles) {
             let role = literal(role);
             sql.push_str(&format!(

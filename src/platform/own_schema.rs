@@ -3,7 +3,7 @@
 
 use crate::platform::extensions;
 use crate::server::runs::ROLE_MARK;
-use crate::sql::quote::{identifier, literal};
+use crate::sql::quote::{fill, identifier, literal};
 use crate::sql::statement;
 
 /// Its name.
@@ -51,12 +51,8 @@ pub(crate) fn sql(roles: &Roles<'_>, history: &str) -> String {
         ("@admin@", admin),
         ("@is_hosted@", roles.admin.is_some().to_string()),
     ];
-    fill(&fill(&parts.concat(), &values), &marks())
-}
-
-/// A text with values in its places.
-pub(crate) fn fill(text: &str, values: &[(&str, String)]) -> String {
-    values.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+    let values: Vec<_> = values.into_iter().chain(marks()).collect();
+    fill(&parts.concat(), &values)
 }
 
 /// What the comments on our roles say.
@@ -67,7 +63,9 @@ fn marks() -> [(&'static str, String); 2] {
 /// The query for what belongs to the whole server and a file in the database `here` could change: what it
 /// is, and a digest. As a superuser, in any database.
 pub(crate) fn shared_query(here: &str) -> String {
-    fill(&fill(SHARED, &[("@here@", literal(here))]), &marks())
+    let here = [("@here@", literal(here))];
+    let values: Vec<_> = here.into_iter().chain(marks()).collect();
+    fill(SHARED, &values)
 }
 
 /// The function by which a file's own session looks at it.

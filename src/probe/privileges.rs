@@ -12,7 +12,7 @@ use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::names::Oid;
 use crate::session::open::Session;
-use crate::sql::quote::literal;
+use crate::sql::quote::{fill, literal};
 
 /// One role's privileges on one relation.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,14 +36,10 @@ struct ColumnPrivileges {
     settable: bool,
 }
 
-/// Tells the queries of this folder which schemas and roles they are about, as JSON.
-pub(in crate::probe) fn name_to_queries(session: &mut Session, schemas: &[String], roles: &[&str]) {
-    session.say(format!(
-        "select pg_catalog.set_config('leakproof.schemas', {}, true), \
-         pg_catalog.set_config('leakproof.roles', {}, true)",
-        literal(&json!(schemas).to_string()),
-        literal(&json!(roles).to_string())
-    ));
+/// A query of this folder about some schemas and roles.
+pub(in crate::probe) fn query_about(query: &str, schemas: &[String], roles: &[&str]) -> String {
+    let list = |names: serde_json::Value| format!("{}::json", literal(&names.to_string()));
+    fill(query, &[("@schemas@", list(json!(schemas))), ("@roles@", list(json!(roles)))])
 }
 
 /// A privilege that a command needs.
@@ -63,8 +59,8 @@ impl Privileges {
         schemas: &[String],
         roles: &[&str],
     ) -> Result<BTreeMap<(String, Oid), Self>> {
-        name_to_queries(session, schemas, roles);
-        let rows: Vec<Self> = session.values(include_str!("privileges.sql"))?;
+        let query = query_about(include_str!("privileges.sql"), schemas, roles);
+        let rows: Vec<Self> = session.values(&query)?;
         Ok(rows.into_iter().map(|row| ((row.role.clone(), row.relation), row)).collect())
     }
 

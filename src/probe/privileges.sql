@@ -35,13 +35,9 @@ cross join lateral (
 where c.relkind in ('r', 'p', 'v', 'm', 'f')
     and n.nspname in (
         select named.schema
-        from pg_catalog.json_array_elements_text(
-            pg_catalog.current_setting('leakproof.schemas')::json
-        ) as named (schema)
+        from pg_catalog.json_array_elements_text(@schemas@) as named (schema)
     )
     and r.rolname in (
         select named.role
-        from pg_catalog.json_array_elements_text(
-            pg_catalog.current_setting('leakproof.roles')::json
-        ) as named (role)
+        from pg_catalog.json_array_elements_text(@roles@) as named (role)
     )

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::matrix::coverage::Unprobed;
 use crate::names::Oid;
-use crate::probe::privileges::name_to_queries;
+use crate::probe::privileges::query_about;
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::quote::literal;
@@ -62,7 +62,7 @@ pub(crate) fn unprobed(
     roles: &[&str],
     schemas: &[String],
 ) -> Result<Unprobed> {
-    name_to_queries(session, schemas, roles);
-    let mut found = session.values::<Unprobed>(include_str!("unprobed.sql"))?;
+    let query = query_about(include_str!("unprobed.sql"), schemas, roles);
+    let mut found = session.values::<Unprobed>(&query)?;
     found.pop().ok_or_else(|| Error::new("the server did not say what no probe tries"))
 }

@@ -6,18 +6,14 @@ with people as (
     from pg_catalog.pg_roles r
     where r.rolname in (
         select named.role
-        from pg_catalog.json_array_elements_text(
-            pg_catalog.current_setting('leakproof.roles')::json
-        ) as named (role)
+        from pg_catalog.json_array_elements_text(@roles@) as named (role)
     ) and not r.rolsuper and not r.rolbypassrls
 ), reached as (
     select n.oid, n.nspname, p.oid as person
     from pg_catalog.pg_namespace n, people p
     where n.nspname in (
         select named.schema
-        from pg_catalog.json_array_elements_text(
-            pg_catalog.current_setting('leakproof.schemas')::json
-        ) as named (schema)
+        from pg_catalog.json_array_elements_text(@schemas@) as named (schema)
     )
         and pg_catalog.has_schema_privilege(p.oid, n.oid, 'usage')
 ), functions as (

@@ -21,6 +21,28 @@ pub(crate) fn literal(value: &str) -> String {
     escape_literal(value).trim_start().to_owned()
 }
 
+/// A text with values in its places, such as `@role@`. What is in a value is no place.
+pub(crate) fn fill(text: &str, values: &[(&str, String)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        let (before, from) = rest.split_at(at);
+        filled.push_str(before);
+        match values.iter().find(|(place, _)| from.starts_with(place)) {
+            Some((place, value)) => {
+                filled.push_str(value);
+                rest = &from[place.len()..];
+            }
+            None => {
+                filled.push('@');
+                rest = &from[1..];
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
 /// Key words that PostgreSQL does not take as a column or table name unless quoted (appendix C).
 pub(crate) const RESERVED: &[&str] = &[
     "all",
@@ -131,5 +153,16 @@ pub(crate) fn equals(name: &str, value: Option<&str>) -> String {
     match value {
         Some(value) => format!("{} = {}", identifier(name), literal(value)),
         None => format!("{} is null", identifier(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_no_place() {
+        let values = [("@a@", "'@b@'".to_owned()), ("@b@", "'x@'".to_owned())];
+        assert_eq!(fill("@a@ @ @b@@c@ @b", &values), "'@b@' @ 'x@'@c@ @b");
     }
 }
