@@ -1,13 +1,15 @@
 //! The config of a project that has none: what was inferred from its schema, with the reasons, for a
 //! person to correct.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::actor::ADMIN;
+use crate::actor::{ADMIN, Actor};
 use crate::catalog::Catalog;
 use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::platform::Platform;
+use crate::probe::roles::within_reach;
 use crate::project::Project;
 use crate::project::config::PlatformKind;
 use crate::scratch::Scratch;
@@ -16,7 +18,7 @@ use crate::tenancy::Tenancy;
 use crate::tenancy::path::Path;
 use crate::tenancy::root::Members;
 use crate::tenancy::unsettled::Unsettled;
-use crate::words::joined;
+use crate::words::{counted, joined};
 use crate::world::ground::Ground;
 use crate::world::identify::refuse_unknown;
 
@@ -31,10 +33,18 @@ pub fn inferred_config(project: &Project, server: &Arc<Server>) -> Result<String
     let platform = Platform::of(project);
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
     scratch.migrate()?;
-    let ground = scratch.uncommitted(|session| Ground::read(session, project, &platform))?;
+    let (ground, reached) = scratch.uncommitted(|session| {
+        let ground = Ground::read(session, project, &platform)?;
+        let roles: Vec<&str> = ground.actors.iter().map(Actor::role).collect();
+        let reached = within_reach(session, &roles)?;
+        Ok((ground, reached))
+    })?;
+    let schemas = project.schemas();
+    let is_probed =
+        |relation: &Relation| schemas.contains(&relation.schema) || reached.contains(&relation.oid);
     let head = "# What `leakproof init` inferred, and why. Correct what is wrong.\n\n";
     let chosen = platform_to_toml(project);
-    Ok(format!("{head}{chosen}{}", to_toml(!platform.has_users(), &ground)))
+    Ok(format!("{head}{chosen}{}", to_toml(!platform.has_users(), &ground, &is_probed)))
 }
 
 /// The platform, and on the plain one who asks.
@@ -78,7 +88,7 @@ fn platform_to_toml(project: &Project) -> String {
     text
 }
 
-fn to_toml(is_plain: bool, ground: &Ground) -> String {
+fn to_toml(is_plain: bool, ground: &Ground, is_probed: &dyn Fn(&Relation) -> bool) -> String {
     let Ground { catalog, tenancy, actors, .. } = ground;
     let mut text = String::from("[tenancy]\n");
     let users = catalog.relation(tenancy.users.relation);
@@ -119,7 +129,7 @@ fn to_toml(is_plain: bool, ground: &Ground) -> String {
         text.push_str("# policies ask only whether somebody has a row there\n");
         text.push_str(&format!("staff = [{}]\n", staff.join(", ")));
     }
-    text.push_str(&owners_to_toml(catalog, tenancy));
+    text.push_str(&owners_to_toml(catalog, tenancy, is_probed));
     if let Some(admin) = actors.iter().find(|actor| actor.name() == ADMIN) {
         text.push_str(&format!(
             "\n# who runs a tenant\n[actors.{}]\nmember_of = [\"A\"]\nmembership = {}\n",
@@ -146,10 +156,20 @@ fn members_to_toml(members: &Members) -> String {
 }
 
 /// A line for each table, with its reason behind it.
-fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
+fn owners_to_toml(
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    is_probed: &dyn Fn(&Relation) -> bool,
+) -> String {
     let mut lines = Vec::new();
+    let mut out_of_reach: BTreeMap<&str, usize> = BTreeMap::new();
     for relation in catalog.relations().filter(|relation| tenancy.is_of_project(relation)) {
         let ownership = tenancy.ownership(relation.oid);
+        let has_owner = ownership.tenant.is_some() || ownership.user.is_some();
+        if !has_owner && !is_probed(relation) {
+            *out_of_reach.entry(&relation.schema).or_default() += 1;
+            continue;
+        }
         let mut columns = Vec::new();
         let mut reasons = Vec::new();
         for (word, path) in [("tenant", &ownership.tenant), ("user", &ownership.user)] {
@@ -197,6 +217,9 @@ fn owners_to_toml(catalog: &Catalog, tenancy: &Tenancy) -> String {
         };
         lines.push(line);
     }
+    lines.extend(out_of_reach.iter().map(|(schema, count)| {
+        format!("# nobody may use {} of {schema}\n", counted(*count, "further table"))
+    }));
     if lines.is_empty() {
         return String::new();
     }

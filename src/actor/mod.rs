@@ -25,6 +25,7 @@ use crate::session::impersonation::Impersonation;
 use crate::tenancy::Tenancy;
 use crate::tenancy::keys::owner_key;
 use crate::tenancy::roster::Roster;
+use crate::tenancy::standing::says_office;
 use crate::world::seeding::sign_up;
 
 /// The names of the world's tenants.
@@ -140,7 +141,8 @@ impl Actor {
             is_special: matches!(self.sort, Some(Sort::Special | Sort::Bearer)),
             is_bearer: self.sort == Some(Sort::Bearer),
             is_forger: self.sort == Some(Sort::Forger),
-            is_guessed: self.rosters.iter().any(|roster| !roster.is_stated),
+            is_guessed: self.rosters.iter().any(|roster| !roster.is_stated)
+                || self.standing.iter().any(|((_, column), value)| !says_office(column, value)),
             rosters: self.rosters.iter().map(|roster| roster.name.clone()).collect(),
             promotion: None,
         }

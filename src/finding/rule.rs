@@ -263,12 +263,13 @@ rules! {
         name: "staff-reach",
         severity: Severity::Low,
         severity_through_api: Severity::Low,
-        meaning: "Whoever is listed in a table reaches rows of others, and nobody has said that the table lists \
-                  only some people: its name and the policies suggest it.",
-        exploit: "If it lists customers, or an import adds everybody, each of them reads or changes the rows of \
-                  all.",
-        help: "say which tables list some people only, `staff = [\"schema.table\"]` under `[tenancy]`, or \
-               narrow the policy",
+        meaning: "Whoever is listed in a table, or has a value such as `plan = 'pro'` in a row of theirs, reaches \
+                  rows of others, and nobody has said that only some people are or have it: names and the \
+                  policies suggest it.",
+        exploit: "If it lists customers, an import adds everybody, or customers get the value, each of them reads \
+                  or changes the rows of all.",
+        help: "say which tables list some people only, `staff = [\"schema.table\"]` under `[tenancy]`; narrow the \
+               policy; or waive it with the reason",
         ..ACCESS
     },
     StatementRaises: Page {

@@ -9,6 +9,9 @@ use crate::words::{counted, first_names};
 pub struct Unprobed {
     /// Functions and procedures that a person may call, with the types of their parameters.
     pub functions: Vec<String>,
+    /// Triggers that do as their function's owner whatever they do, where a person makes them fire.
+    #[serde(default)]
+    pub definer_triggers: Vec<String>,
     /// Sequences that a person may read or move on.
     pub sequences: Vec<String>,
     /// Policies for people on what a storage service keeps.
@@ -17,9 +20,14 @@ pub struct Unprobed {
 
 impl Unprobed {
     /// What there is of each kind, with what people may do.
-    pub(crate) fn kinds(&self) -> [(&'static str, &'static str, &[String]); 3] {
+    pub(crate) fn kinds(&self) -> [(&'static str, &'static str, &[String]); 4] {
         [
             ("function", "that people may call", &self.functions),
+            (
+                "trigger",
+                "that people fire and that does as its owner what it does",
+                &self.definer_triggers,
+            ),
             ("sequence", "that people may use", &self.sequences),
             ("storage policy", "for people", &self.storage_policies),
         ]
@@ -57,6 +65,7 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let unprobed = Unprobed {
             functions: names(&["public.f(integer)"]),
+            definer_triggers: Vec::new(),
             sequences: Vec::new(),
             storage_policies: names(&["a on storage.objects", "b on storage.objects"]),
         };

@@ -30,6 +30,23 @@ with people as (
             where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = f.oid
                 and d.deptype = 'e'
         )
+), triggers as (
+    -- What an event is to `tgtype`: 4 an insert, 8 a delete, 16 an update.
+    select distinct pg_catalog.format('%I on %I.%I', t.tgname, s.nspname, c.relname) as name
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_class c on c.oid = t.tgrelid
+    join reached s on s.oid = c.relnamespace
+    join pg_catalog.pg_proc f on f.oid = t.tgfoid
+    where not t.tgisinternal
+        and t.tgenabled in ('O', 'A')
+        and f.prosecdef
+        and (
+            t.tgtype & 4 <> 0
+                and pg_catalog.has_any_column_privilege(s.person, c.oid, 'insert')
+            or t.tgtype & 8 <> 0 and pg_catalog.has_table_privilege(s.person, c.oid, 'delete')
+            or t.tgtype & 16 <> 0
+                and pg_catalog.has_any_column_privilege(s.person, c.oid, 'update')
+        )
 ), sequences as (
     select distinct pg_catalog.format('%I.%I', s.nspname, c.relname) as name
     from pg_catalog.pg_class c
@@ -49,5 +66,6 @@ with people as (
 )
 select
     array(select f.name from functions f order by f.name collate "C") as functions,
+    array(select t.name from triggers t order by t.name collate "C") as definer_triggers,
     array(select s.name from sequences s order by s.name collate "C") as sequences,
     array(select s.name from storage s order by s.name collate "C") as storage_policies

@@ -29,6 +29,33 @@ pub(crate) struct Standing {
     pub is_of_tenant: bool,
 }
 
+/// Words in the name or value of a column that says which office somebody has. What another says, such as
+/// `status = 'active'`, customers may have.
+const OFFICES: [&str; 16] = [
+    "access",
+    "admin",
+    "auditor",
+    "banned",
+    "blocked",
+    "employee",
+    "internal",
+    "manager",
+    "moder",
+    "operator",
+    "owner",
+    "permission",
+    "role",
+    "staff",
+    "super",
+    "support",
+];
+
+/// Whether a column and its value tell of an office, by their words.
+pub(crate) fn says_office(column: &str, value: &str) -> bool {
+    let said = format!("{column} {value}").to_lowercase();
+    OFFICES.iter().any(|word| said.contains(word))
+}
+
 /// Values of who is not a member yet.
 const NOT_YET: [&str; 6] = ["invited", "pending", "requested", "unconfirmed", "waiting", "applied"];
 
