@@ -133,3 +133,33 @@ fn a_sign_up_that_is_refused_is_told() {
     assert!(note.starts_with(told), "{note}");
     assert_eq!(high, [], "{text}");
 }
+
+/// What a trigger does as its owner when people write is counted, and named; what fires for nobody is not.
+#[test]
+fn a_trigger_of_a_security_definer_is_not_checked() {
+    let sql = "
+        create table public.inbox (
+            id uuid primary key default gen_random_uuid(),
+            user_id uuid not null references auth.users (id), body text
+        );
+        create table public.logs (id uuid primary key default gen_random_uuid(), body text);
+        alter table public.inbox enable row level security;
+        alter table public.logs enable row level security;
+        revoke all on public.logs from anon, authenticated;
+        create policy own on public.inbox to authenticated using (user_id = auth.uid());
+        create function public.forward() returns trigger language plpgsql security definer
+        set search_path = '' as $$
+        begin
+            update public.inbox set body = new.body where id = new.id;
+            return new;
+        end $$;
+        create trigger forward after insert on public.inbox
+            for each row execute function public.forward();
+        create trigger forward after insert on public.logs
+            for each row execute function public.forward();";
+    let report = check_project(&supabase(sql).path());
+    assert_eq!(report.unprobed.definer_triggers, ["forward on public.inbox"]);
+    let text = to_text(&report);
+    let told = "not checked 1 security definer trigger that people fire: ";
+    assert!(text.contains(told), "{text}");
+}
