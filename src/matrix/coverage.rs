@@ -23,11 +23,7 @@ impl Unprobed {
     pub(crate) fn kinds(&self) -> [(&'static str, &'static str, &[String]); 4] {
         [
             ("function", "that people may call", &self.functions),
-            (
-                "trigger",
-                "that people fire and that does as its owner what it does",
-                &self.definer_triggers,
-            ),
+            ("security definer trigger", "that people fire", &self.definer_triggers),
             ("sequence", "that people may use", &self.sequences),
             ("storage policy", "for people", &self.storage_policies),
         ]
