@@ -90,8 +90,24 @@ fn removed_member(command: Command) -> Rule {
 
 /// Whether others reach such rows only once they have made themselves what the person is.
 fn is_reached_by_promotion(matrix: &Matrix, person: &Person, cell: &Cell) -> bool {
-    let by = person.promotion.as_ref().map(|promotion| promotion.by.as_str());
-    by.is_some_and(|by| !is_reached_as(by, matrix, cell))
+    let Some(promotion) = &person.promotion else { return false };
+    let (by, of_it) = (&promotion.by, matrix.of(&cell.relation));
+    let own = |name: &str| {
+        let name = name.to_owned();
+        of_it.iter().filter(move |other| other.actor == name && other.class == RowClass::Own)
+    };
+    // Who has a row need not take it.
+    let is_same = |command: Command| match cell.command {
+        Command::Take | Command::BlindTake | Command::Give | Command::BlindGive => {
+            matches!(command, Command::Update | Command::BlindUpdate)
+        }
+        same => command == same,
+    };
+    // What is a colleague's to one may be the other's own.
+    let is_own_before = cell.class == RowClass::Tenant
+        && !own(&person.name).any(|other| other.command == cell.command)
+        && own(by).any(|other| is_same(other.command) && other.verdict.is_allowed());
+    !is_own_before && !is_reached_as(by, matrix, cell)
 }
 
 /// Whether who forges nothing reaches such rows, too.
@@ -141,8 +157,12 @@ fn cross_tenant(matrix: &Matrix, cell: &Cell, command: Command) -> Rule {
 fn is_of_left_tenant(matrix: &Matrix, person: &Person, cell: &Cell) -> bool {
     let founds = matches!(cell.command, Command::Insert | Command::InsertReturning);
     let mut subjects = matrix.subjects().iter().filter(|one| one.relation == cell.relation);
-    let is_their_own =
-        subjects.any(|subject| subject.is_of_users_only || (subject.are_tenants && founds));
+    let is_told = cell.command == Command::Read;
+    let is_their_own = subjects.any(|subject| {
+        subject.is_of_users_only
+            || (subject.are_tenants && founds)
+            || (subject.are_memberships && is_told)
+    });
     person.has_left
         && !is_their_own
         && matrix.of(&cell.relation).iter().any(|other| other.class == RowClass::Tenant)

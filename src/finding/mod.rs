@@ -17,6 +17,7 @@ pub(crate) mod broken_rule;
 pub(crate) mod nobody;
 pub(crate) mod unknown;
 pub(crate) mod untested;
+pub(crate) mod opening;
 pub(crate) mod preservation;
 pub(crate) mod widening;
 pub(crate) mod rehearsal;

@@ -98,6 +98,15 @@ pub enum Symptoms {
         /// Further relations with a policy that asks for it.
         more: Vec<QualifiedName>,
     },
+    /// Somebody sees rows of others once they have added a row.
+    Opened {
+        /// Who does.
+        actor: String,
+        /// Whose rows are seen then.
+        relations: Vec<QualifiedName>,
+        /// How many of them.
+        rows: usize,
+    },
     /// Some owners have no row, so that nothing was tried.
     Unseeded {
         /// The owners, as the world names them.

@@ -13,6 +13,7 @@ use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
 use crate::finding::nobody::is_within_reach;
+use crate::finding::opening::Opening;
 use crate::finding::unknown::Unknown;
 use crate::finding::untested::{Unseeded, Untried};
 use crate::isolation::measured::{measured, not_checked};
@@ -28,6 +29,7 @@ use crate::names::{Oid, Place, QualifiedName};
 use crate::platform::Platform;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
+use crate::probe::openings::openings;
 use crate::probe::probe_relations;
 use crate::probe::promotion::promotions;
 use crate::probe::refused::TOO_SLOW;
@@ -270,6 +272,18 @@ impl Isolation {
         let untried = untried_ways(session, world, &relations, matrix, &people)?;
         let place = |policy: Oid| places.of(ObjectKind::Policy, policy).cloned();
         Ok(untried.into_iter().map(|(policy, one)| (one, place(policy))).collect())
+    }
+
+    /// What people open by adding rows to what policies ask.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) fn openings(&mut self) -> Result<Vec<Opening>> {
+        let Self { session, world, wanted, controls, .. } = self;
+        let catalog = Arc::clone(&world.catalog);
+        let probed = wanted.iter().filter(|oid| !controls.has(**oid));
+        let relations: Vec<&Relation> = probed.filter_map(|oid| catalog.relation(*oid)).collect();
+        openings(session, world, &relations)
     }
 
     /// Everybody who can ask, with the roles whose policies apply to them.

@@ -48,6 +48,9 @@ pub struct Subject {
     /// Whether its rows belong to users and to no tenant.
     #[serde(skip)]
     pub(crate) is_of_users_only: bool,
+    /// Whether its rows are memberships, so that who has left may be told so by their own.
+    #[serde(skip)]
+    pub(crate) are_memberships: bool,
     /// Whether its rows are tenants, so that who inserts one founds it.
     #[serde(skip)]
     pub(crate) are_tenants: bool,
@@ -64,6 +67,7 @@ impl Subject {
             owner: None,
             columns: BTreeMap::new(),
             is_of_users_only: false,
+            are_memberships: false,
             are_tenants: false,
         }
     }

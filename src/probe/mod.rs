@@ -5,6 +5,7 @@
 
 pub(crate) mod controls;
 pub(crate) mod privileges;
+pub(crate) mod openings;
 pub(crate) mod promotion;
 pub(crate) mod prober;
 pub(crate) mod reach;

@@ -97,6 +97,7 @@ impl<'a> Target<'a> {
                 && (ownership.tenant.is_none()
                     || is_profile_of_members
                     || tenancy.is_by_email(oid)),
+            are_memberships: tenancy.members.as_ref().is_some_and(|one| one.relation == oid),
             are_tenants: tenancy.tenant.as_ref().is_some_and(|root| root.relation == oid),
         }
     }

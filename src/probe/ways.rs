@@ -21,6 +21,7 @@ use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::expr::{Expr, Part};
 use crate::sql::quote::identifier;
+use crate::sql::syntax::read_expr;
 use crate::sql::ways::{bodies, plpgsql_bodies};
 use crate::world::value::World;
 
@@ -118,7 +119,8 @@ fn ask_bodies(
         };
         let is_gone =
             |way: &String| known.get(&(routine.oid, way.clone())).is_some_and(Option::is_none);
-        let left: Vec<_> = ways.into_iter().filter(|(_, way)| !is_gone(way)).collect();
+        let is_left = |way: &String| !is_gone(way) && !is_of_back_end(way);
+        let left: Vec<_> = ways.into_iter().filter(|(_, way)| is_left(way)).collect();
         let callers =
             asking.iter().zip(&called).filter(|(_, called)| called.contains(&routine.oid));
         let callers: Vec<Asked<'_>> = callers.map(|(asked, _)| asked.clone()).collect();
@@ -191,12 +193,17 @@ fn open_ways<'c>(
         }
         for way in ways {
             let is_it = |one: &Asked<'_>| one.policy.oid == policy.oid && one.text == way.text;
-            if !open.iter().any(is_it) && !is_constant(&way.text) {
+            if !open.iter().any(is_it) && !is_constant(&way.text) && !is_of_back_end(&way.text) {
                 open.push(way);
             }
         }
     }
     open
+}
+
+/// Whether only a back end goes a way: then no person is to.
+fn is_of_back_end(way: &str) -> bool {
+    read_expr(way).is_ok_and(|tree| tree.is_of_back_end())
 }
 
 /// Whether policies decide who reaches a relation, and answer in time.

@@ -90,6 +90,14 @@ fn sentence(symptoms: &Symptoms) -> String {
                 shortened(&one_line(condition))
             )
         }
+        Symptoms::Opened { actor, relations, rows } => {
+            let names: Vec<String> = relations.iter().map(QualifiedName::to_string).collect();
+            format!(
+                "by a row that {actor} may write, {actor} sees {} of others in {}",
+                counted(*rows, "row"),
+                first_names(&names)
+            )
+        }
         Symptoms::Unseeded { owners, reason, more } => {
             let more = and_more(" (nor in", more);
             if owners.is_empty() {

@@ -1,5 +1,6 @@
 //! SQL as text and as values. Pure.
 
+mod back_end;
 pub(crate) mod body;
 pub(crate) mod constants;
 pub(crate) mod copied;
