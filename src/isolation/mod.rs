@@ -296,12 +296,11 @@ impl Isolation {
         if self.promotions.is_none() {
             self.promotions = Some(promotions(&mut self.session, &self.world)?);
         }
-        let promotions = self.promotions.iter().flatten();
-        let promotions: BTreeMap<&String, &Promotion> = promotions.collect();
         let person = |actor: &Actor| {
             let own = roles.get(actor.role()).cloned();
             let person = actor.person();
-            let promotion = promotions.get(&person.name).map(|promotion| (*promotion).clone());
+            let promotions = self.promotions.as_ref();
+            let promotion = promotions.and_then(|all| all.get(&person.name)).cloned();
             Person { roles: own.unwrap_or_default(), promotion, ..person }
         };
         Ok(self.world.actors.iter().map(person).collect())
@@ -416,22 +415,15 @@ fn untried(cells: &[Cell]) -> Option<String> {
 
 /// Whether whoever reads a view reads all that it shows by itself, too.
 fn shows_what_people_read(matrix: &Matrix, view: &QualifiedName, shown: &[QualifiedName]) -> bool {
-    let reads = |cells: &[Cell], actor: &str| {
-        let mut cells = cells.iter().filter(|cell| cell.actor == actor);
-        cells.any(|cell| cell.command == Command::Read && cell.verdict.is_allowed())
+    let is_read = |cell: &&Cell| cell.command == Command::Read;
+    let allowed = |cell: &&Cell| is_read(cell) && cell.verdict.is_allowed();
+    let readers = matrix.of(view).iter().filter(allowed).map(|cell| cell.actor.as_str());
+    let readers: BTreeSet<&str> = readers.collect();
+    let reads_all = |actor: &str, one: &QualifiedName| {
+        let mut read = matrix.row(one, actor).filter(is_read).peekable();
+        read.peek().is_some() && read.all(|cell| cell.verdict.is_whole())
     };
-    let hides = |cells: &[Cell], actor: &str| {
-        let mut cells = cells.iter().filter(|cell| cell.actor == actor);
-        cells.any(|cell| cell.command == Command::Read && !cell.verdict.is_whole())
-    };
-    let of_view = matrix.of(view);
-    let readers: BTreeSet<&str> = of_view.iter().map(|cell| cell.actor.as_str()).collect();
-    readers.into_iter().filter(|actor| reads(of_view, actor)).all(|actor| {
-        shown.iter().all(|one| {
-            let cells = matrix.of(one);
-            reads(cells, actor) && !hides(cells, actor)
-        })
-    })
+    readers.into_iter().all(|actor| shown.iter().all(|one| reads_all(actor, one)))
 }
 
 fn missing_schemas(session: &mut Session, schemas: &[String]) -> Result<Vec<String>> {

@@ -40,17 +40,22 @@ end
 $body$;
 revoke execute on function leakproof.guard_extensions() from public;
 
+-- Whoever a guard runs as is asked: a superuser does what is allowed.
+create function leakproof.is_superuser() returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $body$
+    select exists (
+        select from pg_catalog.pg_roles r where r.rolname = current_user and r.rolsuper
+    )
+$body$;
+
 -- A project that has made one in a block owns it, and could put functions of its own among its
 -- members. What is allowed is done by functions of ours; whoever is asked here is who does it.
 create function leakproof.guard_members() returns event_trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    if not exists (
-        select
-        from pg_catalog.pg_roles r
-        where r.rolname = current_user and r.rolsuper
-    ) then
+    if not leakproof.is_superuser() then
         raise insufficient_privilege using
             message = 'an extension cannot be altered by a file itself';
     end if;
@@ -67,11 +72,7 @@ as $body$
 declare
     made record;
 begin
-    if exists (
-        select
-        from pg_catalog.pg_roles r
-        where r.rolname = current_user and r.rolsuper
-    ) then
+    if leakproof.is_superuser() then
         return;
     end if;
     for made in
@@ -132,11 +133,7 @@ begin
     if exists (
         select from pg_catalog.pg_event_trigger_dropped_objects() d
         where d.schema_name = 'leakproof'
-    ) and not exists (
-        select
-        from pg_catalog.pg_roles r
-        where r.rolname = current_user and r.rolsuper
-    ) then
+    ) and not leakproof.is_superuser() then
         raise insufficient_privilege using
             message = 'what is in the schema leakproof is not the project''s';
     end if;

@@ -206,8 +206,8 @@ create function leakproof.create_event_trigger(
 language plpgsql set session_replication_role = replica
 as $body$
 begin
-    -- Not `login`: it would fire where a superuser comes.
     perform leakproof.refuse_object('event trigger', name);
+    -- Not `login`: it would fire where a superuser comes.
     if event not in ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite') then
         raise insufficient_privilege using
             message = pg_catalog.format(

@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 
 use crate::actor::Actor;
 use crate::catalog::relation::Relation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::matrix::cell::Subject;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
@@ -63,12 +63,7 @@ pub(crate) fn probe_relations(
     while let Some(actor) = queue.next(&world.actors) {
         try_as(session, actor, |trial| {
             for target in &targets {
-                let key = (actor.role().to_owned(), target.relation.oid);
-                let privileges = privileges.get(&key).ok_or_else(|| {
-                    let (actor, relation) = (actor.name(), target.relation.title());
-                    Error::new(format!("nothing says what `{actor}` may do with {relation}"))
-                        .cause("the server did not list the privileges of the role")
-                })?;
+                let privileges = Privileges::of(&privileges, actor, target.relation)?;
                 let mut prober = Prober::new(trial, target, privileges);
                 prober.probe()?;
                 attempts += prober.attempts;

@@ -14,9 +14,9 @@ use crate::probe::privileges::{Privilege, Privileges};
 use crate::probe::trial::{Answer, Trial, try_as};
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
-use crate::sql::quote::{equals, identifier};
 use crate::world::rows::{Identity, KnownRow, read_rows};
-use crate::world::seeding::seed::{Variant, insert_statement, value_sql};
+use crate::world::seeding::insert::condition;
+use crate::world::seeding::seed::{Variant, assignments, insert_statement};
 use crate::world::value::{Branch, Seeded, Values, World};
 
 /// Who adds rows: ordinary people.
@@ -69,8 +69,7 @@ pub(crate) fn openings(
             continue;
         }
         for actor in &who {
-            let key = (actor.role().to_owned(), gate.oid);
-            let Some(privileges) = privileges.get(&key) else { continue };
+            let privileges = Privileges::of(&privileges, actor, gate)?;
             let writes = writes(world, gate, actor, privileges);
             if writes.is_empty() {
                 continue;
@@ -145,26 +144,17 @@ fn writes(world: &World, gate: &Relation, actor: &Actor, privileges: &Privileges
     }
     let rows = world.seeded.get(&gate.oid).map_or(&[][..], Vec::as_slice);
     let own = rows.iter().find(|row| row.branch == branch).zip(gate.key());
-    let is_own = own.map(|(row, key)| {
-        let each = key.iter().map(|column| {
-            equals(column, row.values.get(column).and_then(|value| value.as_deref()))
-        });
-        each.collect::<Vec<_>>().join(" and ")
-    });
+    let Some((row, key)) = own else { return writes };
+    let is_own = condition(key, &row.values);
     let may_set = |reference: &&Values| {
         reference.keys().all(|name| privileges.has_column(Privilege::Update, name))
     };
-    for reference in references.iter().filter(may_set).filter(|_| is_own.is_some()) {
-        let set = reference.iter().map(|(column, value)| {
-            format!("{} = {}", identifier(column), value_sql(value.as_deref()))
-        });
-        writes.push(format!(
-            "update {} set {} where {}",
-            gate.sql_name(),
-            set.collect::<Vec<_>>().join(", "),
-            is_own.as_deref().unwrap_or_default()
-        ));
-    }
+    let name = gate.sql_name();
+    writes.extend(
+        references.iter().filter(may_set).map(|reference| {
+            format!("update {name} set {} where {is_own}", assignments(reference))
+        }),
+    );
     writes
 }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::actor::Actor;
 use crate::catalog::relation::Relation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::Oid;
 use crate::session::open::Session;
 use crate::sql::quote::{fill, literal};
@@ -62,6 +63,22 @@ impl Privileges {
         let query = query_about(include_str!("privileges.sql"), schemas, roles);
         let rows: Vec<Self> = session.values(&query)?;
         Ok(rows.into_iter().map(|row| ((row.role.clone(), row.relation), row)).collect())
+    }
+
+    /// Those of an actor on a relation.
+    ///
+    /// # Errors
+    /// The server has not listed them: nothing may be taken for denied then.
+    pub(in crate::probe) fn of<'p>(
+        all: &'p BTreeMap<(String, Oid), Self>,
+        actor: &Actor,
+        relation: &Relation,
+    ) -> Result<&'p Self> {
+        all.get(&(actor.role().to_owned(), relation.oid)).ok_or_else(|| {
+            let (actor, relation) = (actor.name(), relation.title());
+            Error::new(format!("nothing says what `{actor}` may do with {relation}"))
+                .cause("the server did not list the privileges of the role")
+        })
     }
 
     /// Whether the role has the privilege on the relation or on at least one of its columns.

@@ -4,18 +4,15 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{Actor, asked};
-use crate::catalog::relation::Relation;
+use crate::catalog::relation::{Column, Relation};
 use crate::error::Result;
 use crate::matrix::person::Promotion;
 use crate::names::Oid;
 use crate::probe::trial::{Answer, Trial, try_as};
 use crate::session::open::Session;
-use crate::sql::quote::{equals, identifier, literal};
-use crate::world::seeding::seed::{Variant, insert_statement};
+use crate::world::seeding::insert::condition;
+use crate::world::seeding::seed::{Variant, assignments, insert_statement};
 use crate::world::value::{Branch, Values, World};
-
-/// What a row has to say of somebody, by column.
-type Said = BTreeMap<String, Option<String>>;
 
 /// Who of the special people others can make themselves, by name, and how.
 ///
@@ -47,8 +44,8 @@ pub(crate) fn promotions(
 }
 
 /// What rows say of somebody that they do not say of others, by relation.
-fn said_of(world: &World, special: &Actor) -> BTreeMap<Oid, Said> {
-    let mut said: BTreeMap<Oid, Said> = BTreeMap::new();
+fn said_of(world: &World, special: &Actor) -> BTreeMap<Oid, Values> {
+    let mut said: BTreeMap<Oid, Values> = BTreeMap::new();
     for ((relation, column), value) in special.standings() {
         said.entry(*relation).or_default().insert(column.clone(), Some(value.clone()));
     }
@@ -81,14 +78,12 @@ fn first_taken(trial: &mut Trial<'_>, attempts: &[Attempt]) -> Result<Option<Str
 
 /// How somebody may have a row say so: change one's own, with WHERE and without, add one, or put one in the
 /// place of one's own.
-fn attempts(world: &World, relation: &Relation, said: &Said, ordinary: &Actor) -> Vec<Attempt> {
+fn attempts(world: &World, relation: &Relation, said: &Values, ordinary: &Actor) -> Vec<Attempt> {
     let name = relation.sql_name();
     let mut attempts = Vec::new();
-    let sets: Vec<String> =
-        said.iter().map(|(column, value)| set(column, value.as_deref())).collect();
-    let sets = sets.join(", ");
+    let sets = assignments(said);
     let own = own_row(world, relation, ordinary);
-    let is_own = own.map(|values| condition(values, key_columns(world, relation)));
+    let is_own = own.map(|values| condition(&key_columns(world, relation), values));
     if let Some(is_own) = is_own.as_ref().filter(|condition| !condition.is_empty()) {
         let look = look(&name, is_own, said);
         for statement in [
@@ -106,12 +101,11 @@ fn attempts(world: &World, relation: &Relation, said: &Said, ordinary: &Actor) -
     };
     let Ok(mut values) = world.values(relation, &branch, Variant::Probe) else { return attempts };
     values.extend(said.clone());
-    let whose = Values::from_iter(values.get(&column).map(|value| (column.clone(), value.clone())));
-    let look = look(&name, &condition(&whose, vec![column]), said);
+    let look = look(&name, &condition(std::slice::from_ref(&column), &values), said);
     let needed = |name: &String| {
-        let column = relation.column(name);
-        let is_left_out = column.is_some_and(|column| column.has_default || !column.not_null);
-        said.contains_key(name) || whose.contains_key(name) || !is_left_out
+        let is_optional = |holds: &Column| holds.has_default || !holds.not_null;
+        let is_left_out = relation.column(name).is_some_and(is_optional);
+        said.contains_key(name) || *name == column || !is_left_out
     };
     let mut least = values.clone();
     least.retain(|name, _| needed(name));
@@ -142,22 +136,8 @@ fn key_columns(world: &World, relation: &Relation) -> Vec<String> {
     key.unwrap_or_else(|| world.direct_user_column(relation).into_iter().collect())
 }
 
-fn condition(values: &Values, columns: Vec<String>) -> String {
-    let each = columns
-        .iter()
-        .map(|column| equals(column, values.get(column).and_then(|value| value.as_deref())));
-    each.collect::<Vec<_>>().join(" and ")
-}
-
-fn set(column: &str, value: Option<&str>) -> String {
-    format!("{} = {}", identifier(column), value.map_or_else(|| "null".to_owned(), literal))
-}
-
-fn look(relation: &str, condition: &str, said: &Said) -> String {
-    let says = said.iter().map(|(column, value)| equals(column, value.as_deref()));
-    let says: Vec<String> = says.collect();
-    format!(
-        "select pg_catalog.count(*) from {relation} where {condition} and {}",
-        says.join(" and ")
-    )
+fn look(relation: &str, whose: &str, said: &Values) -> String {
+    let columns: Vec<String> = said.keys().cloned().collect();
+    let says = condition(&columns, said);
+    format!("select pg_catalog.count(*) from {relation} where {whose} and {says}")
 }

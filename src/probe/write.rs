@@ -14,7 +14,7 @@ use crate::sql::quote::{identifier, literal};
 use crate::tenancy::path::Path;
 use crate::world::owner_names::RowOwner;
 use crate::world::rows::{KnownRow, PLACE};
-use crate::world::seeding::seed::{Variant, insert_statement, value_sql};
+use crate::world::seeding::seed::{Variant, assignments, insert_statement};
 use crate::world::seeding::values::changed_value;
 use crate::world::value::{Branch, Values};
 
@@ -310,13 +310,7 @@ impl<'t> Prober<'t, '_, '_> {
             if !set.keys().all(may) {
                 continue;
             }
-            let each: Vec<String> = set
-                .iter()
-                .map(|(name, value)| {
-                    format!("{} = {}", identifier(name), value_sql(value.as_deref()))
-                })
-                .collect();
-            let verb = format!("update {} set {}", target.relation.sql_name(), each.join(", "));
+            let verb = format!("update {} set {}", target.relation.sql_name(), assignments(set));
             let set: Vec<(&str, Option<&str>)> =
                 set.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
             self.write_each_and_all(commands, Privilege::Update, &verb, &set)?;

@@ -35,7 +35,7 @@ fn refuse_below(boundary: &Path, path: &Path, depth: usize) -> Result<()> {
     }
     if place.real().is_some_and(|real| is_something_else(path, real)) {
         return Err(Error::new(format!("`{}` leads to a file of another kind", path.display()))
-            .cause("what git keeps for itself, and what a link to another kind of file shows, is no project's")
+            .cause("a project is not made of git's own files, nor of links to files with another ending")
             .help("put the file there itself"));
     }
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };

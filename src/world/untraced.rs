@@ -14,7 +14,7 @@ use crate::world::value::World;
 
 impl World {
     /// Takes such views for unknown: neither a column nor what is in it leads to an owner, though what they
-    /// read has some. One that asks who is asking shows nobody nothing, and is not among them.
+    /// read has some. A view that shows rows only to who is asking is not among them.
     ///
     /// # Errors
     /// A lost connection.

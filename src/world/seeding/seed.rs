@@ -409,3 +409,11 @@ pub(crate) fn insert_statement(relation: &Relation, values: &Values) -> String {
 pub(crate) fn value_sql(value: Option<&str>) -> String {
     value.map_or("null".into(), literal)
 }
+
+/// What an update sets: `a = '1', b = null`.
+pub(crate) fn assignments(values: &Values) -> String {
+    let each = values
+        .iter()
+        .map(|(name, value)| format!("{} = {}", identifier(name), value_sql(value.as_deref())));
+    each.collect::<Vec<_>>().join(", ")
+}
