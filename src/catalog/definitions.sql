@@ -174,4 +174,5 @@ with schemas as (
 )
 select kind, title, definition
 from definitions
+where @condition@
 order by kind, title, definition

@@ -38,12 +38,14 @@ struct UniqueIndexRow {
 /// Everything that migrations can define: its kind and name, and how the server writes it.
 pub(crate) type Definitions = BTreeMap<(String, String), String>;
 
-/// Reads all definitions outside the system schemas, whatever the session has set.
-pub(crate) fn definitions(session: &mut Session) -> Result<Definitions> {
+/// Reads the definitions outside the system schemas for which a condition over `kind` holds, whatever the
+/// session has set.
+pub(crate) fn definitions(session: &mut Session, condition: &str) -> Result<Definitions> {
     let rows = session.undone(|session| {
         // An empty search path makes the server write every name in full.
         session.say("set local search_path = ''");
-        let rows = session.prepared("leakproof_definitions", include_str!("definitions.sql"));
+        let query = include_str!("definitions.sql").replace("@condition@", condition);
+        let rows = session.prepared("leakproof_definitions", &query);
         rows.map_err(failing("read the definitions"))
     })?;
     let mut definitions = Definitions::new();

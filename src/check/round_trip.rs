@@ -121,7 +121,7 @@ impl State {
     }
 
     fn read(session: &mut Session, version: i64, census: &mut Option<Census>) -> Result<Self> {
-        let definitions = definitions(session)?;
+        let definitions = definitions(session, "true")?;
         let contents = preserve::contents(session, census)?;
         Ok(Self { version, definitions, contents })
     }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::actor::{Actor, TENANTS};
-use crate::catalog::read::definitions;
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
@@ -17,7 +16,7 @@ use crate::finding::opening::Opening;
 use crate::finding::unknown::Unknown;
 use crate::finding::untested::{Unseeded, Untried};
 use crate::isolation::measured::{measured, not_checked};
-use crate::isolation::redefined::refuse_redefined;
+use crate::isolation::redefined::{deciding, refuse_redefined};
 use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::command::Command;
 use crate::matrix::controls::ControlSet;
@@ -106,9 +105,9 @@ impl Isolation {
         let wanted: Vec<Oid> = wanted.collect();
         let own: Vec<&SqlFile> = project.rows_of_world().collect();
         let platform = platform.clone();
-        let before = definitions(&mut session)?;
+        let before = deciding(&mut session)?;
         let world = World::seed(&mut session, ground, platform, &wanted, &own)?;
-        refuse_redefined(&before, &definitions(&mut session)?)?;
+        refuse_redefined(&before, &deciding(&mut session)?)?;
         let own = wanted.iter().filter(|oid| !controls.has(**oid)).copied();
         let own: Vec<Oid> = own.collect();
         let mut isolation = Self {

@@ -1,14 +1,21 @@
 //! Whether the project's own code has changed, while rows were made, what decides who may reach them: then
 //! people would be measured against something else than the files define.
 
-use crate::catalog::read::Definitions;
+use crate::catalog::read::{Definitions, definitions};
 use crate::error::{Error, Result};
+use crate::session::open::Session;
+use crate::sql::quote::literal;
 
 /// What decides who may reach rows, by its kind.
 const DECIDING: [&str; 7] = ["relation", "view", "policy", "trigger", "rule", "function", "grant"];
 
 /// What stands on a relation: new ones belong to a new relation.
 const ON_RELATIONS: [&str; 3] = ["policy", "trigger", "rule"];
+
+/// Reads what decides who may reach rows.
+pub(super) fn deciding(session: &mut Session) -> Result<Definitions> {
+    definitions(session, &format!("kind in ({})", DECIDING.map(literal).join(", ")))
+}
 
 /// Refuses what was changed or taken away of what was there, and what was put on a relation that was. What is
 /// new, such as a partition that a trigger makes, is as in production.
@@ -17,9 +24,7 @@ const ON_RELATIONS: [&str; 3] = ["policy", "trigger", "rule"];
 /// The first that differs.
 pub(super) fn refuse_redefined(before: &Definitions, now: &Definitions) -> Result<()> {
     let is_known = |title: &str| before.contains_key(&("relation".to_owned(), title.to_owned()));
-    let changed = before.iter().find(|(key, definition)| {
-        DECIDING.contains(&key.0.as_str()) && now.get(key) != Some(definition)
-    });
+    let changed = before.iter().find(|(key, definition)| now.get(key) != Some(definition));
     let added = now.keys().find(|key| {
         let on = key.1.rsplit_once(" on ").map_or("", |(_, on)| on);
         ON_RELATIONS.contains(&key.0.as_str()) && !before.contains_key(key) && is_known(on)

@@ -459,7 +459,12 @@ mod tests {
                 let settings = "select setting.setconfig::text from pg_db_role_setting setting \
                      join pg_database d on d.oid = setdatabase where datname = current_database()";
                 let settings = connection.rows(settings).expect("settings");
-                (connection.uncommitted(definitions).expect("definitions"), settings)
+                (
+                    connection
+                        .uncommitted(|session| definitions(session, "true"))
+                        .expect("definitions"),
+                    settings,
+                )
             });
             let least = if platform.identity.is_some() { 1 } else { 1000 };
             assert!(prepared.0.len() >= least, "{}", prepared.0.len());

@@ -198,19 +198,19 @@ $body$;
 create function leakproof.look_into_catalog_first() returns void
 language plpgsql
 as $body$
-declare
-    schemas pg_catalog.name[] := pg_catalog.current_schemas(true);
-    path pg_catalog.text := pg_catalog.current_setting('search_path');
-    first pg_catalog.name := schemas[1];
 begin
-    if pg_catalog.starts_with(first::pg_catalog.text, 'pg_temp') then
-        path := pg_catalog.concat(path, ', pg_temp');
-        first := schemas[2];
-    end if;
-    if not pg_catalog.nameeq(first, 'pg_catalog') then
-        path := pg_catalog.concat('pg_catalog, ', path);
-    end if;
-    perform pg_catalog.set_config('search_path', path, true);
+    -- One expression: each is planned anew wherever the path has changed.
+    perform case
+        when pg_catalog.starts_with(pg_catalog.current_setting('search_path'), 'pg_catalog, ')
+            and pg_catalog.texteq(
+                pg_catalog.right(pg_catalog.current_setting('search_path'), 9), ', pg_temp'
+            ) then null
+        when pg_catalog.texteq(pg_catalog.current_setting('search_path'), '')
+            then pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)
+        else pg_catalog.set_config('search_path', pg_catalog.concat(
+            'pg_catalog, ', pg_catalog.current_setting('search_path'), ', pg_temp'
+        ), true)
+    end;
 end
 $body$;
 

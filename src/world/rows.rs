@@ -1,6 +1,7 @@
 //! Every row of a relation as the auditor sees it: how to name it, and whose it is.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use crate::catalog::relation::Relation;
 use crate::error::Result;
@@ -112,14 +113,14 @@ pub(crate) fn read_rows(
     let attempt = format!("read the rows of {}", relation.title());
     let unreadable = failing(&attempt);
     if !relation.is_view() {
-        let rows = read_once(session, world, relation).map_err(&unreadable)?;
+        let rows = read_once(session, world, relation, &[]).map_err(&unreadable)?;
         return Ok(Reading { rows, claims: vec![String::new()], failure: None });
     }
     let mut reading = Reading::default();
     let claims = world.actors.iter().filter_map(|actor| actor.impersonation().claims());
+    let is_told_apart = Identity::of(relation) != Identity::Text;
     for claims in std::iter::once(String::new()).chain(claims) {
         // Without a key rows that differ in what they say of the asker are not told apart.
-        let is_told_apart = Identity::of(relation) != Identity::Text;
         if !reading.rows.is_empty() && !is_told_apart {
             break;
         }
@@ -127,17 +128,10 @@ pub(crate) fn read_rows(
             if !claims.is_empty() {
                 session.say(claims.clone());
             }
-            read_once(session, world, relation).map_err(&unreadable)
+            read_once(session, world, relation, &reading.rows).map_err(&unreadable)
         })?;
         match read {
-            Ok(rows) => {
-                let is_new = |row: &KnownRow| {
-                    !reading.rows.iter().any(|known| known.identity == row.identity)
-                };
-                let more: Vec<KnownRow> = match is_told_apart {
-                    true => rows.into_iter().filter(is_new).collect(),
-                    false => rows,
-                };
+            Ok(more) => {
                 if claims.is_empty() || !more.is_empty() {
                     reading.claims.push(claims);
                 }
@@ -151,10 +145,12 @@ pub(crate) fn read_rows(
     Ok(reading)
 }
 
+/// Reads the rows whose identity is not known yet.
 fn read_once(
     session: &mut Session,
     world: &World,
     relation: &Relation,
+    known: &[KnownRow],
 ) -> Result<Vec<KnownRow>, Failed> {
     let identity = Identity::of(relation);
     let owner_columns = world.tenancy.owner_columns(relation.oid);
@@ -169,29 +165,33 @@ fn read_once(
         let ownership = world.tenancy.ownership(relation.oid);
         ownership.tenant.is_some() || ownership.user.is_some()
     };
-    // What names no owner still shows whose data it is made of: a view, or a table that a trigger
-    // copies to.
-    let texts: BTreeMap<_, _> = if !has_owners || relation.is_view() {
-        let rows = session.as_auditor(&text)?.into_iter();
-        rows.filter_map(|mut row| row.pop().map(|text| (row, text.unwrap_or_default()))).collect()
-    } else {
-        BTreeMap::new()
-    };
     let rows = session.as_auditor(&sql)?.into_iter().map(|mut row| {
         let age = row.remove(0).and_then(|age| age.parse::<i64>().ok());
         let user = row.pop().flatten();
         let tenant = row.pop().flatten();
         let owner_values = row.split_off(row.len() - width);
         let place = row.pop().flatten();
-        let owner = match texts.get(&row) {
-            // A view may say that a row is the asker's, whoever wrote it.
-            Some(text) if has_owners => world.names.corrected(RowOwner { tenant, user }, text),
-            Some(text) => world.names.owner_in(text),
-            None => RowOwner { tenant, user },
-        };
+        let owner = RowOwner { tenant, user };
         (age, KnownRow { identity: row, place, owner, owner_values })
     });
-    let mut rows: Vec<(Option<i64>, KnownRow)> = rows.collect();
+    let is_new = |row: &KnownRow| !known.iter().any(|known| known.identity == row.identity);
+    let mut rows: Vec<(Option<i64>, KnownRow)> = rows.filter(|(_, row)| is_new(row)).collect();
+    // What names no owner still shows whose data it is made of: a view, or a table that a trigger
+    // copies to.
+    if !rows.is_empty() && (!has_owners || relation.is_view()) {
+        let texts = session.as_auditor(&text)?.into_iter();
+        let texts: BTreeMap<_, _> = texts
+            .filter_map(|mut row| row.pop().map(|text| (row, text.unwrap_or_default())))
+            .collect();
+        for (_, row) in &mut rows {
+            let Some(text) = texts.get(&row.identity) else { continue };
+            // A view may say that a row is the asker's, whoever wrote it.
+            row.owner = match has_owners {
+                true => world.names.corrected(mem::take(&mut row.owner), text),
+                false => world.names.owner_in(text),
+            };
+        }
+    }
     // Where rows lie depends on what was taken back before, and on when the server tidied up. Keys
     // may be random, but not those of old rows.
     rows.sort_by(|(age, one), (other_age, other)| {
