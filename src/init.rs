@@ -192,7 +192,7 @@ fn owners_to_toml(
                     format!("the rows belong to {through}, or show it, whose owner is not known")
                 }
                 None if policies.is_empty() => {
-                    format!("{} could hold a user or a tenant", joined(columns))
+                    format!("{} could hold a user or a tenant, or lead to one", joined(columns))
                 }
                 None => {
                     "policies relate the rows to who is asking, and no column leads to an owner"

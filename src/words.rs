@@ -39,6 +39,23 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The words of an identifier, in lower case: `created`, `by` of `created_by` and of `createdBy`.
+pub(crate) fn words_of(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = '_';
+    for c in name.chars() {
+        let begins = !before.is_alphanumeric() || (c.is_uppercase() && before.is_lowercase());
+        if c.is_alphanumeric() && (begins || words.is_empty()) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    words
+}
+
 /// A text with one blank wherever it has several, or an end of line.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -67,6 +84,18 @@ mod tests {
             wrapped("one, two, three, eleventeen", 9),
             ["one, two,", "three,", "eleventeen"]
         );
+    }
+
+    #[test]
+    fn names_have_words() {
+        for (name, words) in [
+            ("created_by", &["created", "by"][..]),
+            ("customerId", &["customer", "id"]),
+            ("_ID__x", &["id", "x"]),
+            ("", &[]),
+        ] {
+            assert_eq!(words_of(name), words, "{name}");
+        }
     }
 
     #[test]

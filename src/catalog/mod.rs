@@ -1,5 +1,6 @@
 //! The schema as PostgreSQL sees it, as values. `read` alone sees a database; nothing here judges.
 
+pub(crate) mod confidential;
 pub(crate) mod policy;
 pub(crate) mod read;
 pub(crate) mod relation;

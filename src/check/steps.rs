@@ -21,7 +21,8 @@ use crate::finding::unknown::Unknown;
 use crate::finding::value::Finding;
 use crate::finding::waiver::{Known, apply_waivers};
 use crate::finding::{
-    judge_access, nobody, opening, preservation, rehearsal, round_trip, unknown, untested, widening,
+    judge_access, misplaced, nobody, opening, preservation, rehearsal, round_trip, unknown,
+    untested, widening,
 };
 use crate::matrix::compare::compare_with;
 use crate::matrix::mark::Marks;
@@ -279,6 +280,7 @@ impl<'a> Run<'a> {
         });
         self.findings.extend(unknown::judge(unknown));
         self.findings.extend(opening::judge(isolation.openings()?));
+        self.findings.extend(misplaced::judge(isolation.misplaced()?));
         self.findings.extend(untested::judge(untried));
         self.findings.extend(untested::judge_unseeded(isolation.unseeded()));
         self.report.unprobed = isolation.unprobed()?.clone();

@@ -54,12 +54,13 @@ struct Case<'a> {
 }
 
 impl SeenAccess<'_> {
-    /// Whether the cell is of rows of nobody's that were read, with a column that is named like a secret.
+    /// Whether the cell is of rows of nobody's that were read, with a column that is named like a secret or like what
+    /// is told of a person.
     fn secret_read(&self, cell: &Cell) -> Option<Rule> {
         let is_read = cell.command == Command::Read && cell.class == RowClass::Shared;
-        let has_secret = |one: &Protection| one.relation == cell.relation && one.has_secret;
-        (is_read && cell.verdict.is_allowed() && self.protections.iter().any(has_secret))
-            .then_some(Rule::SecretRead)
+        let subject = self.matrix.subjects().iter().find(|one| one.relation == cell.relation)?;
+        let is_told = subject.confidants.contains(&cell.actor);
+        (is_read && is_told && cell.verdict.is_allowed()).then_some(Rule::SecretRead)
     }
 
     fn finding(&self, rule: Rule, on: &QualifiedName, cases: &[Case<'_>]) -> Finding {
@@ -343,16 +344,19 @@ mod tests {
 
     #[test]
     fn a_secret_of_nobody_is_told_of() {
-        for (has_secret, class, expected) in [
-            (true, RowClass::Shared, &["secret-read"][..]),
-            (true, RowClass::Own, &[]),
-            (false, RowClass::Shared, &[]),
+        for (confidant, class, expected) in [
+            ("bob", RowClass::Shared, &["secret-read"][..]),
+            ("bob", RowClass::Own, &[]),
+            ("alice", RowClass::Shared, &[]),
         ] {
             let read = cell("bob", Command::Read, class, allowed());
-            let protection = Protection { has_secret, ..protection(RowSecurity::On, &[]) };
-            let found = judged(&matrix(false, vec![read]), None, &[protection]);
-            let rules: Vec<&str> = found.iter().map(|finding| finding.rule.name()).collect();
-            assert_eq!(rules, expected, "{has_secret} {class:?}");
+            let confidants = [confidant.to_owned()].into();
+            let subject = Shown { confidants, ..Shown::table(chats()) };
+            let actors = ["alice", "bob"].map(Asked::alone);
+            let matrix = Matrix::new(vec![subject], actors.to_vec(), vec![read]);
+            let rules: Vec<&str> =
+                judged(&matrix, None, &[]).iter().map(|finding| finding.rule.name()).collect();
+            assert_eq!(rules, expected, "{confidant} {class:?}");
         }
     }
 
@@ -383,7 +387,7 @@ mod tests {
 
     fn protected(by: ProtectedBy) -> Protection {
         let place = Some(Place::new("V1__chats.sql", 1));
-        Protection { relation: chats(), place, by, has_secret: false }
+        Protection { relation: chats(), place, by }
     }
 
     fn view(policies: Vec<Candidate>, is_unbound: bool) -> Protection {

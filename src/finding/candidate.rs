@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::catalog::policy::{Policy, PolicyCommand, RowSecurity};
-use crate::catalog::relation::{Column, Relation};
+use crate::catalog::relation::Relation;
 use crate::matrix::command::Command;
 use crate::matrix::person::Person;
 use crate::migrate::places::{ObjectKind, Places};
@@ -40,24 +40,7 @@ pub(crate) struct Protection {
     pub place: Option<Place>,
     /// What decides.
     pub by: ProtectedBy,
-    /// Whether a column is named like a secret.
-    pub has_secret: bool,
 }
-
-/// Parts of the names of columns that hold what opens something else.
-const SECRETS: [&str; 11] = [
-    "secret",
-    "password",
-    "passwd",
-    "api_key",
-    "apikey",
-    "private_key",
-    "signing_key",
-    "service_key",
-    "access_token",
-    "refresh_token",
-    "credential",
-];
 
 /// What decides which rows somebody reaches in a relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +82,7 @@ impl Protection {
             ProtectedBy::Foreign
         };
         let place = places.of(ObjectKind::Relation, relation.oid).cloned();
-        let is_secret = |column: &Column| SECRETS.iter().any(|part| column.name.contains(part));
-        let has_secret = relation.columns.iter().any(is_secret);
-        Self { relation: relation.qualified_name(), place, by, has_secret }
+        Self { relation: relation.qualified_name(), place, by }
     }
 
     /// The policies that are asked when a person tries a command, sorted.

@@ -18,6 +18,7 @@ pub(crate) mod nobody;
 pub(crate) mod unknown;
 pub(crate) mod untested;
 pub(crate) mod opening;
+pub(crate) mod misplaced;
 pub(crate) mod preservation;
 pub(crate) mod widening;
 pub(crate) mod rehearsal;

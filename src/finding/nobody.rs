@@ -22,12 +22,14 @@ fn reached(matrix: &Matrix) -> impl Iterator<Item = &Cell> {
     matrix.cells().iter().filter(|cell| is_of_people(cell) && cell.verdict.is_allowed())
 }
 
-/// Whether a person reaches any row of these, or could not be tried.
+/// Whether a person reaches any row of these, or could not ask for it. Who may add rows alone, as in a contact form,
+/// reaches none that is there.
 pub(crate) fn is_within_reach(cells: &[Cell]) -> bool {
-    cells
-        .iter()
-        .filter(|cell| is_of_people(cell))
-        .any(|cell| cell.verdict.is_allowed() || matches!(cell.verdict, Verdict::Untested { .. }))
+    cells.iter().filter(|cell| is_of_people(cell)).any(|cell| match cell.verdict {
+        Verdict::Allowed { .. } => cell.command != Command::Insert,
+        Verdict::Untested { .. } => cell.command == Command::Read,
+        _ => false,
+    })
 }
 
 /// Whether a person reaches any row.

@@ -244,8 +244,9 @@ rules! {
         name: "secret-read",
         severity: Severity::Low,
         severity_through_api: Severity::Low,
-        meaning: "Rows that belong to nobody can be read, and a column of theirs is named like a secret.",
-        exploit: "Whoever can ask reads a key that opens something else.",
+        meaning: "Rows that belong to nobody can be read, and a column of theirs is named like a secret, or \
+                  like what is told of a person.",
+        exploit: "Whoever can ask reads a key that opens something else, or what one customer has told.",
         help: "take SELECT on that column, or on the table, from the roles of people; if it is no \
                secret, waive it",
         ..ACCESS
@@ -295,7 +296,8 @@ rules! {
         meaning: "The rows of the table could be somebody's, but nothing has settled whose they are: no \
                   foreign key leads from it to a user or a tenant, and no column could be read from \
                   the policies as the owner. Yet a policy relates the rows to who is asking, or a \
-                  column could hold a user or a tenant, or the rows belong to such a table.",
+                  column could hold a user or a tenant, or lead to one, or the rows belong to such a \
+                  table.",
         exploit: "Rows without a known owner are tried as rows that everybody shares, so a policy \
                   that shows, changes or deletes another's rows would not be noticed.",
         help: "say under `[tenancy.owners]` of `leakproof.toml` whose the rows are, such as \

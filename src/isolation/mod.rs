@@ -11,6 +11,7 @@ use crate::actor::{Actor, TENANTS};
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
+use crate::finding::misplaced::Misplaced;
 use crate::finding::nobody::is_within_reach;
 use crate::finding::opening::Opening;
 use crate::finding::unknown::Unknown;
@@ -28,6 +29,7 @@ use crate::names::{Oid, Place, QualifiedName};
 use crate::platform::Platform;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
+use crate::probe::misplaced::misplaced;
 use crate::probe::openings::openings;
 use crate::probe::probe_relations;
 use crate::probe::promotion::promotions;
@@ -283,6 +285,18 @@ impl Isolation {
         let probed = wanted.iter().filter(|oid| !controls.has(**oid));
         let relations: Vec<&Relation> = probed.filter_map(|oid| catalog.relation(*oid)).collect();
         openings(session, world, &relations)
+    }
+
+    /// What memberships open that should not count there.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) fn misplaced(&mut self) -> Result<Vec<Misplaced>> {
+        let Self { session, world, wanted, controls, .. } = self;
+        let catalog = Arc::clone(&world.catalog);
+        let probed = wanted.iter().filter(|oid| !controls.has(**oid));
+        let relations: Vec<&Relation> = probed.filter_map(|oid| catalog.relation(*oid)).collect();
+        misplaced(session, world, &relations)
     }
 
     /// Everybody who can ask, with the roles whose policies apply to them.

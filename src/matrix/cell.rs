@@ -1,6 +1,6 @@
 //! The cells: one actor, one command, one class of rows of one relation, and all of them, in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -45,6 +45,9 @@ pub struct Subject {
     /// By role, with the first actor of that: the columns that it may use, where those are some.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
+    /// Who has the privilege to read a column that is named like a secret, or like what is told of a person.
+    #[serde(skip)]
+    pub(crate) confidants: BTreeSet<String>,
     /// Whether its rows belong to users and to no tenant.
     #[serde(skip)]
     pub(crate) is_of_users_only: bool,
@@ -66,6 +69,7 @@ impl Subject {
             unseeded: None,
             owner: None,
             columns: BTreeMap::new(),
+            confidants: BTreeSet::new(),
             is_of_users_only: false,
             are_memberships: false,
             are_tenants: false,

@@ -5,6 +5,7 @@
 
 pub(crate) mod controls;
 pub(crate) mod privileges;
+pub(crate) mod misplaced;
 pub(crate) mod openings;
 pub(crate) mod promotion;
 pub(crate) mod prober;
@@ -22,15 +23,17 @@ pub(crate) mod write;
 use std::collections::BTreeSet;
 
 use crate::actor::Actor;
+use crate::catalog::confidential::is_confidential;
 use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::matrix::cell::Subject;
 use crate::probe::actor_queue::{ActorQueue, PartialMatrix};
 use crate::probe::controls::Controls;
-use crate::probe::privileges::Privileges;
+use crate::probe::privileges::{Privilege, Privileges};
 use crate::probe::prober::Prober;
 use crate::probe::target::Target;
-use crate::probe::trial::{Answer, try_as};
+use crate::probe::trial::{Answer, Trial, try_as};
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::world::value::World;
 
@@ -61,18 +64,26 @@ pub(crate) fn probe_relations(
     let mut cells = Vec::new();
     let mut attempts = 0;
     while let Some(actor) = queue.next(&world.actors) {
-        try_as(session, actor, |trial| {
-            for target in &targets {
-                let privileges = Privileges::of(&privileges, actor, target.relation)?;
-                let mut prober = Prober::new(trial, target, privileges);
-                prober.probe()?;
-                attempts += prober.attempts;
-                let found = prober.into_cells();
-                queue.tell(&found, targets.len() * world.actors.len());
-                cells.extend(found);
-            }
+        let mut probe = |trial: &mut Trial<'_>, target: &Target<'_>| -> Result<()> {
+            let privileges = Privileges::of(&privileges, actor, target.relation)?;
+            let mut prober = Prober::new(trial, target, privileges);
+            prober.probe()?;
+            attempts += prober.attempts;
+            let found = prober.into_cells();
+            queue.tell(&found, targets.len() * world.actors.len());
+            cells.extend(found);
             Ok(())
-        })?;
+        };
+        let (barred, free): (Vec<_>, Vec<_>) =
+            targets.iter().partition(|target| !target.unbarring.is_empty());
+        try_as(session, actor, |trial| free.into_iter().try_for_each(|one| probe(trial, one)))?;
+        for target in barred {
+            session.undone(|session| {
+                let empty = session.as_owner(&target.unbarring);
+                empty.map_err(failing("empty what keeps people from rows"))?;
+                try_as(session, actor, |trial| probe(trial, target))
+            })?;
+        }
     }
     // One of each role stands for all of them: whoever others are like, rather than a visitor.
     let mut people: Vec<&Actor> = Vec::new();
@@ -91,7 +102,19 @@ pub(crate) fn probe_relations(
             let who = if name == role { name.to_owned() } else { format!("{name} ({role})") };
             Some((who, privileges.columns_line(target.relation)?))
         };
-        Subject { columns: people.iter().filter_map(of).collect(), ..target.subject() }
+        let is_confidant = |actor: &&Actor| {
+            let mut columns = target.relation.columns.iter().filter(|one| is_confidential(one));
+            let privileges = privileges.get(&(actor.role().to_owned(), target.relation.oid));
+            columns.any(|column| {
+                privileges.is_some_and(|one| one.has_column(Privilege::Select, &column.name))
+            })
+        };
+        let confidants = world.actors.iter().filter(is_confidant);
+        Subject {
+            columns: people.iter().filter_map(of).collect(),
+            confidants: confidants.map(|actor| actor.name().to_owned()).collect(),
+            ..target.subject()
+        }
     };
     let subjects = targets.iter().map(subject).collect();
     Ok(PartialMatrix { subjects, cells, attempts })

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::actor::{ADMIN, Actor};
+use crate::actor::{ADMIN, Actor, TENANTS};
 use crate::catalog::Catalog;
 use crate::catalog::relation::{ForeignKey, Relation};
 use crate::error::Result;
@@ -21,6 +21,9 @@ use crate::world::value::{Branch, Seeded, Values, World};
 
 /// Who adds rows: ordinary people.
 const WHO: [&str; 3] = ["alice", "outsider", ADMIN];
+
+/// Who makes a tenant, too: the one that is there may name `alice`.
+const COLLEAGUE: &str = "amir";
 
 /// How many rows of others each reference is led to: some of them may be there already.
 const MOST_OTHERS: usize = 4;
@@ -49,8 +52,10 @@ pub(crate) fn openings(
     let gates: BTreeSet<Oid> = read.values().flatten().copied().collect();
     // Where every user stands alone, all of them are alike.
     let has_tenants = world.tenancy.tenant.is_some();
-    let is_asked =
-        |actor: &&Actor| WHO.contains(&actor.name()) && (has_tenants || actor.name() == WHO[0]);
+    let is_asked = |actor: &&Actor| match has_tenants {
+        true => WHO.contains(&actor.name()) || actor.name() == COLLEAGUE,
+        false => actor.name() == WHO[0],
+    };
     let who: Vec<&Actor> = world.actors.iter().filter(is_asked).collect();
     let schemas = gates.iter().filter_map(|oid| Some(catalog.relation(*oid)?.schema.clone()));
     let schemas: Vec<String> = schemas.collect::<BTreeSet<String>>().into_iter().collect();
@@ -68,7 +73,8 @@ pub(crate) fn openings(
         if behind.is_empty() || !gate.is_table() {
             continue;
         }
-        for actor in &who {
+        let is_root = world.tenancy.tenant.as_ref().is_some_and(|root| root.relation == gate.oid);
+        for actor in who.iter().filter(|actor| is_root || actor.name() != COLLEAGUE) {
             let privileges = Privileges::of(&privileges, actor, gate)?;
             let writes = writes(world, gate, actor, privileges);
             if writes.is_empty() {
@@ -84,7 +90,10 @@ pub(crate) fn openings(
 }
 
 /// By relation: what its policies read, and those of what they read.
-fn read_by_policies(catalog: &Catalog, relations: &[&Relation]) -> BTreeMap<Oid, BTreeSet<Oid>> {
+pub(in crate::probe) fn read_by_policies(
+    catalog: &Catalog,
+    relations: &[&Relation],
+) -> BTreeMap<Oid, BTreeSet<Oid>> {
     let direct = |relation: &Relation| -> BTreeSet<Oid> {
         let trees = || relation.policies.iter().flat_map(|policy| policy.trees());
         let own = trees().flat_map(|tree| {
@@ -117,15 +126,17 @@ fn writes(world: &World, gate: &Relation, actor: &Actor, privileges: &Privileges
     let tenant = actor.member_of().first().filter(|_| ownership.tenant.is_some());
     let user = Some(actor.name().to_owned()).filter(|_| ownership.user.is_some());
     let branch = Branch { tenant: tenant.cloned(), user };
+    let is_root = world.tenancy.tenant.as_ref().is_some_and(|root| root.relation == gate.oid);
+    let founded = is_root.then(|| founded(world, gate, actor, privileges)).flatten();
+    let mut writes: Vec<String> = founded.into_iter().collect();
     if (ownership.tenant.is_some() && tenant.is_none()) || branch == Branch::default() {
-        return Vec::new();
+        return writes;
     }
     let references: Vec<Values> = gate
         .foreign_keys
         .iter()
         .flat_map(|key| others_of(world, key, actor).map(|row| reference(key, &row.values)))
         .collect();
-    let mut writes = Vec::new();
     let varied = (0..world.variety(gate)).map(Variant::VariedProbe).take(MOST_VARIED);
     for variant in [Variant::Probe].into_iter().chain(varied) {
         let Ok(mut own) = world.values(gate, &branch, variant) else { continue };
@@ -156,6 +167,20 @@ fn writes(world: &World, gate: &Relation, actor: &Actor, privileges: &Privileges
         }),
     );
     writes
+}
+
+/// A tenant of the actor's own making.
+fn founded(
+    world: &World,
+    root: &Relation,
+    actor: &Actor,
+    privileges: &Privileges,
+) -> Option<String> {
+    let branch = Branch { tenant: Some(TENANTS[0].into()), user: None };
+    let mut values = world.values(root, &branch, Variant::Probe).ok()?;
+    values.extend(world.user_value(root, actor).map(|(column, user)| (column, Some(user))));
+    values.retain(|name, _| privileges.has_column(Privilege::Insert, name));
+    (!values.is_empty()).then(|| insert_statement(root, &values))
 }
 
 /// What a reference has to be so that it leads to a row.

@@ -159,6 +159,9 @@ impl<'t, 's, 'a> Prober<'t, 's, 'a> {
                 return Ok(Ok(Done { rows, reached: 0, stopped_by: None, seen: None }));
             }
         };
+        if self.target.is_of_owners(&failure) {
+            return Ok(Err((Verdict::Refused, failure)));
+        }
         let stopped_by = failure.state().to_owned();
         let mut ours = ours.to_owned();
         for _ in 0..MOST_OBSTACLES {

@@ -1,11 +1,11 @@
 //! A relation before any probe: its rows, and whose they are.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::Actor;
 use crate::catalog::Catalog;
-use crate::catalog::relation::{Relation, RelationKind};
+use crate::catalog::relation::{Check, Relation, RelationKind};
 use crate::error::Result;
 use crate::matrix::cell::Subject;
 use crate::matrix::class::RowClass;
@@ -17,6 +17,9 @@ use crate::tenancy::Ownership;
 use crate::world::owner_names::{OwnerNames, RowOwner};
 use crate::world::rows::{Identity, KnownRow, Reading, read_rows};
 use crate::world::value::World;
+
+/// The SQLSTATE of a check that refuses a row.
+const CHECK_VIOLATION: &str = "23514";
 
 /// A relation and the rows that are there before any probe.
 pub(crate) struct Target<'a> {
@@ -32,6 +35,10 @@ pub(crate) struct Target<'a> {
     pub(in crate::probe) may_read_statement: bool,
     pub(in crate::probe) has_owners: bool,
     pub(in crate::probe) unseeded: Option<String>,
+    /// Whether a check asks for one owner of a row or the other.
+    pub(in crate::probe) is_of_one_owner: bool,
+    /// A statement of ours that empties what keeps people from its rows; empty where nothing does.
+    pub(in crate::probe) unbarring: String,
     /// Whether rows of it are given and taken.
     pub(in crate::probe) is_moved_in: bool,
     /// What took too long on it, once something did: nobody waits for the next one.
@@ -65,6 +72,8 @@ impl<'a> Target<'a> {
                 || (relation.is_view() && rows.iter().any(is_owned)),
             rows,
             unseeded,
+            is_of_one_owner: world.tenancy.is_of_one_owner(relation),
+            unbarring: unbarring(world, relation),
             is_moved_in: true,
             too_slow: RefCell::default(),
         })
@@ -87,15 +96,26 @@ impl<'a> Target<'a> {
         // Who has left has such a row all the same, of no tenant.
         let is_profile_of_members = tenancy.is_of_one_tenant(&self.world.catalog)
             && tenancy.members.as_ref().is_some_and(|members| members.relation == oid);
+        // Nor has who has left where the rows that they have are of no tenant.
+        let left = self.world.actors.iter().filter(|actor| actor.left().is_some());
+        let of_left: Vec<&KnownRow> = left
+            .flat_map(|actor| {
+                self.rows.iter().filter(|row| row.owner.user.as_deref() == actor.user())
+            })
+            .collect();
+        let is_left_alone =
+            !of_left.is_empty() && of_left.iter().all(|row| row.owner.tenant.is_none());
         Subject {
             relation: self.name(),
             kind,
             unseeded: self.unseeded.clone(),
             owner: tenancy.owner_line(&self.world.catalog, self.relation),
             columns: BTreeMap::new(),
+            confidants: BTreeSet::new(),
             is_of_users_only: ownership.user.is_some()
                 && (ownership.tenant.is_none()
                     || is_profile_of_members
+                    || is_left_alone
                     || tenancy.is_by_email(oid)),
             are_memberships: tenancy.members.as_ref().is_some_and(|one| one.relation == oid),
             are_tenants: tenancy.tenant.as_ref().is_some_and(|root| root.relation == oid),
@@ -172,6 +192,20 @@ impl<'a> Target<'a> {
             && !policies.any(|policy| policy.looks_beyond(&self.owner_columns))
     }
 
+    /// Whether a check of the owner columns alone refuses a row: then none of such owners can be there, whatever
+    /// else is in it.
+    pub(in crate::probe) fn is_of_owners(&self, refusal: &Refusal) -> bool {
+        let is_it = |check: &&Check| refusal.constraint.as_ref() == Some(&check.name);
+        let check = self.relation.checks.iter().find(is_it);
+        let deciding = || self.world.tenancy.deciding_columns(self.relation);
+        refusal.state() == CHECK_VIOLATION
+            && check.is_some_and(|check| {
+                let deciding = deciding();
+                !check.columns.is_empty()
+                    && check.columns.iter().all(|name| deciding.contains(name))
+            })
+    }
+
     /// Whether a parent says whose a row is, and not a key of the owner's in it.
     pub(in crate::probe) fn is_below_parents(&self) -> bool {
         let Ownership { tenant, user } = self.world.tenancy.ownership(self.relation.oid);
@@ -194,6 +228,23 @@ impl<'a> Target<'a> {
             Some(condition) => format!("{condition} {whose}"),
             None => format!("a row {whose}"),
         }
+    }
+}
+
+/// A statement of ours that empties the tables whose rows keep people from those of a relation: in the world
+/// everybody has a row in each. Empty where there are none.
+pub(in crate::probe) fn unbarring(world: &World, relation: &Relation) -> String {
+    let bars = world.tenancy.bars(&world.catalog, relation).into_iter();
+    let bars = bars.filter_map(|oid| world.catalog.relation(oid));
+    let emptied: Vec<String> =
+        bars.map(|table| format!("delete from {}", table.sql_name())).collect();
+    match emptied.is_empty() {
+        true => String::new(),
+        false => format!(
+            "select leakproof.set_replication_role('replica'); {}; \
+             select leakproof.set_replication_role('origin')",
+            emptied.join("; ")
+        ),
     }
 }
 

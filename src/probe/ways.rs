@@ -15,6 +15,7 @@ use crate::matrix::command::Command;
 use crate::matrix::person::Person;
 use crate::matrix::verdict::Verdict;
 use crate::names::Oid;
+use crate::probe::target::unbarring;
 use crate::probe::trial::LIMIT;
 use crate::refusal::QUERY_CANCELED;
 use crate::session::failed::failing;
@@ -61,7 +62,7 @@ pub(crate) fn untried_ways(
         let has_raised = cells.iter().any(|cell| matches!(cell.verdict, Verdict::Broken { .. }));
         let open = open_ways(&world.catalog, relation, cells, people);
         if !open.is_empty() {
-            let answered = ask(session, relation, "", &open, &world.actors)?;
+            let answered = ask(session, world, relation, "", &open)?;
             let nobodys = open.into_iter().zip(answered).filter(|(way, answered)| match answered {
                 Answered::Taken => way.is_by_chance,
                 Answered::Untaken => true,
@@ -128,7 +129,7 @@ fn ask_bodies(
         let definition = definition(session, routine)?;
         for (body, way) in left {
             let Some(replaced) = replaced(&definition, routine, &body) else { continue };
-            let answered = ask(session, relation, &replaced, &callers, &world.actors)?;
+            let answered = ask(session, world, relation, &replaced, &callers)?;
             let text = format!("{}: {way}", routine.name);
             let told = Asked { text, ..first.clone() }.told(relation);
             let place = (routine.oid, way);
@@ -312,16 +313,18 @@ enum Answered {
 /// Which of the ways somebody goes, where no policy hides a row, after statements of ours.
 fn ask(
     session: &mut Session,
+    world: &World,
     relation: &Relation,
     ours: &str,
     open: &[Asked<'_>],
-    actors: &[Actor],
 ) -> Result<Vec<Answered>> {
+    let actors = &world.actors;
     let roles: BTreeSet<String> = actors.iter().map(|actor| identifier(actor.role())).collect();
     let roles = roles.into_iter().collect::<Vec<_>>().join(", ");
     let (table, schema) = (relation.sql_name(), identifier(&relation.schema));
+    let unbarring = unbarring(world, relation);
     let bare = format!(
-        "select leakproof.set_replication_role('replica'); \
+        "{unbarring}; select leakproof.set_replication_role('replica'); \
          alter table {table} disable row level security; \
          grant usage on schema {schema} to {roles}; grant select on {table} to {roles}; \
          {ours}; select leakproof.set_replication_role('origin')"

@@ -187,9 +187,13 @@ impl<'t> Prober<'t, '_, '_> {
             return self.planned_tenants();
         }
         let mut rows: Vec<Planned> = Vec::new();
-        for branch in self.target.world.branches(self.target.relation) {
+        // Where a row has one owner or the other, one of them may be possible only.
+        let is_told_apart = self.target.is_of_one_owner;
+        let mut branches = self.target.world.branches(self.target.relation);
+        branches.extend(is_told_apart.then(|| self.target.world.users()).into_iter().flatten());
+        for branch in branches {
             let planned = self.plan(branch);
-            if rows.iter().any(|known| known.class == planned.class) {
+            if !is_told_apart && rows.iter().any(|known| known.class == planned.class) {
                 continue;
             }
             if planned.class == RowClass::Other && self.is_mixable(&planned.branch) {

@@ -71,7 +71,7 @@ fn sentence(symptoms: &Symptoms) -> String {
                     let columns: Vec<String> =
                         columns.iter().map(|name| format!("`{name}`")).collect();
                     format!(
-                        "{} could hold a user or a tenant, and nothing says which",
+                        "{} could hold a user or a tenant, or lead to one, and nothing says which",
                         joined(&columns)
                     )
                 }
@@ -256,7 +256,7 @@ mod tests {
                 unknown(&[], &["keeper", "maker"], &["pages"]),
                 Run::First,
                 "nothing has settled whose its rows are (nor those of public.pages): `keeper` and `maker` \
-                 could hold a user or a tenant, and nothing says which",
+                 could hold a user or a tenant, or lead to one, and nothing says which",
             ),
             (access, Run::First, "read on other rows by bob, outsider: allowed 2 of 3"),
             (

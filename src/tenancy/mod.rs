@@ -1,7 +1,9 @@
 //! Who owns what: the tenant table, the membership table, and for every relation the path by which
 //! a row belongs to a tenant and to a user. Pure; what the config does not say is inferred.
 
+mod alternatives;
 pub(crate) mod asked;
+mod bars;
 pub(crate) mod bearer;
 pub(crate) mod by_policy;
 mod evaluate;
@@ -234,7 +236,11 @@ impl Tenancy {
             let is_stated = owners.contains_key(&relation.oid);
             is_users || tenant.is_some() || user.is_some() || is_stated || is_at_home
         };
-        tenancy.unknown = unsettled(catalog, &roots, &questions, is_settled);
+        let is_owned = |relation: &Relation| {
+            let Ownership { tenant, user } = tenancy.ownership(relation.oid);
+            tenant.is_some() || user.is_some()
+        };
+        tenancy.unknown = unsettled(catalog, &roots, &questions, is_settled, is_owned);
         tenancy.stated = owners.keys().copied().collect();
         Ok(tenancy)
     }
@@ -405,12 +411,24 @@ impl Tenancy {
     ) -> String {
         let ownership = self.ownership(relation.oid);
         let mut joins = Vec::new();
-        let mut end = |root: &Root, path: &Path, alias: &str| {
+        let mut end_of_one = |root: &Root, path: &Path, alias: &str| {
             let owner = format!("{}::text", end_of(catalog, path, root, alias, &mut joins)?);
             let nobody = self.nobody_at_end(catalog, relation, path);
             Some(match nobody {
                 Some(value) => format!("nullif({owner}, {})", literal(&value)),
                 None => owner,
+            })
+        };
+        // Where the one that decides is NULL another one does, if a check knows both.
+        let mut end = |root: &Root, path: &Path, alias: &str| {
+            let first = end_of_one(root, path, alias)?;
+            let others = self.instead_of(relation, root, path).into_iter().enumerate();
+            let others =
+                others.filter_map(|(at, path)| end_of_one(root, &path, &format!("{alias}{at}_")));
+            let all: Vec<String> = std::iter::once(first).chain(others).collect();
+            Some(match all.as_slice() {
+                [one] => one.clone(),
+                all => format!("coalesce({})", all.join(", ")),
             })
         };
         let tenant = self.tenant.as_ref().zip(ownership.tenant.as_ref());

@@ -23,6 +23,10 @@ pub(crate) struct Standing {
     pub ordinary: Option<String>,
     /// What policies tell apart from that.
     pub special: Vec<String>,
+    /// What policies ask for, what ordinary people have included.
+    pub told: Vec<String>,
+    /// What no policy asks for; none where there is nothing else.
+    pub untold: Option<String>,
     /// Whether something else says what ordinary people have: the config, or what was inferred of members.
     pub is_said: bool,
     /// Whether the row is of a tenant, too, so that a tenant gives what it says.
@@ -57,7 +61,8 @@ pub(crate) fn says_office(column: &str, value: &str) -> bool {
 }
 
 /// Values of who is not a member yet.
-const NOT_YET: [&str; 6] = ["invited", "pending", "requested", "unconfirmed", "waiting", "applied"];
+pub(crate) const NOT_YET: [&str; 6] =
+    ["invited", "pending", "requested", "unconfirmed", "waiting", "applied"];
 
 /// The columns by which policies tell people apart, with what ordinary people have there. Those of the members
 /// of which the config or the inference says something are left to that.
@@ -87,12 +92,37 @@ pub(crate) fn standing_of(
             let is_ordinarily = ordinary.as_deref() == Some("true");
             special = vec![(!is_ordinarily).to_string()];
         }
+        let told = special.clone();
+        let untold = untold(column, &known, &told, ordinary.as_ref());
         let is_had = |value: &String| Some(value) == ordinary.as_ref() || Some(value) == highest;
         special.retain(|value| !value.is_empty() && !is_had(value));
         let is_of_tenant = members.is_some();
-        Some(Standing { relation: oid, column: name, ordinary, special, is_said, is_of_tenant })
+        let column = name;
+        Some(Standing {
+            relation: oid,
+            column,
+            ordinary,
+            special,
+            told,
+            untold,
+            is_said,
+            is_of_tenant,
+        })
     });
     standing.collect()
+}
+
+/// What a column can hold that no policy asks for: what ordinary people have, a value of its list, or a word.
+fn untold(
+    column: &Column,
+    known: &[String],
+    told: &[String],
+    ordinary: Option<&String>,
+) -> Option<String> {
+    let words = ORDINARY.iter().map(|word| (*word).to_owned());
+    let words = words.filter(|_| known.is_empty() && column.category == 'S');
+    let all = ordinary.cloned().into_iter().chain(known.iter().cloned()).chain(words);
+    all.into_iter().find(|value| !told.contains(value))
 }
 
 /// What ordinary people have: the default, else what is named so, else what no policy asks for.

@@ -9,13 +9,14 @@ use crate::names::{Oid, QualifiedName};
 use crate::platform::schemas::owns_schema;
 use crate::tenancy::by_policy::Questions;
 use crate::tenancy::root::Root;
+use crate::words::words_of;
 
 /// Why rows could be somebody's, though nothing says whose.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unsettled {
     /// The policies that relate the rows to who is asking, by name.
     pub policies: Vec<String>,
-    /// The columns that could hold the key of a user or of a tenant.
+    /// The columns that could hold the key of a user or of a tenant, or of a row that is somebody's.
     pub columns: Vec<String>,
     /// The relation that the rows belong to or are read from, of which it is not settled either.
     pub through: Option<QualifiedName>,
@@ -76,6 +77,7 @@ pub(super) fn unsettled(
     roots: &[&Root],
     questions: &Questions,
     is_settled: impl Fn(&Relation) -> bool,
+    is_owned: impl Fn(&Relation) -> bool,
 ) -> BTreeMap<Oid, Unsettled> {
     // That of most where no table holds them.
     let keys = roots.iter().map(|root| root.key(catalog).map_or("uuid", |key| &key.base_type));
@@ -84,7 +86,10 @@ pub(super) fn unsettled(
     let open: Vec<&Relation> = catalog.relations().filter(is_open).collect();
     let mut found: BTreeMap<Oid, Unsettled> = BTreeMap::new();
     for relation in open.iter().filter(|relation| relation.is_table()) {
-        let could_hold = |column: &&Column| could_hold_owner(relation, column, &types);
+        let could_hold = |column: &&Column| {
+            could_hold_owner(relation, column, &types)
+                || could_lead_on(catalog, relation, column, &is_owned)
+        };
         let unsettled = Unsettled {
             policies: questions.about_rows(relation.oid).to_vec(),
             columns: relation.columns.iter().filter(could_hold).map(|c| c.name.clone()).collect(),
@@ -130,19 +135,45 @@ fn could_hold_owner(relation: &Relation, column: &Column, types: &[&str]) -> boo
     }
 }
 
+/// Whether a column that refers to nothing could lead to a row that is somebody's: by the name of a table that has
+/// such rows, or by another column that says of which table the row is.
+fn could_lead_on(
+    catalog: &Catalog,
+    relation: &Relation,
+    column: &Column,
+    is_owned: impl Fn(&Relation) -> bool,
+) -> bool {
+    let Some(stem) = column.name.strip_suffix("_id") else { return false };
+    if relation.refers(&column.name) || relation.is_key(&column.name) || column.is_generated {
+        return false;
+    }
+    let says_of_which = |end: &str| {
+        let name = format!("{stem}_{end}");
+        relation.column(&name).is_some_and(|other| other.category == 'S' || other.labels.is_some())
+    };
+    if ["type", "kind", "table"].into_iter().any(says_of_which) {
+        return true;
+    }
+    let plurals = [stem.to_owned(), format!("{stem}s"), format!("{stem}es")];
+    let of_ies = stem.strip_suffix('y').map(|stem| format!("{stem}ies"));
+    let is_named = |table: &&Relation| {
+        let name = table.name.to_lowercase();
+        plurals.contains(&name) || of_ies.as_ref() == Some(&name)
+    };
+    let fits = |table: &Relation| {
+        let key = table.key().and_then(|key| match key {
+            [one] => table.column(one),
+            _ => None,
+        });
+        key.is_some_and(|key| key.base_type == column.base_type)
+    };
+    let mut tables = catalog.relations().filter(|table| table.is_table()).filter(is_named);
+    tables.any(|table| fits(table) && is_owned(table))
+}
+
 /// `customer_id`, `createdBy`, `email`; not `author`, which may be a name.
 fn is_named_as_owner(name: &str) -> bool {
-    let mut words: Vec<String> = vec![String::new()];
-    let mut before = '_';
-    for c in name.chars() {
-        if !c.is_alphanumeric() || (c.is_uppercase() && before.is_lowercase()) {
-            words.push(String::new());
-        }
-        if c.is_alphanumeric() {
-            words.last_mut().expect("one").extend(c.to_lowercase());
-        }
-        before = c;
-    }
+    let words = words_of(name);
     let [first @ .., last] = words.as_slice() else { return false };
     if first.is_empty() {
         return WHO.contains(&last.as_str());
@@ -153,7 +184,43 @@ fn is_named_as_owner(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::catalog::routine::Routines;
+    use crate::catalog::sample;
+
+    #[test]
+    fn a_column_could_lead_to_what_is_somebodys() {
+        let column = |name: &str, base_type: &str, category: &str| json!({ "name": name, "base_type": base_type, "category": category });
+        let keyed = |(at, name): (usize, &str)| {
+            let row = json!({ "oid": at + 1, "name": name });
+            let mut id = column("id", "int8", "N");
+            id["not_null"] = json!(true);
+            let mut table = sample::relation(row, &[id]);
+            table.keys = vec![vec!["id".to_owned()]];
+            table
+        };
+        let entity = || column("entity_id", "text", "S");
+        for (columns, expected) in [
+            (vec![column("doc_id", "int8", "N")], true),
+            (vec![column("category_id", "int8", "N")], true),
+            (vec![column("doc_id", "uuid", "U")], false),
+            (vec![column("price_id", "int8", "N")], false),
+            (vec![column("doc", "int8", "N")], false),
+            (vec![entity(), column("entity_type", "text", "S")], true),
+            (vec![entity(), column("entity_type", "int4", "N")], false),
+            (vec![entity()], false),
+        ] {
+            let log = sample::relation(json!({ "oid": 9, "name": "log" }), &columns);
+            let tables = ["docs", "categories", "prices"].into_iter().enumerate().map(keyed);
+            let tables = tables.chain([log.clone()]).collect();
+            let catalog = Catalog::of(tables, Routines::new(Vec::new(), Vec::new()));
+            let is_owned = |table: &Relation| table.name != "prices";
+            let leads = could_lead_on(&catalog, &log, &log.columns[0], is_owned);
+            assert_eq!(leads, expected, "{columns:?}");
+        }
+    }
 
     #[test]
     fn a_name_says_that_it_holds_an_owner() {

@@ -4,19 +4,28 @@ use crate::catalog::Catalog;
 use crate::catalog::relation::{ForeignKey, Relation};
 use crate::names::Oid;
 use crate::tenancy::path::Path;
+use crate::tenancy::root::Root;
 use crate::tenancy::{Ownership, Tenancy};
 
 impl Tenancy {
     /// By which columns rows of a relation have owners, in words; none where they have none.
     pub(crate) fn owner_line(&self, catalog: &Catalog, relation: &Relation) -> Option<String> {
         let Ownership { tenant, user } = self.ownership(relation.oid);
-        let way = |path: &Path| {
+        let one_way = |path: &Path| {
             let [first, rest @ ..] = path.edges.as_slice() else { return "its key".to_owned() };
             let through = rest.first().and_then(|_| catalog.relation(first.target));
             let through = through.map(|next| format!(" through {}", next.title()));
             format!("{}{}", first.columns.join(", "), through.unwrap_or_default())
         };
-        let owners = match (tenant.as_ref().map(way), user.as_ref().map(way)) {
+        let way = |root: &Root, path: &Path| {
+            let others = self.instead_of(relation, root, path);
+            let all: Vec<String> = std::iter::once(path).chain(&others).map(one_way).collect();
+            all.join(" or ")
+        };
+        let tenant_way = self.tenant.as_ref().zip(tenant.as_ref());
+        let tenant_way = tenant_way.map(|(root, path)| way(root, path));
+        let user_way = user.as_ref().map(|path| way(&self.users, path));
+        let owners = match (tenant_way, user_way) {
             (None, None) if self.homes.contains_key(&relation.oid) => "tenant by its schema".into(),
             (None, None) => return None,
             (Some(tenant), None) => format!("tenant by {tenant}"),
@@ -34,7 +43,7 @@ impl Tenancy {
     /// The columns by which a row names what has owners, too, and that do not decide whose the row is: another user
     /// or tenant, or a row of one's.
     fn other_references(&self, relation: &Relation) -> Vec<String> {
-        let deciding = self.owner_columns(relation.oid);
+        let deciding = self.deciding_columns(relation);
         let has_owners = |oid: Oid| {
             let Ownership { tenant, user } = self.ownership(oid);
             let mut roots = std::iter::once(&self.users).chain(&self.tenant);

@@ -100,6 +100,7 @@ impl World {
             path.as_ref().is_some_and(|path| is_nullable(path.first_columns()))
         };
         match (nullable(&ownership.tenant), nullable(&ownership.user)) {
+            (true, true) => [vec![Branch::default()], tenants()].concat(),
             (true, false) if ownership.user.is_some() => self.users_without_tenant(relation),
             (true, _) => vec![Branch::default()],
             (false, true) if ownership.tenant.is_none() => vec![Branch::default()],
@@ -130,7 +131,7 @@ impl World {
         self.actors.iter().find(|actor| Some(actor.name()) == branch.user.as_deref())
     }
 
-    pub(in crate::world) fn users(&self) -> Vec<Branch> {
+    pub(crate) fn users(&self) -> Vec<Branch> {
         let people = self.actors.iter().filter(|actor| actor.has_own_rows());
         people.map(|actor| Branch { tenant: None, user: Some(actor.name().into()) }).collect()
     }

@@ -5,6 +5,7 @@ use crate::catalog::relation::{Column, Relation};
 use crate::error::Result;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
+use crate::tenancy::standing::NOT_YET;
 use crate::world::seeding::seed::value_sql;
 use crate::world::seeding::values::telling_values;
 use crate::world::value::World;
@@ -17,6 +18,16 @@ pub(crate) struct Ending {
     pub member: Option<String>,
     /// What somebody has in it who was one.
     pub ended: String,
+}
+
+/// A way in which a membership that is there does not hold: it is over, or has not begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lapse {
+    pub column: String,
+    /// What a member has in it; none for NULL.
+    pub member: Option<String>,
+    /// What somebody has in it who is none; none for NULL.
+    pub lapsed: Option<String>,
 }
 
 /// What begins the names of times and flags: `removed_at`, `is_removed`.
@@ -92,16 +103,12 @@ fn by_flag(column: &Column, _: &[String]) -> Option<Ending> {
 
 /// `status`, of whose values one is of members and one of those who were.
 fn by_status(column: &Column, values: &[String]) -> Option<Ending> {
-    let is_status = ["status", "state"]
-        .iter()
-        .any(|name| column.name == *name || column.name.ends_with(&format!("_{name}")));
     let first = |known: &[&str]| {
         let is_known = |value: &&String| known.contains(&value.to_lowercase().as_str());
         values.iter().find(is_known).cloned()
     };
     let (member, ended) = (first(ACTIVE)?, first(ENDED)?);
-    let column = column.name.clone();
-    is_status.then_some(Ending { column, member: Some(member), ended })
+    is_status(column).then(|| Ending { column: column.name.clone(), member: Some(member), ended })
 }
 
 /// What the times of a membership are that has begun, and not ended. One that may hold for ever does so for some;
@@ -114,7 +121,52 @@ fn time_of_member(column: &Column, is_dated: bool) -> Option<&'static str> {
     }
 }
 
+/// All ways in which a membership in a table does not hold.
+fn lapses_of(columns: &[(&Column, Vec<String>)]) -> Vec<Lapse> {
+    let of_column = |(column, values): &(&Column, Vec<String>)| -> Vec<Lapse> {
+        let lapse = |member: Option<&str>, lapsed: Option<&str>| Lapse {
+            column: column.name.clone(),
+            member: member.map(str::to_owned),
+            lapsed: lapsed.map(str::to_owned),
+        };
+        if let Some(Ending { member, ended, .. }) =
+            by_time(column, values).or_else(|| by_flag(column, values))
+        {
+            return vec![lapse(member.as_deref(), Some(&ended))];
+        }
+        match stem_of_time(column) {
+            Some(stem) if UNTIL.contains(&stem) => return vec![lapse(Some(AHEAD), Some(WHEN))],
+            Some(stem) if ACTIVE.contains(&stem) && !column.not_null => {
+                return vec![lapse(Some(WHEN), None)];
+            }
+            _ => {}
+        }
+        let is_of = |words: &[&str], value: &str| words.contains(&value.to_lowercase().as_str());
+        let member = values.iter().find(|value| is_of(ACTIVE, value));
+        let Some(member) = member.filter(|_| is_status(column)) else { return Vec::new() };
+        let lapsed = values.iter().filter(|value| is_of(ENDED, value) || is_of(&NOT_YET, value));
+        lapsed.map(|lapsed| lapse(Some(member), Some(lapsed))).collect()
+    };
+    columns.iter().flat_map(of_column).collect()
+}
+
+/// Whether a column is named as one that says how something stands.
+fn is_status(column: &Column) -> bool {
+    let names = ["status", "state"];
+    names.iter().any(|name| column.name == *name || column.name.ends_with(&format!("_{name}")))
+}
+
 impl World {
+    /// All ways in which memberships in this relation do not hold, if it is that of the members.
+    pub(crate) fn lapses(&self, relation: &Relation) -> Vec<Lapse> {
+        let of_members = self.tenancy.members.as_ref().map(|members| members.relation);
+        if of_members != Some(relation.oid) {
+            return Vec::new();
+        }
+        let told = |column| (column, telling_values(&self.catalog, relation, column));
+        lapses_of(&relation.columns.iter().map(told).collect::<Vec<_>>())
+    }
+
     /// When the memberships of a user began, and until when they hold, where this relation is that of the
     /// members and says so.
     pub(crate) fn times_of_member(
@@ -228,6 +280,28 @@ mod tests {
         assert_eq!(ending(&[of("role", "text")], &states), None);
         let always = json!({ "name": "left_at", "base_type": "date", "not_null": true });
         assert_eq!(ending(&[always], &[]), None);
+    }
+
+    #[test]
+    fn ways_not_to_hold() {
+        let of = |name: &str, base_type: &str, values: &[&str]| {
+            let column = json!({ "name": name, "base_type": base_type });
+            let table = relation(json!({}), &[column]);
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            let lapses = lapses_of(&[(&table.columns[0], values)]).into_iter();
+            let lapsed = lapses.map(|one| (one.member, one.lapsed));
+            lapsed.collect::<Vec<_>>()
+        };
+        let told = |one: &str, other: &str| (Some(one.to_owned()), Some(other.to_owned()));
+        assert_eq!(of("expires_at", "timestamptz", &[]), [told(AHEAD, WHEN)]);
+        assert_eq!(of("accepted_at", "timestamptz", &[]), [(Some(WHEN.into()), None)]);
+        assert_eq!(of("left_at", "timestamptz", &[]), [(None, Some(WHEN.into()))]);
+        assert_eq!(of("is_active", "bool", &[]), [told("true", "false")]);
+        let states = ["invited", "active", "removed", "odd"];
+        let both = [told("active", "invited"), told("active", "removed")];
+        assert_eq!(of("status", "text", &states), both);
+        assert_eq!(of("role", "text", &states), []);
+        assert_eq!(of("created_at", "timestamptz", &[]), []);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use crate::actor::Actor;
 use crate::catalog::Catalog;
 use crate::catalog::relation::{ForeignKey, Relation};
 use crate::names::Oid;
+use crate::tenancy::Ownership;
 use crate::tenancy::keys::key_value;
+use crate::tenancy::path::Path;
 use crate::tenancy::root::Root;
 use crate::world::seeding::seed::{self, Variant};
 use crate::world::value::{Branch, Seeded, Values, World};
@@ -24,7 +26,8 @@ impl World {
         let is_nullable = is_nullable(relation, foreign_key);
         let may_be_null = |name: &String| relation.column(name).is_some_and(|c| !c.not_null);
         let is_emptied = variant.is_bare() && foreign_key.columns.iter().all(may_be_null);
-        let is_wanted = is_owner || !is_emptied;
+        let is_wanted =
+            (is_owner || !is_emptied) && !self.is_of_tenant_alone(relation, foreign_key, branch);
         let parent = self.parent(foreign_key, branch, values).filter(|_| is_wanted);
         if let Some(parent) = parent {
             for (own, other) in foreign_key.columns.iter().zip(&foreign_key.target_columns) {
@@ -67,6 +70,29 @@ impl World {
         let why = self.unseeded.get(&foreign_key.target);
         let why = why.map_or(String::new(), |why| format!(": {why}"));
         Err(format!("it refers to {title}, which has no row for {}{why}", branch.label()))
+    }
+
+    /// Whether a reference names the user of a row that is the tenant's alone: of those that may have the one or the
+    /// other.
+    fn is_of_tenant_alone(
+        &self,
+        relation: &Relation,
+        foreign_key: &ForeignKey,
+        branch: &Branch,
+    ) -> bool {
+        let Ownership { tenant, user } = self.tenancy.ownership(relation.oid);
+        let is_open = |path: &Option<Path>| {
+            path.as_ref().is_some_and(|path| {
+                let columns = path.first_columns();
+                let is_free =
+                    |name: &String| relation.column(name).is_some_and(|column| !column.not_null);
+                !columns.is_empty() && columns.iter().all(is_free)
+            })
+        };
+        let is_of_user =
+            user.as_ref().is_some_and(|path| path.first_columns() == foreign_key.columns);
+        let is_tenants = branch.user.is_none() && branch.tenant.is_some();
+        is_tenants && is_of_user && is_open(user) && is_open(tenant)
     }
 
     /// The row of a table that a row of `branch` may refer to, as far as what it has already says.
