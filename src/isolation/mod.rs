@@ -306,8 +306,9 @@ impl Isolation {
     pub(crate) fn people(&mut self) -> Result<Vec<Person>> {
         let roles: Vec<&str> = self.world.actors.iter().map(Actor::role).collect();
         let roles = roles_of(&mut self.session, &roles)?;
-        if self.promotions.is_none() {
-            self.promotions = Some(promotions(&mut self.session, &self.world)?);
+        self.probe()?;
+        if let (None, Some(Probed { matrix, .. })) = (&self.promotions, &self.probed) {
+            self.promotions = Some(promotions(&mut self.session, &self.world, matrix)?);
         }
         let person = |actor: &Actor| {
             let own = roles.get(actor.role()).cloned();

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use crate::actor::{Actor, asked};
 use crate::catalog::relation::{Column, Relation};
 use crate::error::Result;
+use crate::matrix::cell::Matrix;
+use crate::matrix::command::Command;
 use crate::matrix::person::Promotion;
 use crate::names::Oid;
 use crate::probe::trial::{Answer, Trial, try_as};
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::world::seeding::insert::condition;
 use crate::world::seeding::seed::{Variant, assignments, insert_statement};
@@ -21,26 +24,49 @@ use crate::world::value::{Branch, Values, World};
 pub(crate) fn promotions(
     session: &mut Session,
     world: &World,
+    matrix: &Matrix,
 ) -> Result<BTreeMap<String, Promotion>> {
     let mut found = BTreeMap::new();
     let find = |name: &str| world.actors.iter().find(|actor| actor.name() == name);
     for one in asked(&world.actors) {
         let (Some(special), Some(reference)) = (find(&one.name), one.reference) else { continue };
         let Some(ordinary) = find(&reference) else { continue };
-        let attempts: Vec<Attempt> = said_of(world, special)
-            .into_iter()
-            .filter_map(|(oid, said)| Some((world.catalog.relation(oid)?, said)))
-            .flat_map(|(relation, said)| attempts(world, relation, &said, ordinary))
+        let said = said_of(world, special);
+        let relations = || said.keys().filter_map(|oid| world.catalog.relation(*oid));
+        let attempts: Vec<Attempt> = relations()
+            .flat_map(|relation| attempts(world, relation, &said[&relation.oid], ordinary))
             .collect();
         if attempts.is_empty() {
             continue;
         }
-        let statement = try_as(session, ordinary, |trial| first_taken(trial, &attempts))?;
+        // What others have offered is theirs to give.
+        let offers = relations().flat_map(|relation| world.offers(relation));
+        let offers = offers.filter(|offer| !writes(matrix, ordinary, offer));
+        let emptied: Vec<String> =
+            offers.map(|offer| format!("delete from {}", offer.sql_name())).collect();
+        let statement = session.undone(|session| {
+            if !emptied.is_empty() {
+                let emptied = session.as_owner(&emptied.join("; "));
+                emptied.map_err(failing("take back invitations"))?;
+            }
+            try_as(session, ordinary, |trial| first_taken(trial, &attempts))
+        })?;
         if let Some(statement) = statement {
             found.insert(one.name, Promotion { by: reference, statement });
         }
     }
     Ok(found)
+}
+
+/// Whether somebody adds or changes rows of a relation.
+fn writes(matrix: &Matrix, actor: &Actor, relation: &Relation) -> bool {
+    let is_write = |command: Command| {
+        let is_added = matches!(command, Command::Insert | Command::InsertReturning);
+        is_added || matches!(command, Command::Update | Command::BlindUpdate)
+    };
+    let name = relation.qualified_name();
+    let mut cells = matrix.row(&name, actor.name());
+    cells.any(|cell| is_write(cell.command) && cell.verdict.is_allowed())
 }
 
 /// What rows say of somebody that they do not say of others, by relation.

@@ -17,7 +17,8 @@ impl Tenancy {
                     some.iter().all(|name| check.columns.contains(name) && is_free(name))
                 })
             };
-            key.columns != columns && relation.checks.iter().any(are_together)
+            let is_other = !key.columns.iter().any(|name| columns.contains(name));
+            is_other && relation.checks.iter().any(are_together)
         };
         let mut found: Vec<Path> = Vec::new();
         for key in relation.foreign_keys.iter().filter(is_instead) {

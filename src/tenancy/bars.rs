@@ -8,15 +8,19 @@ use crate::catalog::relation::Relation;
 use crate::catalog::routine::Routine;
 use crate::names::Oid;
 use crate::sql::expr::{Expr, Literal, Name, Select};
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Ownership, Tenancy};
 
 impl Tenancy {
-    /// The tables whose rows keep people from those of a relation, such as bans. That of the members is none.
+    /// The tables whose rows keep people from those of a relation, such as bans. That of the members is none, and
+    /// neither is one to which rows of the relation refer.
     pub(crate) fn bars(&self, catalog: &Catalog, relation: &Relation) -> BTreeSet<Oid> {
         let mut bars = bars(catalog, relation);
         let members = self.members.as_ref().map(|members| members.relation);
         let roots = self.tenant.iter().chain([&self.users]).map(|root| root.relation);
-        for oid in roots.chain(members) {
+        let Ownership { tenant, user } = self.ownership(relation.oid);
+        let paths = [tenant, user].into_iter().flatten().flat_map(|path| &path.edges);
+        let parents = relation.foreign_keys.iter().chain(paths).map(|key| key.target);
+        for oid in roots.chain(members).chain(parents) {
             bars.remove(&oid);
         }
         bars

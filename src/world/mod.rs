@@ -4,6 +4,7 @@ pub(crate) mod ground;
 pub(crate) mod identify;
 pub(crate) mod untraced;
 pub(crate) mod value;
+pub(crate) mod offers;
 pub(crate) mod owner_names;
 pub(crate) mod rows;
 pub(crate) mod seeding;

@@ -3,6 +3,7 @@
 
 use crate::catalog::relation::{Column, Relation};
 use crate::error::Result;
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::standing::NOT_YET;
@@ -226,6 +227,15 @@ impl World {
                     .error(format!("could not end the membership of `{}`", actor.name()))
                     .help("a trigger or a foreign key keeps it; the actor needs to lose it")
             })?;
+            // Nor is who has left invited.
+            for table in self.offers(table) {
+                let Some((column, value)) = self.user_value(table, actor) else { continue };
+                let (name, column) = (table.sql_name(), identifier(&column));
+                let sql = format!("delete from {name} where {column} = {}", literal(&value));
+                let deleted = session.kept_unless_refused(&sql);
+                // One that others refer to stays.
+                let _ = deleted.map_err(failing("take back invitations"))?;
+            }
         }
         Ok(())
     }
