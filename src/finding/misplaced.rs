@@ -72,9 +72,9 @@ fn finding(misplaced: Misplaced) -> Finding {
     let does = format!("{} {rows} of others in {here}", joined(&verbs));
     let sentence = match sort {
         Sort::Elsewhere => {
-            format!("{actor}, with `{more}` in {there} and `{less}` in {here}, {does}")
+            format!("{actor}, with {more} in {there} and {less} in {here}, {does}")
         }
-        Sort::Lapsed => format!("{actor}, whose membership in {here} says `{less}`, {does}"),
+        Sort::Lapsed => format!("{actor}, whose membership in {here} says {less}, {does}"),
     };
     Finding {
         evidence,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::actor::{Actor, TENANTS};
+use crate::actor::{ADMIN, Actor, TENANTS};
 use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::finding::misplaced::{Misplaced, Sort};
@@ -15,15 +15,20 @@ use crate::probe::trial::{Answer, Trial, try_as};
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
-use crate::sql::quote::{equals, identifier};
-use crate::tenancy::root::Members;
+use crate::sql::quote::identifier;
+use crate::tenancy::Ownership;
 use crate::world::rows::{Identity, KnownRow, read_rows};
+use crate::world::seeding::ending::Lapse;
+use crate::world::seeding::insert::condition;
 use crate::world::seeding::seed::{Variant, assignments, insert_statement};
 use crate::world::value::{Branch, Values, World};
 
 /// Who belongs to one tenant, and to both.
 const MEMBER: &str = "alice";
 const OF_BOTH: &str = "both";
+/// How many people are tried who are more than an ordinary member.
+const MOST_OF_MORE: usize = 3;
+
 /// Who belongs to none, and could be added.
 const STRANGER: &str = "outsider";
 
@@ -36,29 +41,23 @@ pub(crate) fn misplaced(
     world: &World,
     relations: &[&Relation],
 ) -> Result<Vec<Misplaced>> {
-    let Some(members) = &world.tenancy.members else { return Ok(Vec::new()) };
-    let Some(table) = world.catalog.relation(members.relation) else { return Ok(Vec::new()) };
     let read = read_by_policies(&world.catalog, relations);
-    let asks = |one: &&&Relation| {
-        one.is_table() && (one.oid == table.oid || read[&one.oid].contains(&table.oid))
-    };
-    let relations: Vec<&Relation> = relations.iter().filter(asks).copied().collect();
-    let memberships = Memberships { world, members, table };
-    let mut found = Vec::new();
     let who = |name: &str| world.actors.iter().find(|actor| actor.name() == name);
-    if let Some(both) = who(OF_BOTH) {
+    let mut found = Vec::new();
+    for memberships in Memberships::all(world, &read) {
+        let table = memberships.table.oid;
+        let asks = |one: &&&Relation| {
+            one.is_table() && (one.oid == table || read[&one.oid].contains(&table))
+        };
+        let relations: Vec<&Relation> = relations.iter().filter(asks).copied().collect();
         let states = memberships.states();
-        if !states.is_empty() {
+        let is_told = !states.is_empty() || !memberships.are_members();
+        if let Some(both) = who(OF_BOTH).filter(|_| is_told) {
             let targets = targets(session, world, &relations, both)?;
             found.extend(memberships.elsewhere(session, both, &targets, &states)?);
+            found.extend(memberships.listed_elsewhere(session, both, &targets)?);
         }
-    }
-    if let Some(member) = who(MEMBER) {
-        let lapses = memberships.lapses();
-        if !lapses.is_empty() {
-            let targets = targets(session, world, &relations, member)?;
-            found.extend(memberships.lapsed(session, member, &targets, &lapses)?);
-        }
+        found.extend(memberships.lapsed(session, &relations)?);
     }
     Ok(found)
 }
@@ -69,64 +68,96 @@ struct States {
     more: Values,
 }
 
-/// The memberships of the world.
+impl States {
+    fn of(column: &str, less: Option<String>, more: Option<String>) -> Self {
+        let one = |value| Values::from([(column.to_owned(), value)]);
+        Self { less: one(less), more: one(more) }
+    }
+}
+
+impl From<Lapse> for States {
+    fn from(Lapse { column, member, lapsed }: Lapse) -> Self {
+        Self::of(&column, lapsed, member)
+    }
+}
+
+/// A table that policies read of rows that say what users are in tenants: that of the members, or one of roles.
 struct Memberships<'w> {
     world: &'w World,
-    members: &'w Members,
     table: &'w Relation,
 }
 
-impl Memberships<'_> {
+impl<'w> Memberships<'w> {
+    /// All of the world.
+    fn all(world: &'w World, read: &BTreeMap<Oid, BTreeSet<Oid>>) -> Vec<Self> {
+        let tenancy = &world.tenancy;
+        let members = tenancy.members.iter().map(|members| members.relation);
+        let is_of_people = |one: &&Relation| {
+            let Ownership { tenant, user } = tenancy.ownership(one.oid);
+            tenant.is_some() && user.is_some() && world.direct_user_column(one).is_some()
+        };
+        let read = read.values().flatten().filter_map(|oid| world.catalog.relation(*oid));
+        let read = read.filter(is_of_people).map(|one| one.oid);
+        let tables: BTreeSet<Oid> = members.chain(read).collect();
+        let tables = tables.into_iter().filter_map(|oid| world.catalog.relation(oid));
+        tables.map(|table| Self { world, table }).collect()
+    }
+
     /// What memberships can say, in pairs: less, and what policies ask for.
     fn states(&self) -> Vec<States> {
-        let one = |column: &String, value: Option<String>| Values::from([(column.clone(), value)]);
-        let of_it = |oid: Oid| oid == self.table.oid;
-        let standing = self.world.tenancy.standing.iter().filter(|one| of_it(one.relation));
-        let mut states: Vec<States> = standing
-            .flat_map(|standing| {
-                let less = standing.untold.clone().or_else(|| standing.ordinary.clone());
-                let more = standing.told.iter().filter(|value| Some(*value) != less.as_ref());
-                let pair = |value: &String| States {
-                    less: one(&standing.column, less.clone()),
-                    more: one(&standing.column, Some(value.clone())),
-                };
-                more.map(pair).collect::<Vec<_>>()
-            })
-            .collect();
-        let lapses = self.world.lapses(self.table).into_iter().map(|lapse| States {
-            less: one(&lapse.column, lapse.lapsed),
-            more: one(&lapse.column, lapse.member),
+        let standing = self.world.tenancy.standing.iter();
+        let standing = standing.filter(|one| one.relation == self.table.oid).flat_map(|standing| {
+            let less = standing.untold.clone().or_else(|| standing.ordinary.clone());
+            let more = standing.told.iter().filter(|value| Some(*value) != less.as_ref());
+            let pair =
+                |value: &String| States::of(&standing.column, less.clone(), Some(value.clone()));
+            more.map(pair).collect::<Vec<_>>()
         });
-        states.extend(lapses);
-        states
+        standing.chain(self.world.lapses(self.table).into_iter().map(States::from)).collect()
     }
 
-    /// In what ways a membership does not hold, but for that in which the world's own have ended.
-    fn lapses(&self) -> Vec<States> {
-        let ended = self.world.ending(self.table).map(|ending| (ending.column, Some(ending.ended)));
-        let lapses = self.world.lapses(self.table).into_iter();
-        let lapses = lapses.filter(|one| {
-            ended.as_ref().is_none_or(|ended| *ended != (one.column.clone(), one.lapsed.clone()))
-        });
-        let one = |column: &String, value: Option<String>| Values::from([(column.clone(), value)]);
-        let pair = lapses.map(|lapse| States {
-            less: one(&lapse.column, lapse.lapsed),
-            more: one(&lapse.column, lapse.member),
-        });
-        pair.collect()
+    /// An ordinary member, and who is more by a row of the table.
+    fn members(&self) -> Vec<&'w Actor> {
+        let is_more = |actor: &&Actor| {
+            actor.member_of().iter().any(|tenant| tenant == TENANTS[0])
+                && (actor.name() == ADMIN
+                    || actor.standings().keys().any(|(relation, _)| *relation == self.table.oid))
+        };
+        let actors = self.world.actors.iter();
+        let ordinary = actors.clone().filter(|actor| actor.name() == MEMBER);
+        ordinary.chain(actors.filter(is_more).take(MOST_OF_MORE)).collect()
     }
 
-    /// Where the row of somebody's membership is.
-    fn place(&self, actor: &Actor, tenant: &str) -> Result<String> {
-        let config = &self.members.config;
-        let user = equals(&config.user, actor.user());
-        Ok(format!("{user} and {}", equals(&config.tenant, Some(&self.world.tenant_key(tenant)?))))
+    /// Whether the world's own memberships have ended in that way: an ordinary one is tried as `removed`.
+    fn is_removal(&self, lapse: &Lapse) -> bool {
+        let ending = self.world.ending(self.table);
+        ending.is_some_and(|one| one.column == lapse.column && Some(one.ended) == lapse.lapsed)
     }
 
-    /// A statement that has somebody's membership say so.
-    fn say(&self, actor: &Actor, tenant: &str, said: &Values) -> Result<String> {
-        let place = self.place(actor, tenant)?;
-        Ok(format!("update {} set {} where {place}", self.table.sql_name(), assignments(said)))
+    /// Where the rows are that say what somebody is in a tenant.
+    fn places(&self, actor: &Actor, tenant: &str) -> Vec<String> {
+        let Some(key) = self.table.key() else { return Vec::new() };
+        let rows = self.world.seeded.get(&self.table.oid).into_iter().flatten().filter(|row| {
+            let Branch { tenant: of, user } = &row.branch;
+            of.as_deref() == Some(tenant) && user.as_deref() == Some(actor.name())
+        });
+        rows.map(|row| condition(key, &row.values)).collect()
+    }
+
+    /// A statement that takes these away.
+    fn unsay(&self, actor: &Actor, tenant: &str) -> Option<String> {
+        let places = self.places(actor, tenant);
+        let name = self.table.sql_name();
+        (!places.is_empty()).then(|| format!("delete from {name} where {}", places.join(" or ")))
+    }
+
+    /// Statements that leave one of them, which says so.
+    fn say(&self, actor: &Actor, tenant: &str, said: &Values) -> Option<String> {
+        let (name, places) = (self.table.sql_name(), self.places(actor, tenant));
+        let (first, others) = places.split_first()?;
+        let deleted: String =
+            others.iter().map(|place| format!("delete from {name} where {place}; ")).collect();
+        Some(format!("{deleted}update {name} set {} where {first}", assignments(said)))
     }
 
     /// What somebody who is more in one tenant does in another where they are not.
@@ -141,9 +172,15 @@ impl Memberships<'_> {
         let mut found = Vec::new();
         for States { less, more } in states {
             let [here, there] = TENANTS;
-            let less_here = self.say(both, here, less)?;
-            let before = [less_here.clone(), self.say(both, there, less)?];
-            let after = [less_here, self.say(both, there, more)?];
+            let (Some(less_here), Some(less_there), Some(more_there)) = (
+                self.say(both, here, less),
+                self.say(both, there, less),
+                self.say(both, there, more),
+            ) else {
+                continue;
+            };
+            let before = [less_here.clone(), less_there];
+            let after = [less_here, more_there];
             let before = match known.get(&before[1]) {
                 Some(reached) => reached.clone(),
                 None => {
@@ -154,47 +191,76 @@ impl Memberships<'_> {
             };
             let Some(before) = before else { continue };
             let Some(after) = reached_after(session, both, &after, targets)? else { continue };
-            let sort = |_: &Target<'_>, _: Command| Some(Sort::Elsewhere);
-            found.extend(more_of(both, &after, &before, targets, (less, more), sort));
+            let said = [less, more].map(|said| format!("`{}`", assignments(said)));
+            found.extend(more_of(both, &after, &before, targets, &said, |_, _| {
+                Some(Sort::Elsewhere)
+            }));
         }
         Ok(found)
     }
 
-    /// What somebody whose membership does not hold reaches by it all the same.
-    fn lapsed(
+    /// What somebody whom the table lists in one tenant does in another where it does not: that of the members says
+    /// who belongs there, which others are tried for.
+    fn listed_elsewhere(
         &self,
         session: &mut Session,
-        member: &Actor,
+        both: &Actor,
         targets: &[Target<'_>],
-        lapses: &[States],
     ) -> Result<Vec<Misplaced>> {
-        let tenant = TENANTS[0];
-        let none =
-            format!("delete from {} where {}", self.table.sql_name(), self.place(member, tenant)?);
-        let Some(none) = reached_after(session, member, &[none], targets)? else {
+        let [here, there] = TENANTS.map(|tenant| self.unsay(both, tenant));
+        let (Some(here), Some(there), false) = (here, there, self.are_members()) else {
             return Ok(Vec::new());
         };
+        let before = reached_after(session, both, &[here.clone(), there], targets)?;
+        let after = reached_after(session, both, &[here], targets)?;
+        let (Some(before), Some(after)) = (before, after) else { return Ok(Vec::new()) };
+        let said = ["none".to_owned(), format!("a row of {}", self.table.title())];
+        Ok(more_of(both, &after, &before, targets, &said, |_, _| Some(Sort::Elsewhere)))
+    }
+
+    fn are_members(&self) -> bool {
+        self.world.tenancy.members.as_ref().is_some_and(|one| one.relation == self.table.oid)
+    }
+
+    /// What somebody whose membership does not hold reaches by it all the same, if that matters to any policy.
+    fn lapsed(&self, session: &mut Session, relations: &[&Relation]) -> Result<Vec<Misplaced>> {
+        let lapses = self.world.lapses(self.table);
+        let tenant = TENANTS[0];
+        let mut tried = Vec::new();
+        for member in self.members().into_iter().filter(|_| !lapses.is_empty()) {
+            let targets = targets(session, self.world, relations, member)?;
+            let Some(none) = self.unsay(member, tenant) else { continue };
+            let none = reached_after(session, member, &[none], &targets)?;
+            tried.extend(none.map(|none| (member, targets, none)));
+        }
+        let root = self.world.tenancy.tenant.as_ref().map(|root| root.relation);
+        // Who is invited may see to what, and by whom.
+        let sort = |target: &Target<'_>, command: Command| {
+            let oid = target.relation.oid;
+            let is_invitation = oid == self.table.oid || Some(oid) == root;
+            (command != Command::Read || !is_invitation).then_some(Sort::Lapsed)
+        };
         let mut found = Vec::new();
-        for States { less, more } in lapses {
-            let mut reached = |said: &Values| {
-                reached_after(session, member, &[self.say(member, tenant, said)?], targets)
-            };
-            let (Some(held), Some(lapsed)) = (reached(more)?, reached(less)?) else { continue };
-            // Otherwise nothing says that it matters.
-            if !held.iter().any(|(what, rows)| lapsed.get(what).is_none_or(|less| less != rows)) {
-                continue;
-            }
-            // Who is invited may see to what, and by whom.
-            let root = self.world.tenancy.tenant.as_ref().map(|root| root.relation);
-            let sort = |target: &Target<'_>, command: Command| {
-                let oid = target.relation.oid;
-                let is_invitation = oid == self.table.oid || Some(oid) == root;
-                match command {
-                    Command::Read if is_invitation => None,
-                    _ => Some(Sort::Lapsed),
+        for lapse in lapses {
+            let is_removal = self.is_removal(&lapse);
+            let States { less, more } = States::from(lapse);
+            let said = [&less, &more].map(|said| format!("`{}`", assignments(said)));
+            let mut matters = false;
+            let mut opened = Vec::new();
+            for (member, targets, none) in &tried {
+                let mut reached = |said: &Values| {
+                    let said = self.say(member, tenant, said).unwrap_or_default();
+                    reached_after(session, member, &[said], targets)
+                };
+                let (Some(held), Some(lapsed)) = (reached(&more)?, reached(&less)?) else {
+                    continue;
+                };
+                matters |= held != lapsed;
+                if !is_removal || member.name() != MEMBER {
+                    opened.extend(more_of(member, &lapsed, none, targets, &said, sort));
                 }
-            };
-            found.extend(more_of(member, &lapsed, &none, targets, (less, more), sort));
+            }
+            found.extend(opened.into_iter().filter(|_| matters));
         }
         Ok(found)
     }
@@ -377,7 +443,7 @@ fn more_of(
     after: &Reached,
     before: &Reached,
     targets: &[Target<'_>],
-    (less, more): (&Values, &Values),
+    [less, more]: &[String; 2],
     sort: impl Fn(&Target<'_>, Command) -> Option<Sort>,
 ) -> Vec<Misplaced> {
     let found = targets.iter().filter_map(|target| {
@@ -397,7 +463,7 @@ fn more_of(
         let tried = target.statements.iter().find(|(command, _)| command == first);
         let statement = tried.map(|(_, sql)| sql.clone()).or_else(|| target.insert.clone())?;
         let relation: QualifiedName = target.relation.qualified_name();
-        let (less, more) = (assignments(less), assignments(more));
+        let (less, more) = (less.clone(), more.clone());
         let actor = actor.name().to_owned();
         let (sort, tenants) = (of_sort?, TENANTS);
         Some(Misplaced { relation, sort, actor, tenants, less, more, opened, statement })

@@ -117,7 +117,8 @@ impl<'a> Target<'a> {
                     || is_profile_of_members
                     || is_left_alone
                     || tenancy.is_by_email(oid)),
-            are_memberships: tenancy.members.as_ref().is_some_and(|one| one.relation == oid),
+            are_memberships: tenancy.members.as_ref().is_some_and(|one| one.relation == oid)
+                || tenancy.standing.iter().any(|one| one.relation == oid && one.is_of_tenant),
             are_tenants: tenancy.tenant.as_ref().is_some_and(|root| root.relation == oid),
         }
     }

@@ -43,6 +43,10 @@ pub(super) const ORDINARY: [&str; 8] =
 /// Values of who runs the tenant.
 pub(super) const HIGHEST: [&str; 4] = ["owner", "admin", "administrator", "manager"];
 
+/// Names of tables, in the singular, of what somebody is or has, and not of where they belong.
+const LISTS: [&str; 9] =
+    ["country", "language", "level", "permission", "plan", "role", "status", "tag", "tier"];
+
 /// A tenant table and what makes somebody a member.
 #[derive(Debug)]
 pub(crate) struct Inferred {
@@ -207,6 +211,9 @@ fn candidates_in<'a>(
             let Some(tenant) = catalog.relation(*target).filter(|t| t.oid != members.oid) else {
                 continue;
             };
+            if LISTS.contains(&singular(&tenant.name)) {
+                continue;
+            }
             let Some([key]) = tenant.key() else { continue };
             let is_key = |columns: &[&str]| {
                 members.keys.iter().any(|key| {

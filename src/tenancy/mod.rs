@@ -9,6 +9,7 @@ pub(crate) mod by_policy;
 mod evaluate;
 pub(crate) mod identity;
 mod homes;
+mod owned;
 pub(crate) mod implied;
 pub(crate) mod infer;
 pub(crate) mod keys;
@@ -197,6 +198,7 @@ impl Tenancy {
                 (relation.oid, ownership)
             })
             .collect();
+        tenancy.tell_tenants_of_standing();
         tenancy.rosters = match &config.staff {
             Some(stated) => find_rosters(catalog, stated, |relation| {
                 tenancy.ownership(relation).user.is_some()
@@ -236,10 +238,7 @@ impl Tenancy {
             let is_stated = owners.contains_key(&relation.oid);
             is_users || tenant.is_some() || user.is_some() || is_stated || is_at_home
         };
-        let is_owned = |relation: &Relation| {
-            let Ownership { tenant, user } = tenancy.ownership(relation.oid);
-            tenant.is_some() || user.is_some()
-        };
+        let is_owned = |relation: &Relation| tenancy.is_owned(relation.oid);
         tenancy.unknown = unsettled(catalog, &roots, &questions, is_settled, is_owned);
         tenancy.stated = owners.keys().copied().collect();
         Ok(tenancy)

@@ -66,10 +66,24 @@ const OWNERS: [&str; 26] = [
 ];
 
 /// Those that say it alone; an `author` may be a name.
-const WHO: [&str; 7] = ["account", "customer", "email", "member", "owner", "tenant", "user"];
+const WHO: [&str; 13] = [
+    "account",
+    "customer",
+    "email",
+    "mail",
+    "member",
+    "org",
+    "organisation",
+    "organization",
+    "owner",
+    "participant",
+    "tenant",
+    "user",
+    "workspace",
+];
 
 /// How a name ends that is one of a key.
-const KEYS: [&str; 6] = ["id", "key", "uid", "uuid", "by", "ref"];
+const KEYS: [&str; 7] = ["id", "key", "uid", "uuid", "by", "ref", "slug"];
 
 /// All that are not settled, where owners have their keys in `roots`.
 pub(super) fn unsettled(
@@ -143,7 +157,8 @@ fn could_lead_on(
     column: &Column,
     is_owned: impl Fn(&Relation) -> bool,
 ) -> bool {
-    let Some(stem) = column.name.strip_suffix("_id") else { return false };
+    let id = column.name.strip_suffix("_id");
+    let stem = id.unwrap_or(&column.name);
     if relation.refers(&column.name) || relation.is_key(&column.name) || column.is_generated {
         return false;
     }
@@ -151,7 +166,7 @@ fn could_lead_on(
         let name = format!("{stem}_{end}");
         relation.column(&name).is_some_and(|other| other.category == 'S' || other.labels.is_some())
     };
-    if ["type", "kind", "table"].into_iter().any(says_of_which) {
+    if id.is_some() && ["type", "kind", "table"].into_iter().any(says_of_which) {
         return true;
     }
     let plurals = [stem.to_owned(), format!("{stem}s"), format!("{stem}es")];
@@ -207,7 +222,8 @@ mod tests {
             (vec![column("category_id", "int8", "N")], true),
             (vec![column("doc_id", "uuid", "U")], false),
             (vec![column("price_id", "int8", "N")], false),
-            (vec![column("doc", "int8", "N")], false),
+            (vec![column("doc", "int8", "N")], true),
+            (vec![column("docs_read", "int8", "N")], false),
             (vec![entity(), column("entity_type", "text", "S")], true),
             (vec![entity(), column("entity_type", "int4", "N")], false),
             (vec![entity()], false),

@@ -100,7 +100,11 @@ impl World {
             path.as_ref().is_some_and(|path| is_nullable(path.first_columns()))
         };
         match (nullable(&ownership.tenant), nullable(&ownership.user)) {
-            (true, true) => [vec![Branch::default()], tenants()].concat(),
+            (true, true) => {
+                let alone =
+                    if self.tenancy.is_of_one_owner(relation) { self.users() } else { Vec::new() };
+                [vec![Branch::default()], tenants(), alone].concat()
+            }
             (true, false) if ownership.user.is_some() => self.users_without_tenant(relation),
             (true, _) => vec![Branch::default()],
             (false, true) if ownership.tenant.is_none() => vec![Branch::default()],

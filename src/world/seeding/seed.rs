@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::platform::email_of;
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::bearer::NOBODY;
-use crate::tenancy::keys::{key_value, owner_key};
+use crate::tenancy::keys::{key_value, listed_values, owner_key};
 use crate::tenancy::meaning::EMAIL;
 use crate::tenancy::root::Root;
 use crate::tenancy::standing::Standing;
@@ -211,7 +211,8 @@ impl World {
                 || column.is_generated
                 || !column.identity.is_empty()
                 || (column.has_default && column.base_type != "uuid");
-            if is_filled_in {
+            // A role in a key is one of its list, as elsewhere.
+            if is_filled_in || !listed_values(relation, column).is_empty() {
                 continue;
             }
             if let Some(value) = key_value(column, &seed_of(relation, branch, variant)) {
