@@ -7,6 +7,7 @@ use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::quote::{identifier, literal};
 use crate::tenancy::standing::NOT_YET;
+use crate::words::words_of;
 use crate::world::seeding::seed::value_sql;
 use crate::world::seeding::values::telling_values;
 use crate::world::value::World;
@@ -43,6 +44,7 @@ const ENDED: &[&str] = &[
     "archived",
     "kicked",
     "banned",
+    "blocked",
     "suspended",
     "inactive",
     "former",
@@ -54,14 +56,13 @@ const ENDED: &[&str] = &[
 
 /// Flags and states of a member.
 const ACTIVE: &[&str] =
-    &["active", "enabled", "accepted", "approved", "confirmed", "joined", "member"];
+    &["active", "enabled", "accepted", "approved", "confirmed", "joined", "member", "verified"];
 
 /// Long enough ago for whoever compares it with now.
 const WHEN: &str = "2001-01-01";
 
-/// What times are called until which something holds.
-const UNTIL: &[&str] =
-    &["expires", "expiry", "expiration", "valid_until", "active_until", "until", "ends"];
+/// How the names of times end until which something holds: `expires_at`, `current_period_end`.
+const UNTIL: &[&str] = &["expires", "expiry", "expiration", "until", "end", "ends"];
 
 /// Far enough ahead for whoever compares it with now.
 const AHEAD: &str = "2999-12-31";
@@ -80,6 +81,12 @@ fn stem_of_time(column: &Column) -> Option<&str> {
     let ends = ["_at", "_on", "_date", "_time"];
     let stem = ends.iter().find_map(|end| column.name.strip_suffix(end));
     is_time.then(|| stem.unwrap_or(&column.name))
+}
+
+/// Whether a column is a time until which something holds, by its name.
+fn is_until(column: &Column) -> bool {
+    let last = stem_of_time(column).and_then(|stem| words_of(stem).pop());
+    last.is_some_and(|word| UNTIL.contains(&word.as_str()))
 }
 
 /// `removed_at`, where a member has NULL.
@@ -117,7 +124,7 @@ fn by_status(column: &Column, values: &[String]) -> Option<Ending> {
 fn time_of_member(column: &Column, is_dated: bool) -> Option<&'static str> {
     match stem_of_time(column)? {
         stem if ACTIVE.contains(&stem) => (!column.has_default).then_some(WHEN),
-        stem if UNTIL.contains(&stem) => (column.not_null || is_dated).then_some(AHEAD),
+        _ if is_until(column) => (column.not_null || is_dated).then_some(AHEAD),
         _ => None,
     }
 }
@@ -136,7 +143,7 @@ fn lapses_of(columns: &[(&Column, Vec<String>)]) -> Vec<Lapse> {
             return vec![lapse(member.as_deref(), Some(&ended))];
         }
         match stem_of_time(column) {
-            Some(stem) if UNTIL.contains(&stem) => return vec![lapse(Some(AHEAD), Some(WHEN))],
+            Some(_) if is_until(column) => return vec![lapse(Some(AHEAD), Some(WHEN))],
             Some(stem) if ACTIVE.contains(&stem) && !column.not_null => {
                 return vec![lapse(Some(WHEN), None)];
             }
@@ -185,6 +192,15 @@ impl World {
             Some((column.name.clone(), time_of_member(column, is_dated)?.to_owned()))
         };
         relation.columns.iter().filter_map(time).collect()
+    }
+
+    /// Until when the first row of an owner holds, where it says so: what has run out opens nothing. Others may have
+    /// run out. Of memberships more is known.
+    pub(crate) fn times_ahead(&self, relation: &Relation) -> Vec<(String, String)> {
+        let of_members = self.tenancy.members.as_ref().map(|members| members.relation);
+        let is_ahead = |column: &&Column| of_members != Some(relation.oid) && is_until(column);
+        let columns = relation.columns.iter().filter(is_ahead);
+        columns.map(|column| (column.name.clone(), AHEAD.to_owned())).collect()
     }
 
     /// How a membership ends in this relation, if it is that of the members.
@@ -303,7 +319,9 @@ mod tests {
             lapsed.collect::<Vec<_>>()
         };
         let told = |one: &str, other: &str| (Some(one.to_owned()), Some(other.to_owned()));
-        assert_eq!(of("expires_at", "timestamptz", &[]), [told(AHEAD, WHEN)]);
+        for name in ["expires_at", "end_date", "current_period_end", "access_until"] {
+            assert_eq!(of(name, "timestamptz", &[]), [told(AHEAD, WHEN)], "{name}");
+        }
         assert_eq!(of("accepted_at", "timestamptz", &[]), [(Some(WHEN.into()), None)]);
         assert_eq!(of("left_at", "timestamptz", &[]), [(None, Some(WHEN.into()))]);
         assert_eq!(of("is_active", "bool", &[]), [told("true", "false")]);

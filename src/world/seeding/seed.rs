@@ -120,6 +120,11 @@ impl World {
         if let Some(ending) = self.ending(relation) {
             values.insert(ending.column, ending.member);
         }
+        if matches!(variant, Variant::Full | Variant::Probe) && !self.is_platform_table(relation) {
+            for (column, value) in self.times_ahead(relation) {
+                values.entry(column).or_insert(Some(value));
+            }
+        }
         for (column, value) in self.fixed_columns(relation, branch) {
             values.insert(column, Some(value));
         }
