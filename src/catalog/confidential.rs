@@ -1,4 +1,4 @@
-//! Columns that are named like what not everybody is to read. Pure.
+//! Columns whose names say that not everybody may read them. Pure.
 
 use crate::catalog::relation::Column;
 use crate::words::words_of;
@@ -36,10 +36,10 @@ const PERSONAL: [&str; 14] = [
     "surname",
 ];
 
-/// Names of a person, beside another of which they tell little.
+/// Columns that hold the name of a person.
 const NAMES: [&str; 3] = ["first_name", "full_name", "last_name"];
 
-/// Whether a column is named like a secret, or like what is told of a person.
+/// Whether a column is named like a secret, or like personal data.
 pub(crate) fn is_confidential(column: &Column) -> bool {
     let words = words_of(&column.name);
     SECRETS.iter().any(|part| column.name.contains(part))

@@ -54,8 +54,8 @@ struct Case<'a> {
 }
 
 impl SeenAccess<'_> {
-    /// Whether the cell is of rows of nobody's that were read, with a column that is named like a secret or like what
-    /// is told of a person.
+    /// Whether the cell is of rows of nobody's that were read, with a column that is named like a secret or like
+    /// personal data.
     fn secret_read(&self, cell: &Cell) -> Option<Rule> {
         let is_read = cell.command == Command::Read && cell.class == RowClass::Shared;
         let subject = self.matrix.subjects().iter().find(|one| one.relation == cell.relation)?;

@@ -245,8 +245,8 @@ rules! {
         severity: Severity::Low,
         severity_through_api: Severity::Low,
         meaning: "Rows that belong to nobody can be read, and a column of theirs is named like a secret, or \
-                  like what is told of a person.",
-        exploit: "Whoever can ask reads a key that opens something else, or what one customer has told.",
+                  like personal data.",
+        exploit: "Whoever can ask reads a key that opens something else, or the personal data of others.",
         help: "take SELECT on that column, or on the table, from the roles of people; if it is no \
                secret, waive it",
         ..ACCESS

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::actor::{Actor, TENANTS};
+use crate::catalog::Catalog;
 use crate::catalog::relation::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::finding::candidate::Protection;
@@ -265,14 +266,18 @@ impl Isolation {
     pub(crate) fn untried(&mut self, places: &Places) -> Result<Vec<(Untried, Option<Place>)>> {
         let people = self.people()?;
         self.probe()?;
-        let Self { session, world, wanted, controls, probed, .. } = self;
-        let Some(Probed { matrix, .. }) = probed else { return Ok(Vec::new()) };
-        let catalog = Arc::clone(&world.catalog);
-        let probed = wanted.iter().filter(|oid| !controls.has(**oid));
-        let relations: Vec<&Relation> = probed.filter_map(|oid| catalog.relation(*oid)).collect();
-        let untried = untried_ways(session, world, &relations, matrix, &people)?;
+        let catalog = Arc::clone(&self.world.catalog);
+        let relations = self.probed_of_project(&catalog);
+        let Some(Probed { matrix, .. }) = &self.probed else { return Ok(Vec::new()) };
+        let untried = untried_ways(&mut self.session, &self.world, &relations, matrix, &people)?;
         let place = |policy: Oid| places.of(ObjectKind::Policy, policy).cloned();
         Ok(untried.into_iter().map(|(policy, one)| (one, place(policy))).collect())
+    }
+
+    /// The relations that are probed, without the controls.
+    fn probed_of_project<'c>(&self, catalog: &'c Catalog) -> Vec<&'c Relation> {
+        let own = self.wanted.iter().filter(|oid| !self.controls.has(**oid));
+        own.filter_map(|oid| catalog.relation(*oid)).collect()
     }
 
     /// What people open by adding rows to what policies ask.
@@ -280,11 +285,9 @@ impl Isolation {
     /// # Errors
     /// A lost connection.
     pub(crate) fn openings(&mut self) -> Result<Vec<Opening>> {
-        let Self { session, world, wanted, controls, .. } = self;
-        let catalog = Arc::clone(&world.catalog);
-        let probed = wanted.iter().filter(|oid| !controls.has(**oid));
-        let relations: Vec<&Relation> = probed.filter_map(|oid| catalog.relation(*oid)).collect();
-        openings(session, world, &relations)
+        let catalog = Arc::clone(&self.world.catalog);
+        let relations = self.probed_of_project(&catalog);
+        openings(&mut self.session, &self.world, &relations)
     }
 
     /// What memberships open that should not count there.
@@ -292,11 +295,9 @@ impl Isolation {
     /// # Errors
     /// A lost connection.
     pub(crate) fn misplaced(&mut self) -> Result<Vec<Misplaced>> {
-        let Self { session, world, wanted, controls, .. } = self;
-        let catalog = Arc::clone(&world.catalog);
-        let probed = wanted.iter().filter(|oid| !controls.has(**oid));
-        let relations: Vec<&Relation> = probed.filter_map(|oid| catalog.relation(*oid)).collect();
-        misplaced(session, world, &relations)
+        let catalog = Arc::clone(&self.world.catalog);
+        let relations = self.probed_of_project(&catalog);
+        misplaced(&mut self.session, &self.world, &relations)
     }
 
     /// Everybody who can ask, with the roles whose policies apply to them.
@@ -323,8 +324,7 @@ impl Isolation {
     /// What stands between people and the relations that are probed, and where in the files.
     pub(crate) fn protections(&self, places: &Places) -> Vec<Protection> {
         let catalog = &self.world.catalog;
-        let probed = |oid: &&Oid| !self.controls.has(**oid);
-        let probed = self.wanted.iter().filter(probed).filter_map(|oid| catalog.relation(*oid));
+        let probed = self.probed_of_project(catalog).into_iter();
         probed.map(|relation| Protection::of(relation, catalog, places)).collect()
     }
 

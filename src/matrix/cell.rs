@@ -45,7 +45,7 @@ pub struct Subject {
     /// By role, with the first actor of that: the columns that it may use, where those are some.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
-    /// Who has the privilege to read a column that is named like a secret, or like what is told of a person.
+    /// Who has the privilege to read a column that is named like a secret, or like personal data.
     #[serde(skip)]
     pub(crate) confidants: BTreeSet<String>,
     /// Whether its rows belong to users and to no tenant.

@@ -16,7 +16,7 @@ use crate::matrix::verdict::Verdict;
 use crate::names::{Oid, QualifiedName};
 use crate::platform::Platform;
 use crate::session::failed::failing;
-use crate::session::open::Session;
+use crate::session::open::{Session, unhindered};
 use crate::sql::quote::{identifier, literal, qualified};
 use crate::tenancy::Tenancy;
 use crate::tenancy::root::Root;
@@ -49,8 +49,7 @@ impl Controls {
         let schema_name = identifier(&schema);
         // No event trigger of the project has a say in them.
         let mut sql = format!(
-            "select leakproof.set_replication_role('replica');
-             create schema {schema_name};
+            "create schema {schema_name};
              grant usage on schema {schema_name} to {roles};\n"
         );
         // Without users nobody has a row that is theirs alone.
@@ -73,9 +72,8 @@ impl Controls {
                 platform.user_expression(),
             ));
         }
-        sql.push_str("select leakproof.set_replication_role('origin')");
         const ATTEMPT: &str = "make the control relations";
-        session.as_owner(&sql).map_err(failing(ATTEMPT))?;
+        session.as_owner(&unhindered(&sql)).map_err(failing(ATTEMPT))?;
         let made = format!(
             "select relname, oid from pg_catalog.pg_class
              where relnamespace = {}::regnamespace and relkind = 'r'",

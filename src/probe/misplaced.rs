@@ -8,29 +8,22 @@ use crate::catalog::relation::Relation;
 use crate::error::Result;
 use crate::finding::misplaced::{Misplaced, Sort};
 use crate::matrix::command::Command;
-use crate::names::{Oid, QualifiedName};
+use crate::names::Oid;
 use crate::probe::openings::read_by_policies;
-use crate::probe::privileges::{Privilege, Privileges};
-use crate::probe::trial::{Answer, Trial, try_as};
-use crate::session::failed::failing;
+use crate::probe::tenant_rows::{Reached, Tables, Target, reached_after};
 use crate::session::open::Session;
-use crate::session::outcome::TextRow;
-use crate::sql::quote::identifier;
 use crate::tenancy::Ownership;
-use crate::world::rows::{Identity, KnownRow, read_rows};
 use crate::world::seeding::ending::Lapse;
 use crate::world::seeding::insert::condition;
-use crate::world::seeding::seed::{Variant, assignments, insert_statement};
+use crate::world::seeding::seed::assignments;
 use crate::world::value::{Branch, Values, World};
 
 /// Who belongs to one tenant, and to both.
 const MEMBER: &str = "alice";
 const OF_BOTH: &str = "both";
+
 /// How many people are tried who are more than an ordinary member.
 const MOST_OF_MORE: usize = 3;
-
-/// Who belongs to none, and could be added.
-const STRANGER: &str = "outsider";
 
 /// The memberships that count where they should not, with what they open there.
 ///
@@ -42,22 +35,22 @@ pub(crate) fn misplaced(
     relations: &[&Relation],
 ) -> Result<Vec<Misplaced>> {
     let read = read_by_policies(&world.catalog, relations);
-    let who = |name: &str| world.actors.iter().find(|actor| actor.name() == name);
+    let all = Memberships::all(world, &read);
+    if all.iter().all(|memberships| !memberships.are_told()) {
+        return Ok(Vec::new());
+    }
+    let tables = Tables::read(session, world, relations)?;
+    let both = world.actors.iter().find(|actor| actor.name() == OF_BOTH);
     let mut found = Vec::new();
-    for memberships in Memberships::all(world, &read) {
+    for memberships in all.iter().filter(|memberships| memberships.are_told()) {
         let table = memberships.table.oid;
-        let asks = |one: &&&Relation| {
-            one.is_table() && (one.oid == table || read[&one.oid].contains(&table))
-        };
-        let relations: Vec<&Relation> = relations.iter().filter(asks).copied().collect();
-        let states = memberships.states();
-        let is_told = !states.is_empty() || !memberships.are_members();
-        if let Some(both) = who(OF_BOTH).filter(|_| is_told) {
-            let targets = targets(session, world, &relations, both)?;
-            found.extend(memberships.elsewhere(session, both, &targets, &states)?);
+        let asks = |oid: Oid| oid == table || read[&oid].contains(&table);
+        if let Some(both) = both {
+            let targets = tables.targets(both, asks)?;
+            found.extend(memberships.elsewhere(session, both, &targets)?);
             found.extend(memberships.listed_elsewhere(session, both, &targets)?);
         }
-        found.extend(memberships.lapsed(session, &relations)?);
+        found.extend(memberships.lapsed(session, |member| tables.targets(member, asks))?);
     }
     Ok(found)
 }
@@ -101,6 +94,16 @@ impl<'w> Memberships<'w> {
         let tables: BTreeSet<Oid> = members.chain(read).collect();
         let tables = tables.into_iter().filter_map(|oid| world.catalog.relation(oid));
         tables.map(|table| Self { world, table }).collect()
+    }
+
+    /// Whether there is something to tell by them: that of the members alone says who belongs to a tenant, which
+    /// others are tried for.
+    fn are_told(&self) -> bool {
+        !self.are_members() || !self.states().is_empty()
+    }
+
+    fn are_members(&self) -> bool {
+        self.world.tenancy.members.as_ref().is_some_and(|one| one.relation == self.table.oid)
     }
 
     /// What memberships can say, in pairs: less, and what policies ask for.
@@ -166,11 +169,10 @@ impl<'w> Memberships<'w> {
         session: &mut Session,
         both: &Actor,
         targets: &[Target<'_>],
-        states: &[States],
     ) -> Result<Vec<Misplaced>> {
         let mut known: BTreeMap<String, Option<Reached>> = BTreeMap::new();
         let mut found = Vec::new();
-        for States { less, more } in states {
+        for States { less, more } in &self.states() {
             let [here, there] = TENANTS;
             let (Some(less_here), Some(less_there), Some(more_there)) = (
                 self.say(both, here, less),
@@ -199,8 +201,7 @@ impl<'w> Memberships<'w> {
         Ok(found)
     }
 
-    /// What somebody whom the table lists in one tenant does in another where it does not: that of the members says
-    /// who belongs there, which others are tried for.
+    /// What somebody whom the table lists in one tenant does in another where it does not.
     fn listed_elsewhere(
         &self,
         session: &mut Session,
@@ -218,18 +219,21 @@ impl<'w> Memberships<'w> {
         Ok(more_of(both, &after, &before, targets, &said, |_, _| Some(Sort::Elsewhere)))
     }
 
-    fn are_members(&self) -> bool {
-        self.world.tenancy.members.as_ref().is_some_and(|one| one.relation == self.table.oid)
-    }
-
     /// What somebody whose membership does not hold reaches by it all the same, if that matters to any policy.
-    fn lapsed(&self, session: &mut Session, relations: &[&Relation]) -> Result<Vec<Misplaced>> {
+    fn lapsed<'t>(
+        &self,
+        session: &mut Session,
+        targets: impl Fn(&Actor) -> Result<Vec<Target<'t>>>,
+    ) -> Result<Vec<Misplaced>> {
         let lapses = self.world.lapses(self.table);
+        if lapses.is_empty() {
+            return Ok(Vec::new());
+        }
         let tenant = TENANTS[0];
         let mut tried = Vec::new();
-        for member in self.members().into_iter().filter(|_| !lapses.is_empty()) {
-            let targets = targets(session, self.world, relations, member)?;
+        for member in self.members() {
             let Some(none) = self.unsay(member, tenant) else { continue };
+            let targets = targets(member)?;
             let none = reached_after(session, member, &[none], &targets)?;
             tried.extend(none.map(|none| (member, targets, none)));
         }
@@ -266,177 +270,6 @@ impl<'w> Memberships<'w> {
     }
 }
 
-/// The rows of a tenant that somebody is a member of, but their own, and how they are tried.
-struct Target<'w> {
-    relation: &'w Relation,
-    identity: Identity,
-    rows: Vec<KnownRow>,
-    /// The statements that try them all, and what tries one.
-    statements: Vec<(Command, String)>,
-    insert: Option<String>,
-}
-
-/// By relation and command, which rows were reached; nothing is known of rows that were added.
-type Reached = BTreeMap<(Oid, Command), BTreeSet<TextRow>>;
-
-fn targets<'w>(
-    session: &mut Session,
-    world: &'w World,
-    relations: &[&'w Relation],
-    actor: &Actor,
-) -> Result<Vec<Target<'w>>> {
-    let schemas: BTreeSet<String> = relations.iter().map(|one| one.schema.clone()).collect();
-    let schemas: Vec<String> = schemas.into_iter().collect();
-    let privileges = Privileges::read(session, &schemas, &[actor.role()])?;
-    let tenant = world.tenant_key(TENANTS[0])?;
-    let mut targets = Vec::new();
-    for relation in relations {
-        if world.tenancy.ownership(relation.oid).tenant.is_none() {
-            continue;
-        }
-        let privileges = Privileges::of(&privileges, actor, relation)?;
-        let mut rows = read_rows(session, world, relation)?.rows;
-        rows.retain(|row| {
-            row.owner.tenant.as_ref() == Some(&tenant) && row.owner.user.as_deref() != actor.user()
-        });
-        let insert = new_row(world, relation, actor, privileges);
-        let identity = Identity::of(relation);
-        let statements = statements(relation, &identity, privileges);
-        targets.push(Target { relation, identity, rows, statements, insert });
-    }
-    Ok(targets)
-}
-
-/// What reads, changes and deletes rows, without a condition.
-fn statements(
-    relation: &Relation,
-    identity: &Identity,
-    privileges: &Privileges,
-) -> Vec<(Command, String)> {
-    let name = relation.sql_name();
-    let mut statements = Vec::new();
-    if privileges.has_any(Privilege::Select) {
-        let read = format!("select {} from {name} as r", identity.select_list());
-        statements.push((Command::Read, read));
-    }
-    let is_free = |name: &str| {
-        privileges.has_column(Privilege::Update, name)
-            && privileges.has_column(Privilege::Select, name)
-            && privileges.is_settable(name)
-    };
-    let column = relation
-        .columns
-        .iter()
-        .find(|column| !column.is_generated && column.identity.is_empty() && is_free(&column.name));
-    if let Some(column) = column {
-        let column = identifier(&column.name);
-        statements.push((Command::Update, format!("update {name} set {column} = {column}")));
-    }
-    if privileges.has_any(Privilege::Delete) {
-        statements.push((Command::Delete, format!("delete from {name}")));
-    }
-    statements
-}
-
-/// A new row of the tenant: of the actor's own where a row has a user, or a stranger's membership.
-fn new_row(
-    world: &World,
-    relation: &Relation,
-    actor: &Actor,
-    privileges: &Privileges,
-) -> Option<String> {
-    let of_members = world.tenancy.members.as_ref().map(|members| members.relation);
-    let user = match of_members == Some(relation.oid) {
-        true => Some(STRANGER),
-        false => world.tenancy.ownership(relation.oid).user.is_some().then(|| actor.name()),
-    };
-    let branch = Branch { tenant: Some(TENANTS[0].into()), user: user.map(str::to_owned) };
-    let mut values = world.values(relation, &branch, Variant::Probe).ok()?;
-    values.retain(|name, _| privileges.has_column(Privilege::Insert, name));
-    let is_root = world.tenancy.tenant.as_ref().is_some_and(|root| root.relation == relation.oid);
-    (!values.is_empty() && !is_root).then(|| insert_statement(relation, &values))
-}
-
-/// What somebody reaches once memberships say something else; none where they cannot.
-fn reached_after(
-    session: &mut Session,
-    actor: &Actor,
-    said: &[String],
-    targets: &[Target<'_>],
-) -> Result<Option<Reached>> {
-    let said = format!(
-        "select leakproof.set_replication_role('replica'); {}; \
-         select leakproof.set_replication_role('origin')",
-        said.join("; ")
-    );
-    let reached = session.tolerate(|session| {
-        session.as_owner(&said).map_err(failing("have memberships say something else"))?;
-        try_as(session, actor, |trial| {
-            let mut reached = Reached::new();
-            for target in targets {
-                for (command, sql) in &target.statements {
-                    let rows = rows_reached(trial, target, *command, sql)?;
-                    reached.insert((target.relation.oid, *command), rows);
-                }
-                if let Some(insert) = &target.insert {
-                    let rows = if is_let_through(trial, insert)? {
-                        [Vec::new()].into()
-                    } else {
-                        BTreeSet::new()
-                    };
-                    reached.insert((target.relation.oid, Command::Insert), rows);
-                }
-            }
-            Ok(reached)
-        })
-    })?;
-    Ok(reached.ok())
-}
-
-fn rows_reached(
-    trial: &mut Trial<'_>,
-    target: &Target<'_>,
-    command: Command,
-    sql: &str,
-) -> Result<BTreeSet<TextRow>> {
-    let known = || target.rows.iter().map(|row| &row.identity);
-    if command == Command::Read {
-        let Answer::Done(rows, ..) = trial.attempt(sql, None)? else { return Ok(BTreeSet::new()) };
-        return Ok(rows.into_iter().filter(|row| known().any(|known| known == row)).collect());
-    }
-    let all: Vec<&KnownRow> = target.rows.iter().collect();
-    let Some(condition) = target.identity.condition(&all).filter(|_| !all.is_empty()) else {
-        return Ok(BTreeSet::new());
-    };
-    match trial.attempt(&format!("{sql} where {condition}"), None)? {
-        Answer::Done(_, 0, _) => return Ok(BTreeSet::new()),
-        Answer::Refused(refusal) if refusal.state() == NO_PRIVILEGE && !refusal.is_of_policy() => {
-            return Ok(BTreeSet::new());
-        }
-        _ => {}
-    }
-    let mut reached = BTreeSet::new();
-    for row in &target.rows {
-        let Some(condition) = target.identity.condition(&[row]) else { continue };
-        if is_let_through(trial, &format!("{sql} where {condition}"))? {
-            reached.insert(row.identity.clone());
-        }
-    }
-    Ok(reached)
-}
-
-/// Whether policies let a statement through to a row; what a constraint says then is no matter.
-fn is_let_through(trial: &mut Trial<'_>, sql: &str) -> Result<bool> {
-    Ok(match trial.attempt(sql, None)? {
-        Answer::Done(_, reached, _) => reached > 0,
-        Answer::Refused(refusal) => refusal.state().starts_with(OF_CONSTRAINTS),
-    })
-}
-
-/// The SQLSTATE of a privilege that is missing, and the class of constraints.
-const NO_PRIVILEGE: &str = "42501";
-const OF_CONSTRAINTS: &str = "23";
-
 /// What is reached in `after` and not in `before`, by relation.
 fn more_of(
     actor: &Actor,
@@ -462,7 +295,7 @@ fn more_of(
         let first = opened.keys().next()?;
         let tried = target.statements.iter().find(|(command, _)| command == first);
         let statement = tried.map(|(_, sql)| sql.clone()).or_else(|| target.insert.clone())?;
-        let relation: QualifiedName = target.relation.qualified_name();
+        let relation = target.relation.qualified_name();
         let (less, more) = (less.clone(), more.clone());
         let actor = actor.name().to_owned();
         let (sort, tenants) = (of_sort?, TENANTS);

@@ -15,6 +15,7 @@ pub(crate) mod refused;
 pub(crate) mod roles;
 pub(crate) mod transfer;
 pub(crate) mod target;
+mod tenant_rows;
 pub(crate) mod trial;
 pub(crate) mod actor_queue;
 pub(crate) mod ways;
@@ -34,7 +35,7 @@ use crate::probe::prober::Prober;
 use crate::probe::target::Target;
 use crate::probe::trial::{Answer, Trial, try_as};
 use crate::session::failed::failing;
-use crate::session::open::Session;
+use crate::session::open::{Session, unhindered};
 use crate::world::value::World;
 
 /// Lets each actor whose turn it is try everything on `relations`.
@@ -74,12 +75,14 @@ pub(crate) fn probe_relations(
             cells.extend(found);
             Ok(())
         };
-        let (barred, free): (Vec<_>, Vec<_>) =
-            targets.iter().partition(|target| !target.unbarring.is_empty());
-        try_as(session, actor, |trial| free.into_iter().try_for_each(|one| probe(trial, one)))?;
-        for target in barred {
+        try_as(session, actor, |trial| {
+            let mut free = targets.iter().filter(|target| target.unbarring.is_none());
+            free.try_for_each(|target| probe(trial, target))
+        })?;
+        for target in &targets {
+            let Some(unbarring) = &target.unbarring else { continue };
             session.undone(|session| {
-                let empty = session.as_owner(&target.unbarring);
+                let empty = session.as_owner(&unhindered(unbarring));
                 empty.map_err(failing("empty what keeps people from rows"))?;
                 try_as(session, actor, |trial| probe(trial, target))
             })?;

@@ -12,7 +12,7 @@ use crate::matrix::person::Promotion;
 use crate::names::Oid;
 use crate::probe::trial::{Answer, Trial, try_as};
 use crate::session::failed::failing;
-use crate::session::open::Session;
+use crate::session::open::{Session, unhindered};
 use crate::world::seeding::insert::condition;
 use crate::world::seeding::seed::{Variant, assignments, insert_statement};
 use crate::world::value::{Branch, Values, World};
@@ -46,7 +46,7 @@ pub(crate) fn promotions(
             offers.map(|offer| format!("delete from {}", offer.sql_name())).collect();
         let statement = session.undone(|session| {
             if !emptied.is_empty() {
-                let emptied = session.as_owner(&emptied.join("; "));
+                let emptied = session.as_owner(&unhindered(&emptied.join("; ")));
                 emptied.map_err(failing("take back invitations"))?;
             }
             try_as(session, ordinary, |trial| first_taken(trial, &attempts))

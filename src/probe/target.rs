@@ -11,7 +11,7 @@ use crate::matrix::cell::Subject;
 use crate::matrix::class::RowClass;
 use crate::names::QualifiedName;
 use crate::refusal::Refusal;
-use crate::session::open::Session;
+use crate::session::open::{Session, unhindered};
 use crate::sql::statement::has_name;
 use crate::tenancy::Ownership;
 use crate::world::owner_names::{OwnerNames, RowOwner};
@@ -37,8 +37,8 @@ pub(crate) struct Target<'a> {
     pub(in crate::probe) unseeded: Option<String>,
     /// Whether a check asks for one owner of a row or the other.
     pub(in crate::probe) is_of_one_owner: bool,
-    /// A statement of ours that empties what keeps people from its rows; empty where nothing does.
-    pub(in crate::probe) unbarring: String,
+    /// Statements of ours that empty what keeps people from its rows, if anything does.
+    pub(in crate::probe) unbarring: Option<String>,
     /// Whether rows of it are given and taken.
     pub(in crate::probe) is_moved_in: bool,
     /// What took too long on it, once something did: nobody waits for the next one.
@@ -96,7 +96,7 @@ impl<'a> Target<'a> {
         // Who has left has such a row all the same, of no tenant.
         let is_profile_of_members = tenancy.is_of_one_tenant(&self.world.catalog)
             && tenancy.members.as_ref().is_some_and(|members| members.relation == oid);
-        // Nor has who has left where the rows that they have are of no tenant.
+        // Nor do the rows of who has left belong to the tenant, where none of them names one.
         let left = self.world.actors.iter().filter(|actor| actor.left().is_some());
         let of_left: Vec<&KnownRow> = left
             .flat_map(|actor| {
@@ -174,12 +174,7 @@ impl<'a> Target<'a> {
     /// A statement of ours that takes all rows away but those of a condition, without triggers and
     /// foreign keys.
     pub(in crate::probe) fn leave_only(&self, condition: &str) -> String {
-        format!(
-            "select leakproof.set_replication_role('replica'); \
-             delete from {} where not ({condition}); \
-             select leakproof.set_replication_role('origin')",
-            self.relation.sql_name()
-        )
+        unhindered(&format!("delete from {} where not ({condition})", self.relation.sql_name()))
     }
 
     /// Whether a policy that refuses one row of an owner as updated refuses all of them: none looks at
@@ -198,13 +193,8 @@ impl<'a> Target<'a> {
     pub(in crate::probe) fn is_of_owners(&self, refusal: &Refusal) -> bool {
         let is_it = |check: &&Check| refusal.constraint.as_ref() == Some(&check.name);
         let check = self.relation.checks.iter().find(is_it);
-        let deciding = || self.world.tenancy.deciding_columns(self.relation);
-        refusal.state() == CHECK_VIOLATION
-            && check.is_some_and(|check| {
-                let deciding = deciding();
-                !check.columns.is_empty()
-                    && check.columns.iter().all(|name| deciding.contains(name))
-            })
+        let check = check.filter(|_| refusal.state() == CHECK_VIOLATION);
+        check.is_some_and(|check| self.world.tenancy.is_about_owners(self.relation, check))
     }
 
     /// Whether a parent says whose a row is, and not a key of the owner's in it.
@@ -232,21 +222,14 @@ impl<'a> Target<'a> {
     }
 }
 
-/// A statement of ours that empties the tables whose rows keep people from those of a relation: in the world
-/// everybody has a row in each. Empty where there are none.
-pub(in crate::probe) fn unbarring(world: &World, relation: &Relation) -> String {
+/// Statements of ours that empty the tables whose rows keep people from those of a relation: in the world everybody
+/// has a row in each. None where there are no such tables.
+pub(in crate::probe) fn unbarring(world: &World, relation: &Relation) -> Option<String> {
     let bars = world.tenancy.bars(&world.catalog, relation).into_iter();
     let bars = bars.filter_map(|oid| world.catalog.relation(oid));
     let emptied: Vec<String> =
         bars.map(|table| format!("delete from {}", table.sql_name())).collect();
-    match emptied.is_empty() {
-        true => String::new(),
-        false => format!(
-            "select leakproof.set_replication_role('replica'); {}; \
-             select leakproof.set_replication_role('origin')",
-            emptied.join("; ")
-        ),
-    }
+    (!emptied.is_empty()).then(|| emptied.join("; "))
 }
 
 /// Whether a policy or view, or what these call, may ask which statement is running.

@@ -19,7 +19,7 @@ use crate::probe::target::unbarring;
 use crate::probe::trial::LIMIT;
 use crate::refusal::QUERY_CANCELED;
 use crate::session::failed::failing;
-use crate::session::open::Session;
+use crate::session::open::{Session, unhindered};
 use crate::sql::expr::{Expr, Part};
 use crate::sql::quote::identifier;
 use crate::sql::syntax::read_expr;
@@ -322,13 +322,11 @@ fn ask(
     let roles: BTreeSet<String> = actors.iter().map(|actor| identifier(actor.role())).collect();
     let roles = roles.into_iter().collect::<Vec<_>>().join(", ");
     let (table, schema) = (relation.sql_name(), identifier(&relation.schema));
-    let unbarring = unbarring(world, relation);
-    let bare = format!(
-        "{unbarring}; select leakproof.set_replication_role('replica'); \
-         alter table {table} disable row level security; \
-         grant usage on schema {schema} to {roles}; grant select on {table} to {roles}; \
-         {ours}; select leakproof.set_replication_role('origin')"
-    );
+    let unbarring = unbarring(world, relation).unwrap_or_default();
+    let bare = unhindered(&format!(
+        "{unbarring}; alter table {table} disable row level security; \
+         grant usage on schema {schema} to {roles}; grant select on {table} to {roles}; {ours}"
+    ));
     let name = identifier(&relation.name);
     let question =
         |way: &Asked<'_>| format!("exists (select from {table} as {name} where {})", way.text);

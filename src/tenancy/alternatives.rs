@@ -53,10 +53,13 @@ impl Tenancy {
     /// Whether a check asks for one owner of a row or the other: it is about several columns that decide, and nothing
     /// else.
     pub(crate) fn is_of_one_owner(&self, relation: &Relation) -> bool {
+        let mut checks = relation.checks.iter();
+        checks.any(|check| check.columns.len() > 1 && self.is_about_owners(relation, check))
+    }
+
+    /// Whether a check is about columns that decide whose a row is, and nothing else.
+    pub(crate) fn is_about_owners(&self, relation: &Relation, check: &Check) -> bool {
         let deciding = self.deciding_columns(relation);
-        let is_it = |check: &Check| {
-            check.columns.len() > 1 && check.columns.iter().all(|name| deciding.contains(name))
-        };
-        relation.checks.iter().any(is_it)
+        !check.columns.is_empty() && check.columns.iter().all(|name| deciding.contains(name))
     }
 }
