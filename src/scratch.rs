@@ -17,7 +17,6 @@ use crate::migrate::run::shared_row;
 use crate::migrate::target::{Target, Throwaway};
 use crate::platform::Platform;
 use crate::platform::own_schema::shared_query;
-use crate::preserve::census::Census;
 use crate::project::Project;
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
@@ -30,8 +29,7 @@ use crate::session::open::Session;
 use crate::world::identify::identify;
 
 /// As [`Look`], in a session of who connects in production.
-pub(crate) type LookAs<'a> =
-    dyn FnMut(&mut Session, &SqlFile, &mut Option<Census>) -> Result<()> + 'a;
+pub(crate) type LookAs<'a> = dyn FnMut(&mut Session, &SqlFile) -> Result<()> + 'a;
 
 /// A throwaway database as the project's migrations make it. Dropped with this value.
 #[derive(Debug)]
@@ -63,7 +61,7 @@ impl<'p> Scratch<'p> {
             let target = Target::Throwaway(throwaway(&platform, database));
             let wanted = Wanted::up_to(i64::MAX);
             let plan = Plan::decide(project, History::empty(), &target, wanted)?;
-            let (look, done): (&mut Look<'_>, _) = (&mut |_, _| Ok(()), &mut Done::default());
+            let (look, done): (&mut Look<'_>, _) = (&mut |_| Ok(()), &mut Done::default());
             apply_watched(connection, &target, plan, done, look)?;
             let throwaway = throwaway(&platform, database);
             load_seeds(connection, project, &throwaway, &mut done.places).map(drop)
@@ -188,10 +186,8 @@ impl<'p> Scratch<'p> {
     ) -> Result<()> {
         // Who looks is who connects in production, and not who runs the files.
         let mut onlooker = look.map(|look| Ok((self.login_connection()?, look))).transpose()?;
-        let mut look = |file: &SqlFile, census: &mut Option<Census>| match &mut onlooker {
-            Some((connection, look)) => {
-                connection.uncommitted(|session| look(session, file, census))
-            }
+        let mut look = |file: &SqlFile| match &mut onlooker {
+            Some((connection, look)) => connection.uncommitted(|session| look(session, file)),
             None => Ok(()),
         };
         let target = Target::Throwaway(self.throwaway());

@@ -81,8 +81,7 @@ fn rehearse_from(
     for file in later {
         filled.fill(&mut connection, (project, platform), (&throwaway, file), rehearsal)?;
         connection.uncommitted(|session| audience.look_anew(session, file))?;
-        let mut look =
-            |session: &mut Session, file: &SqlFile, _: &mut _| audience.look(session, file);
+        let mut look = |session: &mut Session, file: &SqlFile| audience.look(session, file);
         if let Err(error) = scratch.rehearse_to(file.version(), Some(&mut look)) {
             if connection.is_closed() {
                 return Err(error);

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use crate::catalog::read::{Definitions, definitions};
 use crate::check::outcome::{Difference, Leg, RoundTrip};
 use crate::error::{Error, Result};
-use crate::preserve;
-use crate::preserve::census::Census;
+use crate::preserve::contents::contents;
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::scratch::Scratch;
@@ -32,13 +31,8 @@ impl Passed {
     ///
     /// # Errors
     /// A lost connection.
-    pub(crate) fn look(
-        &mut self,
-        session: &mut Session,
-        version: &SqlFile,
-        census: &mut Option<Census>,
-    ) -> Result<()> {
-        self.states.push(State::read(session, version.version(), census)?);
+    pub(crate) fn look(&mut self, session: &mut Session, version: &SqlFile) -> Result<()> {
+        self.states.push(State::read(session, version.version())?);
         Ok(())
     }
 
@@ -117,12 +111,12 @@ fn back_from(project: &Project, version: i64) -> Leg {
 impl State {
     /// As it is now.
     fn of(connection: &mut Connection, version: i64) -> Result<Self> {
-        connection.uncommitted(|session| Self::read(session, version, &mut None))
+        connection.uncommitted(|session| Self::read(session, version))
     }
 
-    fn read(session: &mut Session, version: i64, census: &mut Option<Census>) -> Result<Self> {
+    fn read(session: &mut Session, version: i64) -> Result<Self> {
         let definitions = definitions(session, "true")?;
-        let contents = preserve::contents(session, census)?;
+        let contents = contents(session)?;
         Ok(Self { version, definitions, contents })
     }
 }

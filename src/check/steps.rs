@@ -159,12 +159,12 @@ impl<'a> Run<'a> {
         let (observer, is_round_trip) = (self.observer, self.options.round_trip);
         let (passed, of) = (&mut self.passed, project.migrations().len());
         let mut done = 0;
-        let migrated = self.scratch.migrate_watched(&mut |session, file, census| {
+        let migrated = self.scratch.migrate_watched(&mut |session, file| {
             done += 1;
             let (version, name) = (file.version(), file.name());
             observer.tell(&Event::Migrated { version, name, done, of });
             if is_round_trip {
-                passed.look(session, file, census)?;
+                passed.look(session, file)?;
             }
             audience.look(session, file).map_err(|error| suspecting(project, error))
         });

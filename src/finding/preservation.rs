@@ -96,8 +96,8 @@ pub(crate) mod tests {
 
     pub(crate) fn loss(kind: LossKind, column: Option<&str>) -> Loss {
         let table = QualifiedName::new("public", "chats");
-        let column = column.map(str::to_owned);
-        Loss { kind, table, column, before: 3, after: 1, types: None, rows: vec!["{}".into()] }
+        let (column, rows) = (column.map(str::to_owned), vec!["{}".into()]);
+        Loss { column, before: 3, after: 1, rows, ..Loss::new(kind, table) }
     }
 
     fn pair(lost: u64, appeared: u64) -> PairOutcome {

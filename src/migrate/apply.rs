@@ -1,6 +1,8 @@
 //! Acts on a plan: each file and its history row commit together or not at all. On a throwaway
 //! database, census, preserve queries and recorded calls run inside the file's transaction.
 
+use std::collections::BTreeSet;
+
 use postgres::Client;
 
 use crate::error::{Error, Result};
@@ -12,8 +14,8 @@ use crate::migrate::plan::{Action, Plan, Text};
 use crate::migrate::run::{finish, run_as_it_is, run_as_owner};
 use crate::migrate::target::{Target, Throwaway};
 use crate::preserve;
-use crate::preserve::calls::record_calls;
-use crate::preserve::census::Census;
+use crate::preserve::After;
+use crate::preserve::calls::{record_calls, sequences};
 use crate::preserve::outcome::Preservation;
 use crate::project::Project;
 use crate::project::adapt::adapt;
@@ -25,9 +27,8 @@ use crate::session::failed::failing;
 /// What could not be done where the history refuses a row.
 const KEEP: &str = "keep the history";
 
-/// Who looks at the database after each version and its fixture, and writes nothing. A census of what
-/// is there is handed on, if there is one: who takes another leaves it for the next file.
-pub(crate) type Look<'a> = dyn FnMut(&SqlFile, &mut Option<Census>) -> Result<()> + 'a;
+/// Who looks at the database after each version and its fixture, and writes nothing.
+pub(crate) type Look<'a> = dyn FnMut(&SqlFile) -> Result<()> + 'a;
 
 /// What was done to a database.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ pub struct Done {
 /// file and line: nothing of that file stays.
 pub fn apply(client: Client, target: &Target, plan: Plan<'_>) -> Result<Done> {
     let (mut connection, mut done) = (Connection::new(client), Done::default());
-    apply_watched(&mut connection, target, plan, &mut done, &mut |_, _| Ok(()))?;
+    apply_watched(&mut connection, target, plan, &mut done, &mut |_| Ok(()))?;
     Ok(done)
 }
 
@@ -63,7 +64,6 @@ pub(crate) fn apply_watched(
         plan.history.prepare(connection)?;
     }
     let mut failures = Vec::new();
-    let mut census = None;
     for step in std::mem::take(&mut plan.steps) {
         let text = match step.action {
             Action::Apply(text) => text,
@@ -77,7 +77,7 @@ pub(crate) fn apply_watched(
         let outcome = match target {
             Target::Throwaway(throwaway) => {
                 let mut apply = Applying { connection, throwaway, plan: &plan, done };
-                apply.apply(step.file, &text, &mut census)
+                apply.apply(step.file, &text)
             }
             Target::Real => apply_as_it_is(connection, &plan, step.file, done),
         };
@@ -88,7 +88,7 @@ pub(crate) fn apply_watched(
             outcome => outcome?,
         }
         if done.applied.len() > known_before {
-            look(step.file, &mut census)?;
+            look(step.file)?;
         }
     }
     Ok(failures)
@@ -122,41 +122,47 @@ struct Applying<'a> {
 }
 
 impl Applying<'_> {
-    /// Applies a file, and loads its fixture. `census` is what the last file left, as long as it is
-    /// all there is.
-    fn apply(&mut self, file: &SqlFile, text: &Text, census: &mut Option<Census>) -> Result<()> {
+    /// Applies a file, and loads its fixture.
+    fn apply(&mut self, file: &SqlFile, text: &Text) -> Result<()> {
         let Plan { project, wanted, .. } = self.plan;
         for part in &text.0.ahead {
-            *census = None;
             // One that fails here, since its type comes with the file, is in the file as well.
             let _ = self.load(file, part, FileKind::Change);
         }
-        let left = self.migrate(file, &text.0.sql, census.take())?;
+        let mut kept = BTreeSet::new();
+        while let Some(unkept) = self.migrate(file, &text.0.sql, &kept)? {
+            kept.extend(unkept);
+        }
         match project.fixture(file.version()).filter(|_| !wanted.is_again) {
             Some(fixture) => self.load(fixture, &adapt(fixture).sql, FileKind::Data),
-            None => {
-                *census = left;
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 
-    /// Runs a file and writes it down, in one transaction. Gives a census of what it leaves, if there
-    /// was one.
+    /// Runs a file and writes it down, in one transaction. Gives the tables of which it has changed rows
+    /// that were not kept, if there are such; then nothing of it stays.
     fn migrate(
         &mut self,
         file: &SqlFile,
         sql: &str,
-        known: Option<Census>,
-    ) -> Result<Option<Census>> {
+        kept: &BTreeSet<i64>,
+    ) -> Result<Option<BTreeSet<i64>>> {
         let Plan { project, wanted, history, .. } = self.plan;
         let (throwaway, pairs) = (self.throwaway, project.preserve(file.version()));
-        let (applied, places, census) = self.connection.transaction(|session| {
+        let (mut unkept, mut put_sequences_back) = (None, String::new());
+        let outcome = self.connection.transaction(|session| {
             let record = || record_calls(session, project, file.version());
             let recorded = (!wanted.is_again).then(record).transpose()?;
-            let before = preserve::before(session, pairs, known)?;
+            let before = preserve::before(session, sql, pairs, kept)?;
+            put_sequences_back = sequences(session)?;
             let ran = run_as_owner(session, throwaway, file, sql, FileKind::Change)?;
-            let (mut preservation, census) = preserve::after(session, sql, pairs, &before)?;
+            let mut preservation = match preserve::after(session, sql, pairs, &before)? {
+                After::Seen(preservation) => preservation,
+                After::Unkept(tables) => {
+                    unkept = Some(tables);
+                    return Err(Error::new("the file has to be applied once more"));
+                }
+            };
             if let Some(recorded) = recorded {
                 preservation.calls = recorded.compare(session)?;
             }
@@ -166,11 +172,19 @@ impl Applying<'_> {
             let (version, name) = (file.version(), file.name().to_owned());
             let (statements, deviations) = (ran.statements, ran.deviations);
             let applied = Applied { version, name, statements, preservation, deviations };
-            Ok((applied, ran.places, census))
-        })?;
+            Ok((applied, ran.places))
+        });
+        if let Some(tables) = unkept {
+            // Rolling back does not.
+            self.connection.transaction(|session| {
+                session.as_owner(&put_sequences_back).map_err(failing("put the sequences back"))
+            })?;
+            return Ok(Some(tables));
+        }
+        let (applied, places) = outcome?;
         self.done.applied.push(applied);
         self.done.places.extend(places);
-        Ok(census)
+        Ok(None)
     }
 
     fn load(&mut self, file: &SqlFile, sql: &str, kind: FileKind) -> Result<()> {

@@ -123,7 +123,7 @@ fn make_calls(
 }
 
 /// Statements that set every sequence to what it is now: rolling back does not.
-fn sequences(session: &mut Session) -> Result<String> {
+pub(crate) fn sequences(session: &mut Session) -> Result<String> {
     let query = "select pg_catalog.format('select pg_catalog.setval(%s::oid::regclass, %s, %L)', \
              q.seqrelid::oid, coalesce(l.value, q.seqstart), l.value is not null) \
          from pg_catalog.pg_sequence q \

@@ -1,12 +1,15 @@
-//! What a later census lacks of an earlier one.
+//! What there is no more after a migration, or not as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::preserve::census::{Census, ColumnCensus, TableCensus};
-use crate::preserve::fingerprints::{self, Differing};
 use crate::preserve::loss::{Loss, LossKind};
-use crate::preserve::retype::{self, Reading};
+use crate::preserve::retype::{self, Readings, is_retyped};
+use crate::preserve::rows::{ColumnDifference, Differences, Pair};
+use crate::preserve::stamps::find_stamp;
+use crate::preserve::tables::{Column, Table, Tables};
 use crate::session::open::Session;
-use crate::sql::quote::identifier;
+use crate::sql::zones::StatedZones;
 
 /// What was lost, and which columns have another type and every value.
 #[derive(Default)]
@@ -18,243 +21,309 @@ pub(crate) struct Difference {
     pub stamped: Vec<String>,
 }
 
-/// Compares two censuses; `zones` are the time zones that the file between them states.
-pub(crate) fn differences(
-    session: &mut Session,
-    before: &Census,
-    after: &Census,
-    zones: &[String],
-) -> Result<Difference> {
-    let mut difference = Difference::default();
-    for (oid, was) in before.tables.iter().filter(|(_, table)| table.rows > 0) {
-        let Some(now) = after.tables.get(oid) else {
-            difference.losses.push(table_loss(was, LossKind::TableDropped, 0));
-            continue;
+/// What became of a table.
+pub(crate) enum Fate<'a> {
+    /// Not a row of it was changed or deleted.
+    Untouched,
+    Gone,
+    /// It has to be compared with this one, which may be another that took its name.
+    Changed(&'a Table),
+}
+
+impl Tables {
+    /// What became of a table of before.
+    pub(crate) fn fate<'a>(&'a self, was: &Table, before: &Tables) -> Fate<'a> {
+        let is_new = |table: &&Table| !before.by_oid.contains_key(&table.oid);
+        let Some(now) = self.by_oid.get(&was.oid) else {
+            // As a partition it holds what it held.
+            let is_leaf = |table: &&Table| table.leaves.iter().any(|leaf| leaf.oid == was.oid);
+            let root = self.by_oid.values().find(is_leaf);
+            let namesake = self.named(&was.name()).filter(is_new);
+            return match root.or(namesake).filter(|table| !table.is_view()) {
+                Some(other) => Fate::Changed(other),
+                None => Fate::Gone,
+            };
         };
-        if now.rows == 0 {
-            difference.losses.push(table_loss(was, LossKind::TableEmptied, 0));
-            continue;
+        let is_as_it_was = |column: &Column| {
+            now.column(column.number).is_some_and(|now| now.type_name == column.type_name)
+        };
+        let are_files_the_same = was.leaves.len() == now.leaves.len()
+            && was.leaves.iter().zip(&now.leaves).all(|(was, now)| {
+                (was.oid, was.file, was.written) == (now.oid, now.file, now.written)
+            });
+        let is_counted = before.are_counted && self.are_counted;
+        match is_counted && are_files_the_same && was.columns.iter().all(is_as_it_was) {
+            true => Fate::Untouched,
+            false => Fate::Changed(now),
         }
-        let mut pair = Pair { was, now, zones, readings: Vec::new() };
-        difference.retyped.extend(pair.read_retyped(session)?);
-        difference.losses.extend(pair.losses(session, &mut difference.stamped)?);
     }
-    difference.losses.sort();
-    difference.retyped.sort();
-    Ok(difference)
 }
 
-fn table_loss(table: &TableCensus, kind: LossKind, after: u64) -> Loss {
-    let (table, before) = (table.name(), table.rows);
-    Loss { kind, table, column: None, before, after, types: None, rows: Vec::new() }
+/// A table that is gone, whole.
+pub(crate) fn gone(table: &Table) -> Loss {
+    table_loss(table, LossKind::TableDropped, 0)
 }
 
-/// A table before and after, both with rows.
-struct Pair<'a> {
-    was: &'a TableCensus,
-    now: &'a TableCensus,
-    zones: &'a [String],
-    /// The retyped columns that have every value, and how to read them.
-    readings: Vec<(i32, Reading)>,
+fn table_loss(table: &Table, kind: LossKind, after: u64) -> Loss {
+    Loss { before: table.rows, after, ..Loss::new(kind, table.name()) }
 }
 
-impl Pair<'_> {
+/// Compares the rows of a table that were kept with those of after; `zones` are those that the file
+/// states.
+pub(crate) fn compare(
+    session: &mut Session,
+    pair: Pair<'_>,
+    zones: &StatedZones,
+    difference: &mut Difference,
+) -> Result<()> {
+    let was = pair.was;
+    if pair.now.rows == 0 && pair.detached.is_empty() {
+        difference.losses.push(table_loss(was, LossKind::TableEmptied, 0));
+        return Ok(());
+    }
+    let mut comparison =
+        Comparison { pair, zones, readings: Readings::new(), same: BTreeMap::new() };
+    difference.retyped.extend(comparison.read_retyped(session)?);
+    if comparison.pair.has_key()
+        && let Some(rows) = comparison.pair.compare(session, &comparison.same)?
+        // Else the keys themselves are other ones.
+        && rows.missing < was.rows
+    {
+        let rows = comparison.without_stamps(session, rows, &mut difference.stamped)?;
+        difference.losses.extend(comparison.losses_by_row(session, &rows)?);
+        return Ok(());
+    }
+    difference.losses.extend(comparison.losses_as_a_whole(session, &mut difference.stamped)?);
+    Ok(())
+}
+
+struct Comparison<'a> {
+    pair: Pair<'a>,
+    zones: &'a StatedZones,
+    /// The retyped columns that have every value.
+    readings: Readings,
+    /// When a column of another type, or one that a trigger sets, holds what it held.
+    same: BTreeMap<i32, String>,
+}
+
+impl Comparison<'_> {
     /// Finds how to read the columns of another type, and tells of each that has every value.
     fn read_retyped(&mut self, session: &mut Session) -> Result<Vec<String>> {
-        let mut told = Vec::new();
-        for (attnum, was) in self.was.columns.iter().filter(|(_, column)| column.sums.values > 0) {
-            let Some(now) = self.now.columns.get(attnum) else { continue };
-            if was.type_name == now.type_name {
+        let (was, mut told) = (self.pair.was, Vec::new());
+        let is_key = |column: &&Column| was.key.contains(&column.number);
+        let (keys, others): (Vec<&Column>, Vec<_>) = was.columns.iter().partition(is_key);
+        // By the key each row of before finds its own.
+        for column in keys.into_iter().chain(others) {
+            let pair = &mut self.pair;
+            let Some(now) = pair.columns.get(&column.number).copied() else { continue };
+            if !is_retyped(column, now) {
                 continue;
             }
-            let mut zone = String::new();
-            if now.sums.plain != was.sums.plain {
-                let found = retype::find_reading(session, self.was, self.now, *attnum, self.zones)?;
-                let Some(reading) = found else { continue };
-                zone = reading.zone.iter().map(|zone| format!(" read in {zone}")).collect();
-                self.readings.push((*attnum, reading));
+            let found = retype::find_reading(session, pair, column, self.zones)?;
+            let Some(reading) = found else { continue };
+            let zone: String = reading.zone.iter().map(|zone| format!(" read in {zone}")).collect();
+            if was.key.contains(&column.number) {
+                pair.key_readings.insert(column.number, reading.back.clone());
             }
-            let (table, column) = (self.was.title(), &was.name);
-            let (from, to) = (&was.type_name, &now.type_name);
-            told.push(format!(
-                "{table}.{column}: {from} became {to}{zone}, every value is the same"
-            ));
+            let (table, name) = (was.title(), &column.name);
+            let (from, to) = (&column.type_name, &now.type_name);
+            told.push(format!("{table}.{name}: {from} became {to}{zone}, every value is the same"));
+            self.same.insert(column.number, reading.is_same.clone());
+            self.readings.insert(column.number, reading);
         }
         Ok(told)
     }
 
-    fn losses(&self, session: &mut Session, stamped: &mut Vec<String>) -> Result<Vec<Loss>> {
-        let is_keyed_alike = self.now.has_key_of(self.was);
-        if self.was.rows == self.now.rows && self.is_unchanged(is_keyed_alike) {
-            return Ok(Vec::new());
+    /// The same differences, without the times that only a trigger has set.
+    fn without_stamps(
+        &mut self,
+        session: &mut Session,
+        rows: Differences,
+        stamped: &mut Vec<String>,
+    ) -> Result<Differences> {
+        let changed: Vec<i32> = self
+            .pair
+            .was
+            .columns
+            .iter()
+            .zip(&rows.columns)
+            .filter(|(_, difference)| difference.changed > 0)
+            .map(|(column, _)| column.number)
+            .collect();
+        let stamps = self.find_stamps(session, &changed)?;
+        if stamps.is_empty() {
+            return Ok(rows);
         }
-        let has_key = self.was.key.iter().all(|attnum| self.now.columns.contains_key(attnum));
-        if fingerprints::are_kept(self.was) && has_key && self.was.is_keyed {
-            let own = fingerprints::stamped_columns(session, self.now)?;
-            let stamps: Vec<String> =
-                self.was.columns.keys().map(|n| self.stamp(*n, &own)).collect();
-            let texts = self.texts();
-            let difference = fingerprints::compare(session, self.was, self.now, &texts, &stamps)?;
-            // Else the keys themselves are other ones.
-            if difference.missing.count < self.was.rows {
-                stamped.extend(self.stamped_only(&own, &difference.changed));
-                return Ok(self.losses_by_row(&difference.missing, &difference.changed));
+        self.same.extend(stamps.clone());
+        let again = self.pair.compare(session, &self.same)?.unwrap_or(rows);
+        for (column, difference) in self.pair.was.columns.iter().zip(&again.columns) {
+            if stamps.contains_key(&column.number) && difference.changed == 0 {
+                stamped.push(format!("{}.{}", self.pair.was.title(), column.name));
             }
         }
-        match self.now.rows {
-            rows if rows < self.was.rows => {
-                Ok(vec![table_loss(self.was, LossKind::RowsLost, self.now.rows)])
+        Ok(again)
+    }
+
+    fn find_stamps(&self, session: &mut Session, columns: &[i32]) -> Result<BTreeMap<i32, String>> {
+        let mut stamps = BTreeMap::new();
+        for column in self.pair.was.columns.iter().filter(|c| columns.contains(&c.number)) {
+            if let Some(stamp) = find_stamp(session, &self.pair, column)? {
+                stamps.insert(column.number, stamp);
             }
-            rows if rows == self.was.rows => Ok(self.losses_by_sum(self.now, is_keyed_alike)),
-            _ => self.losses_of_grown(session, has_key),
         }
+        Ok(stamps)
     }
 
-    /// Whether the sums, which are of the whole table, say so.
-    fn is_unchanged(&self, is_keyed_alike: bool) -> bool {
-        self.losses_by_sum(self.now, is_keyed_alike).is_empty()
-    }
-
-    /// Rows were added: those of before must be untouched.
-    fn losses_of_grown(&self, session: &mut Session, has_key: bool) -> Result<Vec<Loss>> {
-        let changed = if fingerprints::are_kept(self.was) && has_key && !self.was.is_keyed {
-            fingerprints::count_missing(session, self.was, self.now)?
-        } else {
-            let old = self.now.restricted(session)?;
-            if old.rows == self.was.rows {
-                return Ok(self.losses_by_sum(&old, old.has_key_of(self.was)));
-            }
-            self.was.rows.saturating_sub(old.rows)
-        };
-        if changed == 0 {
-            return Ok(Vec::new());
+    fn losses_by_row(&self, session: &mut Session, rows: &Differences) -> Result<Vec<Loss>> {
+        let (pair, mut losses) = (&self.pair, Vec::new());
+        if rows.missing > 0 {
+            let left = pair.was.rows - rows.missing;
+            let first = pair.first_missing(session)?;
+            losses.push(Loss { rows: first, ..table_loss(pair.was, LossKind::RowsLost, left) });
         }
-        Ok(vec![table_loss(self.was, LossKind::RowsRewritten, self.was.rows - changed)])
-    }
-
-    /// An expression for whether the file, or what it set off, has put in the time of now or a later
-    /// one, where a trigger does that.
-    fn stamp(&self, attnum: i32, stamped: &[String]) -> String {
-        let column = self.now.columns.get(&attnum).filter(|now| stamped.contains(&now.name));
-        column.map_or_else(
-            || "false".into(),
-            |column| {
-                let name = identifier(&column.name);
-                format!("t.{name}::timestamptz >= pg_catalog.transaction_timestamp()")
-            },
-        )
-    }
-
-    /// The columns that changed in no other way.
-    fn stamped_only(&self, stamped: &[String], changed: &[Differing]) -> Vec<String> {
-        let columns = self.was.columns.iter().zip(changed);
-        let is_stamped = |((attnum, was), changed): &((&i32, &ColumnCensus), &Differing)| {
-            changed.count == 0
-                && self.now.columns.get(attnum).is_some_and(|now| {
-                    stamped.contains(&now.name) && now.sums.plain != was.sums.plain
-                })
-        };
-        let names = columns.filter(is_stamped).map(|((_, column), _)| &column.name);
-        names.map(|name| format!("{}.{name}", self.was.title())).collect()
-    }
-
-    /// An expression for each column of before that gives its text form of before.
-    fn texts(&self) -> Vec<Option<String>> {
-        let text = |attnum: &i32| {
-            let column = self.now.columns.get(attnum)?;
-            Some(match self.readings.iter().find(|(known, _)| known == attnum) {
-                Some((_, reading)) => reading.text.clone(),
-                None => column.text(),
-            })
-        };
-        self.was.columns.keys().map(text).collect()
-    }
-
-    fn losses_by_row(&self, missing: &Differing, changed: &[Differing]) -> Vec<Loss> {
-        let mut losses = Vec::new();
-        if missing.count > 0 {
-            let left = self.was.rows - missing.count;
-            let rows = missing.first.clone();
-            losses.push(Loss { rows, ..table_loss(self.was, LossKind::RowsLost, left) });
-        }
-        for ((attnum, column), changed) in self.was.columns.iter().zip(changed) {
+        for (column, difference) in pair.was.columns.iter().zip(&rows.columns) {
             // A column that was empty cannot lose anything.
-            if column.sums.values == 0 {
+            if difference.before == 0 {
                 continue;
             }
-            match self.now.columns.get(attnum) {
-                None => losses.push(self.column_loss(column, None)),
-                Some(now) if changed.count > 0 => {
-                    let rows = changed.first.clone();
-                    losses.push(Loss { rows, ..self.column_loss(column, Some(now)) });
-                }
-                Some(_) => {}
+            if !pair.columns.contains_key(&column.number) {
+                losses.push(self.dropped(column, difference.before));
+            } else if difference.changed > 0 {
+                let rows = pair.first_changed(session, column, &self.same)?;
+                losses.push(Loss { rows, ..self.changed(session, column, *difference)? });
             }
         }
-        losses
+        Ok(losses)
     }
 
-    fn losses_by_sum(&self, now: &TableCensus, is_keyed_alike: bool) -> Vec<Loss> {
+    /// Rows that no key names, or that have other keys: by all that is left of them.
+    fn losses_as_a_whole(
+        &self,
+        session: &mut Session,
+        stamped: &mut Vec<String>,
+    ) -> Result<Vec<Loss>> {
+        let (pair, was) = (&self.pair, self.pair.was);
         let mut losses = Vec::new();
-        let mut is_moved = false;
-        for (attnum, column) in self.was.columns.iter().filter(|(_, c)| c.sums.values > 0) {
-            let is_read = self.readings.iter().any(|(known, _)| known == attnum);
-            match now.columns.get(attnum) {
-                None => losses.push(self.column_loss(column, None)),
-                Some(_) if is_read => {}
-                Some(same) if same.sums.plain == column.sums.plain => {
-                    if !is_keyed_alike || same.sums.placed == column.sums.placed {
-                        continue;
-                    }
-                    is_moved = true;
-                    if self.was.is_keyed {
-                        let name = Some(column.name.clone());
-                        let moved = table_loss(self.was, LossKind::ValuesMoved, self.was.rows);
-                        losses.push(Loss { column: name, ..moved });
-                    }
-                }
-                Some(other) => losses.push(self.column_loss(column, Some(other))),
-            }
-        }
-        // Without a key all columns look moved.
-        if is_moved && !self.was.is_keyed {
-            losses.push(table_loss(self.was, LossKind::ValuesMoved, self.was.rows));
-        }
-        losses
-    }
-
-    fn column_loss(&self, was: &ColumnCensus, now: Option<&ColumnCensus>) -> Loss {
-        let types = now.filter(|now| now.type_name != was.type_name);
-        let types = types.map(|now| [was.type_name.clone(), now.type_name.clone()]);
-        let (mut before, mut after) = (was.sums.values, now.map_or(0, |now| now.sums.values));
-        let kind = match now {
-            None => LossKind::ColumnDropped,
-            Some(now) if now.sums.values == 0 => LossKind::ColumnEmptied,
-            Some(now) if is_cut(was, now) => {
-                (before, after) = (was.sums.longest, now.sums.longest);
-                LossKind::ColumnTruncated
-            }
-            Some(now) if self.zones.is_empty() && is_other_time(was, now) => LossKind::ZoneUnstated,
-            Some(_) if types.is_some() => LossKind::ColumnRetyped,
-            Some(_) => LossKind::ColumnRewritten,
+        let values = pair.count_values(session)?;
+        let of = |column: &Column| {
+            let counted = values.get(&column.number);
+            counted.copied().unwrap_or_default()
         };
-        let (table, column) = (self.was.name(), Some(was.name.clone()));
-        Loss { kind, table, column, before, after, types, rows: Vec::new() }
+        for column in &was.columns {
+            if !pair.columns.contains_key(&column.number) && of(column).before > 0 {
+                losses.push(self.dropped(column, of(column).before));
+            }
+        }
+        // Another key tells no rows apart; what it was is lost.
+        let mut without: BTreeSet<i32> = BTreeSet::new();
+        for column in was.key_columns() {
+            without.insert(column.number);
+            if pair.columns.contains_key(&column.number)
+                && !self.readings.contains_key(&column.number)
+                && !pair.has_all_values(session, column)?
+            {
+                losses.push(self.changed(session, column, of(column))?);
+            }
+        }
+        let times: Vec<i32> = was.columns.iter().map(|column| column.number).collect();
+        let mut left = pair.compare_whole(session, &without, &self.back())?;
+        if left.rows > 0 {
+            let stamps = self.find_stamps(session, &times)?;
+            if !stamps.is_empty() {
+                without.extend(stamps.keys());
+                left = pair.compare_whole(session, &without, &self.back())?;
+                let set = was.columns.iter().filter(|column| stamps.contains_key(&column.number));
+                stamped.extend(set.map(|column| format!("{}.{}", was.title(), column.name)));
+            }
+        }
+        if left.rows == 0 && pair.now.rows >= was.rows {
+            return Ok(losses);
+        }
+        losses.extend(self.of_unmatched(session, left.rows, &left.columns, of)?);
+        Ok(losses)
+    }
+
+    fn of_unmatched(
+        &self,
+        session: &mut Session,
+        rows: u64,
+        columns: &[i32],
+        of: impl Fn(&Column) -> ColumnDifference,
+    ) -> Result<Vec<Loss>> {
+        let (pair, was) = (&self.pair, self.pair.was);
+        if pair.now.rows < was.rows && pair.detached.is_empty() {
+            return Ok(vec![table_loss(was, LossKind::RowsLost, pair.now.rows)]);
+        }
+        let of_table = |kind, after| vec![table_loss(was, kind, after)];
+        let mut moved = true;
+        for column in was.columns.iter().filter(|c| pair.columns.contains_key(&c.number)) {
+            moved = moved && pair.has_all_values(session, column)?;
+        }
+        match columns {
+            _ if moved => Ok(of_table(LossKind::ValuesMoved, was.rows)),
+            [only] => match was.column(*only) {
+                Some(column) => Ok(vec![self.changed(session, column, of(column))?]),
+                None => Ok(Vec::new()),
+            },
+            _ => Ok(of_table(LossKind::RowsRewritten, was.rows.saturating_sub(rows))),
+        }
+    }
+
+    /// Expressions for the values of before in columns of another type.
+    fn back(&self) -> BTreeMap<i32, String> {
+        let readings = self.readings.iter();
+        readings.map(|(number, reading)| (*number, reading.back.clone())).collect()
+    }
+
+    fn dropped(&self, column: &Column, values: u64) -> Loss {
+        let loss = Loss::new(LossKind::ColumnDropped, self.pair.was.name());
+        Loss { column: Some(column.name.clone()), before: values, ..loss }
+    }
+
+    fn changed(
+        &self,
+        session: &mut Session,
+        column: &Column,
+        difference: ColumnDifference,
+    ) -> Result<Loss> {
+        let pair = &self.pair;
+        let Some(now) = pair.columns.get(&column.number) else {
+            return Ok(self.dropped(column, difference.before));
+        };
+        let types =
+            is_retyped(column, now).then(|| [column.type_name.clone(), now.type_name.clone()]);
+        let ColumnDifference { mut before, mut after, .. } = difference;
+        let mut kind = match &types {
+            Some(_)
+                if is_other_time(column, now)
+                    && self.zones.of(&column.name, &now.name).is_empty() =>
+            {
+                LossKind::ZoneUnstated
+            }
+            Some(_) => LossKind::ColumnRetyped,
+            None => LossKind::ColumnRewritten,
+        };
+        if after == 0 {
+            kind = LossKind::ColumnEmptied;
+        } else if is_text(column) && is_text(now) && before == after {
+            let [was_longest, longest] = pair.longest(session, column)?;
+            if longest < was_longest {
+                (kind, before, after) = (LossKind::ColumnTruncated, was_longest, longest);
+            }
+        }
+        if kind == LossKind::ColumnRewritten && pair.has_all_values(session, column)? {
+            kind = LossKind::ValuesMoved;
+        }
+        let loss = Loss::new(kind, pair.was.name());
+        Ok(Loss { column: Some(column.name.clone()), before, after, types, ..loss })
     }
 }
 
-/// Whether texts are as many as before, and the longest of them is shorter.
-fn is_cut(was: &ColumnCensus, now: &ColumnCensus) -> bool {
-    let is_text = |column: &ColumnCensus| {
-        column.type_name == "text" || column.type_name.starts_with("character")
-    };
-    is_text(was)
-        && is_text(now)
-        && was.sums.values == now.sums.values
-        && now.sums.longest < was.sums.longest
+fn is_text(column: &Column) -> bool {
+    ["text", "character varying", "bpchar"].contains(&column.base.as_str())
 }
 
-fn is_other_time(was: &ColumnCensus, now: &ColumnCensus) -> bool {
-    let [was, now] = [was, now].map(|column| column.type_name.as_str());
+fn is_other_time(was: &Column, now: &Column) -> bool {
+    let [was, now] = [was, now].map(|column| column.base.as_str());
     [was, now].into_iter().all(retype::is_time) && retype::has_zone(was) != retype::has_zone(now)
 }

@@ -31,6 +31,14 @@ pub enum LossKind {
     ColumnRewritten,
     /// The values are the same as before, but in other rows.
     ValuesMoved,
+    /// A table was built anew under its name, and lacks what guarded or described its rows.
+    DefinitionLost,
+    /// A column's next number is one that it has already.
+    SequenceBehind,
+    /// A table is unlogged now: the server empties it after a crash.
+    Unlogged,
+    /// A materialized view that had rows has none until it is refreshed.
+    ViewEmptied,
 }
 
 /// Something that was there before a migration and is not there, or not the same, after it.
@@ -50,9 +58,18 @@ pub struct Loss {
     pub types: Option<[String; 2]>,
     /// The first rows that it happened to, as JSON objects of their keys, where that is known.
     pub rows: Vec<String>,
+    /// What a table lacks that was built anew, as the server writes it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
 }
 
 impl Loss {
+    /// One of a table, of which nothing else is known.
+    pub(crate) fn new(kind: LossKind, table: QualifiedName) -> Self {
+        let (column, before, after, types) = (None, 0, 0, None);
+        Self { kind, table, column, before, after, types, rows: Vec::new(), lacks: Vec::new() }
+    }
+
     /// Whether `name` (`schema.table` or `schema.table.column`) covers this loss.
     pub(crate) fn is_in(&self, name: &str) -> bool {
         name == self.table.to_string() || (self.column.is_some() && name == self.place())
@@ -95,6 +112,16 @@ impl Loss {
             }
             LossKind::ValuesMoved => {
                 format!("{place} holds the values of before, but in other rows")
+            }
+            LossKind::DefinitionLost => {
+                format!("{place} was built anew and lacks {}", self.lacks.join("; "))
+            }
+            LossKind::SequenceBehind => format!(
+                "the next number for {place} is {after}, and the column has {before} already"
+            ),
+            LossKind::Unlogged => format!("{place} is unlogged now; a crash would empty it"),
+            LossKind::ViewEmptied => {
+                format!("{place} holds no rows until it is refreshed; it held {before}")
             }
         }
     }

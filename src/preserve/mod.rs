@@ -1,99 +1,152 @@
 //! Census, preserve queries and recorded calls: shows that a migration lost nothing.
 //!
-//! The census needs no words from anybody: it counts and sums every column by catalog identity
-//! (table oid, attnum), which renames keep. A preserve pair vouches for a planned change of shape. A
-//! recorded call is a question to the API whose answer stays the same. All of them run inside the
-//! migration's own transaction and write nothing that outlives it.
+//! The census needs no words from anybody: it follows every row by catalog identity (table oid, attnum,
+//! key), which renames keep. A preserve pair vouches for a planned change of shape. A recorded call is a
+//! question to the API whose answer stays the same. All of them run inside the migration's own
+//! transaction and write nothing that outlives it.
 
+mod around;
 pub(crate) mod calls;
-pub(crate) mod census;
-pub(crate) mod difference;
+pub(crate) mod contents;
+mod difference;
 pub(crate) mod loss;
 pub(crate) mod outcome;
 pub(crate) mod pairs;
-pub(crate) mod fingerprints;
-pub(crate) mod retype;
+mod retype;
+mod rows;
+mod stamps;
 pub(crate) mod steady;
+mod tables;
+mod unkeyed;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::preserve::census::{Census, Sums};
-use crate::preserve::difference::Difference;
+use crate::preserve::around::Around;
+use crate::preserve::difference::{Difference, Fate};
+use crate::preserve::rows::Pair;
 use crate::preserve::steady::pin_formats;
+use crate::preserve::tables::{Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::open::Session;
-use crate::sql::zones::stated_zones;
+use crate::sql::rewrites::{may_rebuild, names_in_rewriting};
+use crate::sql::zones::StatedZones;
 
 pub use crate::preserve::loss::{Loss, LossKind};
 pub use crate::preserve::outcome::{
     AnswerDifference, CallOutcome, LineDifference, PairOutcome, Preservation,
 };
 
+/// Rows of a smaller table are kept whatever the file has in it.
+const SMALL_BYTES: u64 = 1 << 20;
+
 /// What was there before a migration.
 pub(crate) struct Before {
-    census: Census,
+    tables: Tables,
+    /// The tables whose rows are kept.
+    kept: BTreeSet<i64>,
+    around: Around,
 }
 
-/// Takes the census and runs the `before` queries, in the migration's transaction. What [`after`]
-/// counted last is taken as `known`, if nobody has written since.
+/// What was seen after a migration.
+pub(crate) enum After {
+    Seen(Preservation),
+    /// The file has changed rows of these tables, which were not kept: it has to be applied once more.
+    Unkept(BTreeSet<i64>),
+}
+
+/// Keeps the rows that a file may change or remove, those of `also` in any case, and runs the `before`
+/// queries, in the migration's transaction.
 pub(crate) fn before(
     session: &mut Session,
+    file: &str,
     pairs: &[PreservePair],
-    known: Option<Census>,
+    also: &BTreeSet<i64>,
 ) -> Result<Before> {
     pin_formats(session);
     pairs::run_before(session, pairs)?;
-    let census = known.map_or_else(|| Census::take(session), Ok)?;
-    fingerprints::keep(session, &census)?;
-    Ok(Before { census })
+    let mut tables = Tables::read(session)?;
+    tables.count(session)?;
+    let names = names_in_rewriting(file);
+    let is_kept = |table: &&Table| {
+        table.rows > 0
+            && !table.is_view()
+            && (table.bytes() <= SMALL_BYTES
+                || also.contains(&table.oid)
+                || names.contains(&table.word().to_lowercase()))
+    };
+    let kept: Vec<&Table> = tables.by_oid.values().filter(is_kept).collect();
+    rows::keep(session, &kept)?;
+    let kept = kept.iter().map(|table| table.oid).collect();
+    let around = Around::read(session, may_rebuild(file))?;
+    Ok(Before { tables, kept, around })
 }
 
-/// Takes the census again, runs the `after` queries and compares. `file` is the migration's text.
-/// Gives what there is now, too, if it was counted.
+/// Runs the `after` queries and compares what there is with what was kept. `file` is the migration's text.
 pub(crate) fn after(
     session: &mut Session,
     file: &str,
     pairs: &[PreservePair],
     before: &Before,
-) -> Result<(Preservation, Option<Census>)> {
+) -> Result<After> {
     pin_formats(session);
+    let mut after = Tables::read(session)?;
+    let unkept = before.unkept(&after);
+    if !unkept.is_empty() {
+        return Ok(After::Unkept(unkept));
+    }
     let outcomes = pairs::compare_after(session, pairs)?;
-    let (after, now) = Census::take_again(session, &before.census)?;
-    let zones = stated_zones(file);
-    let Difference { losses, retyped, stamped } =
-        difference::differences(session, &before.census, &after, &zones)?;
+    after.count(session)?;
+    let Difference { mut losses, mut retyped, stamped } = before.compare(session, &after, file)?;
+    losses.sort();
+    retyped.sort();
     let (covered, losses) = losses.into_iter().partition(|loss| {
         let is_vouched = |pair: &PreservePair| pair.covers().iter().any(|name| loss.is_in(name));
         pairs.iter().any(is_vouched)
     });
-    let (tables, rows, columns) = before.census.size();
-    let (pairs, calls) = (outcomes, Vec::new());
-    Ok((
-        Preservation { tables, rows, columns, losses, covered, retyped, stamped, pairs, calls },
-        now,
-    ))
+    let filled = || before.tables.by_oid.values().filter(|t| t.rows > 0 && !t.is_view());
+    Ok(After::Seen(Preservation {
+        tables: filled().count(),
+        rows: filled().map(|table| table.rows).sum(),
+        columns: filled().map(|table| table.columns.len()).sum(),
+        losses,
+        covered,
+        retyped,
+        stamped,
+        pairs: outcomes,
+        calls: Vec::new(),
+    }))
 }
 
-/// What a database holds, by names: a line for each table and for each column with values. Leaves a
-/// census of it where there is none.
-pub(crate) fn contents(
-    session: &mut Session,
-    census: &mut Option<Census>,
-) -> Result<BTreeMap<String, String>> {
-    let census = session.undone(|session| {
-        pin_formats(session);
-        let known = census.take().map_or_else(|| Census::take(session), Ok)?;
-        census.insert(known).clone().by_name(session)
-    })?;
-    let mut contents = BTreeMap::new();
-    for table in census.tables.values().filter(|table| table.rows > 0) {
-        contents.insert(table.title(), format!("{} rows", table.rows));
-        for column in table.columns.values().filter(|column| column.sums.values > 0) {
-            let Sums { values, plain, placed, .. } = &column.sums;
-            let sums = format!("{values} values, checksums {plain} and {placed}");
-            contents.insert(format!("{}.{}", table.title(), column.name), sums);
-        }
+impl Before {
+    fn filled(&self) -> impl Iterator<Item = &Table> {
+        self.tables.by_oid.values().filter(|table| table.rows > 0 && !table.is_view())
     }
-    Ok(contents)
+
+    /// The tables that have to be compared and were not kept.
+    fn unkept(&self, after: &Tables) -> BTreeSet<i64> {
+        let is_changed = |was: &&Table| matches!(after.fate(was, &self.tables), Fate::Changed(_));
+        let changed = self.filled().filter(|was| !self.kept.contains(&was.oid)).filter(is_changed);
+        changed.map(|table| table.oid).collect()
+    }
+
+    fn compare(&self, session: &mut Session, after: &Tables, file: &str) -> Result<Difference> {
+        let (zones, mut difference) = (StatedZones::read(file), Difference::default());
+        for was in self.filled() {
+            let now = match after.fate(was, &self.tables) {
+                Fate::Untouched => continue,
+                Fate::Gone => {
+                    difference.losses.push(difference::gone(was));
+                    continue;
+                }
+                Fate::Changed(now) => now,
+            };
+            let pair = Pair::new(was, now, &self.tables, after);
+            difference.losses.extend(self.around.lacking(session, &pair)?);
+            difference::compare(session, pair, &zones, &mut difference)?;
+        }
+        difference.losses.extend(around::of_relations(&self.tables, after));
+        difference.losses.extend(self.around.behind(session, &self.tables, after)?);
+        Ok(difference)
+    }
 }

@@ -1,17 +1,27 @@
 //! Columns of another type: whether every value survived, and how that was seen.
 
+use std::collections::BTreeMap;
+
 use crate::error::Result;
-use crate::preserve::census::{Sums, TableCensus, query, read_sums};
-use crate::preserve::fingerprints;
+use crate::preserve::rows::{Pair, kept};
+use crate::preserve::tables::{Column, Equality, query};
 use crate::session::open::Session;
-use crate::sql::quote::{identifier, literal};
+use crate::sql::quote::literal;
+use crate::sql::zones::StatedZones;
 
 /// How the values of a retyped column are read as what they were.
 pub(crate) struct Reading {
-    /// An expression over the row `t` that gives the text form of before.
-    pub text: String,
+    /// An expression over the row `t` that gives the value of before.
+    pub back: String,
+    /// An expression over the kept row `b` and the row `t` for whether nothing is lost, and nothing added.
+    pub is_same: String,
     /// The time zone in which it does.
     pub zone: Option<String>,
+}
+
+/// Whether a column has another type than before.
+pub(crate) fn is_retyped(column: &Column, now: &Column) -> bool {
+    column.type_name != now.type_name
 }
 
 /// Finds a reading under which a column of another type has every value of before; none if there is
@@ -21,42 +31,62 @@ pub(crate) struct Reading {
 /// A lost connection. That a cast fails is no error: it is not the reading.
 pub(crate) fn find_reading(
     session: &mut Session,
-    before: &TableCensus,
-    now: &TableCensus,
-    attnum: i32,
-    zones: &[String],
+    pair: &Pair<'_>,
+    column: &Column,
+    zones: &StatedZones,
 ) -> Result<Option<Reading>> {
-    let (Some(was), Some(is)) = (before.columns.get(&attnum), now.columns.get(&attnum)) else {
-        return Ok(None);
-    };
-    for reading in readings(&is.name, &was.type_name, &is.type_name, zones) {
-        let forth = match &reading.zone {
-            Some(_) => None,
-            // What comes of the old value is the new one: else something was added to it.
-            None => Some(format!(
-                "(t.{0}::{1})::{2}::text is distinct from t.{0}::text",
-                identifier(&is.name),
-                was.type_name,
-                is.type_name
-            )),
+    let Some(now) = pair.columns.get(&column.number) else { return Ok(None) };
+    for reading in readings(column, now, zones) {
+        let is_named = pair.has_key() && !pair.was.key.contains(&column.number);
+        let holds = match is_named {
+            true => pair.holds_everywhere(session, column, &reading.is_same)?,
+            false => holds_as_a_whole(session, pair, column, &reading)?,
         };
-        if holds(session, before, now, attnum, &reading.text, forth)? {
+        if holds {
             return Ok(Some(reading));
         }
     }
     Ok(None)
 }
 
-fn readings(column: &str, was: &str, is: &str, zones: &[String]) -> Vec<Reading> {
-    let column = identifier(column);
-    if has_zone(was) != has_zone(is) && [was, is].into_iter().all(is_time) {
-        let reading = |zone: &String| Reading {
-            text: format!("(t.{column} at time zone {})::{was}::text", literal(zone)),
-            zone: Some(zone.clone()),
+fn readings(column: &Column, now: &Column, zones: &StatedZones) -> Vec<Reading> {
+    let (before, after) = (kept(column), now.value());
+    let (from, to) = (column.type_name.as_str(), now.type_name.as_str());
+    // How many zeros a number ends with is no part of its value.
+    let is_back = |back: &str| match column.equality {
+        Equality::Own => format!("{back} = {before}"),
+        _ => format!("{back}::text = {before}::text"),
+    };
+    if has_zone(from) != has_zone(to) && [from, to].into_iter().all(is_time) {
+        let reading = |zone: &str| {
+            let back = format!("({after} at time zone {})::{from}", literal(zone));
+            Reading { is_same: is_back(&back), back, zone: Some(zone.to_owned()) }
         };
-        return zones.iter().map(reading).collect();
+        return zones.of(&column.name, &now.name).into_iter().map(reading).collect();
     }
-    vec![Reading { text: format!("t.{column}::{was}::text"), zone: None }]
+    if column.base == "json" && now.base == "jsonb" {
+        // A key that is there twice is there once then.
+        let is_same = format!(
+            "{before}::jsonb = {after} and {} = {}",
+            key_count(&format!("{before}::text")),
+            key_count(&format!("{after}::text"))
+        );
+        return vec![Reading { back: format!("{after}::json"), is_same, zone: None }];
+    }
+    let back = format!("{after}::{from}");
+    // What comes of the old value is the new one: else something was added to it.
+    let is_same = format!("{} and {before}::{to}::text = {after}::text", is_back(&back));
+    vec![Reading { back, is_same, zone: None }]
+}
+
+/// An expression for how many keys the objects of a document have, from its text.
+fn key_count(text: &str) -> String {
+    let without_strings =
+        format!("pg_catalog.regexp_replace({text}, {}, '', 'g')", literal(r#""([^"\\]|\\.)*""#));
+    format!(
+        "pg_catalog.length({without_strings}) \
+         - pg_catalog.length(pg_catalog.replace({without_strings}, ':', ''))"
+    )
 }
 
 /// Whether it is a type of instants or days, so that a zone tells what it means.
@@ -68,50 +98,23 @@ pub(crate) fn has_zone(type_name: &str) -> bool {
     type_name.contains("with time zone")
 }
 
-fn holds(
+/// The same of rows that no key names: the column as a whole has the values of before.
+fn holds_as_a_whole(
     session: &mut Session,
-    before: &TableCensus,
-    now: &TableCensus,
-    attnum: i32,
-    text: &str,
-    added: Option<String>,
+    pair: &Pair<'_>,
+    column: &Column,
+    reading: &Reading,
 ) -> Result<bool> {
-    let Some(at) = before.columns.keys().position(|known| *known == attnum) else {
-        return Ok(false);
+    let values = |value: &str, rows: &str| {
+        format!("select ({value})::text collate \"C\" as v from {rows} where {value} is not null")
     };
-    let outcome = session.tolerate(|session| {
-        if let Some(added) = added {
-            let sql = format!("select 1 from only {} as t where {added} limit 1", now.sql_name());
-            if !query(session, &sql)?.is_empty() {
-                return Ok(false);
-            }
-        }
-        if before.rows == now.rows {
-            let sums = sums_of(session, now, text)?;
-            let was = &before.columns[&attnum].sums;
-            return Ok(sums.is_some_and(|sums| {
-                sums.plain == was.plain && (sums.placed == was.placed || !now.has_key_of(before))
-            }));
-        }
-        if !fingerprints::are_kept(before) || !before.is_keyed {
-            return Ok(false);
-        }
-        let mut texts = vec![None; before.columns.len()];
-        texts[at] = Some(text.to_owned());
-        let difference = fingerprints::compare(
-            session,
-            before,
-            now,
-            &texts,
-            &vec!["false".into(); texts.len()],
-        )?;
-        Ok(difference.missing.count < before.rows && difference.changed[at].count == 0)
-    })?;
-    Ok(outcome.unwrap_or(false))
+    let sql = format!(
+        "select 1 from ({} except all {}) as lacking limit 1",
+        values(&kept(column), &pair.kept_sql()),
+        values(&reading.back, &pair.rows_sql())
+    );
+    Ok(session.tolerate(|session| query(session, &sql))?.is_ok_and(|rows| rows.is_empty()))
 }
 
-fn sums_of(session: &mut Session, table: &TableCensus, text: &str) -> Result<Option<Sums>> {
-    let rows = query(session, &table.sums_query_of(table.oid, &[text.to_owned()], "true"))?;
-    let sums = rows.first().map(read_sums).transpose()?;
-    Ok(sums.and_then(|(_, _, sums)| sums.into_iter().next()))
-}
+/// What each column of another type is read as, by its attnum of before.
+pub(crate) type Readings = BTreeMap<i32, Reading>;

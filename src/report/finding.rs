@@ -214,13 +214,9 @@ mod tests {
     fn each_symptom_is_one_sentence() {
         let migration = || MigrationName { version: 4, name: "move".into() };
         let loss = || Loss {
-            kind: LossKind::RowsLost,
-            table: QualifiedName::new("public", "chats"),
-            column: None,
             before: 3,
             after: 1,
-            types: None,
-            rows: Vec::new(),
+            ..Loss::new(LossKind::RowsLost, QualifiedName::new("public", "chats"))
         };
         let widening = |readers: &[&str], values| Symptoms::Widening {
             migration: migration(),

@@ -8,6 +8,7 @@ mod convert;
 pub(crate) mod expr;
 pub(crate) mod mentions;
 pub(crate) mod quote;
+pub(crate) mod rewrites;
 pub(crate) mod scope;
 mod select;
 #[cfg(test)]

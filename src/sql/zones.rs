@@ -1,26 +1,104 @@
 //! The time zones that a file states. Pure.
 
+use std::collections::BTreeSet;
+
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::sql::body::read_plpgsql;
 use crate::sql::convert::{Converter, folded};
 use crate::sql::expr::{Call, Expr, Literal, Part, Unread};
-use crate::sql::statement::{self, Statement};
+use crate::sql::statement;
 use crate::sql::syntax::parsed;
 
-/// The zones in `at time zone 'x'`, `timezone('x', at)`, `set_config('timezone', 'x', ...)` and `set
-/// timezone to 'x'`, in lower case, in the order of the file; those in the blocks of `do`, too.
-pub(crate) fn stated_zones(file: &str) -> Vec<String> {
-    let mut zones = Zones::default();
-    let stating = statement::split(file).into_iter().filter(|one| may_state(one.text));
-    for Statement { text, .. } in stating {
-        match read(text) {
-            Ok(found) => found.0.into_iter().for_each(|zone| zones.add(&zone)),
-            Err(_) => zones.add_from_words(text),
+/// The time zones that a file states, each with where it does.
+#[derive(Debug, Default)]
+pub(crate) struct StatedZones {
+    parts: Vec<PartZones>,
+}
+
+/// A statement, or one of the actions of an `alter table`.
+#[derive(Debug)]
+struct PartZones {
+    /// Its words in lower case, without quotes, those of the body of a block, too.
+    words: BTreeSet<String>,
+    /// What it sets for what comes after it.
+    set: Vec<String>,
+    /// What it converts with.
+    converts: Vec<String>,
+    /// Whether it may name columns by texts that it puts together.
+    is_block: bool,
+}
+
+impl StatedZones {
+    /// Reads the zones in `at time zone 'x'`, `timezone('x', at)`, `set_config('timezone', 'x', ...)` and
+    /// `set timezone to 'x'`; those in the blocks of `do`, too.
+    pub(crate) fn read(file: &str) -> Self {
+        let mut parts = Vec::new();
+        if may_state(file) {
+            for statement in statement::split(file) {
+                parts.extend(actions(statement.text).iter().map(|text| PartZones::read(text)));
+            }
         }
+        Self { parts }
     }
-    zones.0
+
+    /// The zones that are stated where a column is converted, and those that are set before that; in
+    /// lower case, in the order of the file.
+    pub(crate) fn of(&self, was: &str, now: &str) -> Vec<&str> {
+        let names = |part: &PartZones| [was, now].iter().any(|name| part.words.contains(*name));
+        let last = self.parts.iter().rposition(names);
+        let mut zones: Vec<&str> = Vec::new();
+        for (at, part) in self.parts.iter().enumerate() {
+            let is_set = part.set.iter().filter(|_| last.is_none_or(|last| at <= last));
+            let is_used = part.converts.iter().filter(|_| names(part) || part.is_block);
+            for zone in is_used.chain(is_set) {
+                if !zones.contains(&zone.as_str()) {
+                    zones.push(zone);
+                }
+            }
+        }
+        zones
+    }
+}
+
+impl PartZones {
+    fn read(text: &str) -> Self {
+        let mut zones = Zones::default();
+        if may_state(text) {
+            match read(text) {
+                Ok(found) => zones = found,
+                Err(_) => zones.add_from_words(text),
+            }
+        }
+        let deep = statement::deep_parts(text);
+        let words = deep.iter().flatten().map(|(word, _)| word.trim_matches('"').to_lowercase());
+        let is_block = statement::words(text).next().is_some_and(|word| word == "do");
+        Self { words: words.collect(), set: zones.set, converts: zones.converts, is_block }
+    }
+}
+
+/// The actions of an `alter table`, each after the first as if it stood alone; else the statement.
+fn actions(statement: &str) -> Vec<String> {
+    let words: Vec<&str> = statement::raw_words(statement).collect();
+    let is = |at: usize, word: &str| words.get(at).is_some_and(|w| w.eq_ignore_ascii_case(word));
+    if !(is(0, "alter") && is(1, "table")) {
+        return vec![statement.to_owned()];
+    }
+    let (mut parts, mut depth) = (vec![Vec::new()], 0_usize);
+    for word in words {
+        match word {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "," if depth == 0 => {
+                parts.push(vec!["alter table _"]);
+                continue;
+            }
+            _ => {}
+        }
+        parts.last_mut().into_iter().for_each(|part| part.push(word));
+    }
+    parts.into_iter().map(|part| part.join(" ")).collect()
 }
 
 /// Whether it is worth while to read a statement: the names of types state no zone.
@@ -31,7 +109,10 @@ fn may_state(text: &str) -> bool {
 
 /// Zones without repetition.
 #[derive(Default)]
-struct Zones(Vec<String>);
+struct Zones {
+    set: Vec<String>,
+    converts: Vec<String>,
+}
 
 fn read(text: &str) -> Result<Zones, Unread> {
     parsed(text, |file| {
@@ -57,24 +138,25 @@ fn block_of(node: &SyntaxNode) -> Option<String> {
 }
 
 impl Zones {
-    fn add(&mut self, zone: &str) {
-        let zone = zone.to_lowercase();
-        if !zone.is_empty() && !self.0.contains(&zone) {
-            self.0.push(zone);
-        }
+    fn set(&mut self, zone: &str) {
+        add(&mut self.set, zone);
+    }
+
+    fn convert(&mut self, zone: &str) {
+        add(&mut self.converts, zone);
     }
 
     fn add_from_expr(&mut self, expr: &Expr) {
         expr.walk(&mut |part| match part {
             Part::Expr(Expr::Binary { operator, right, .. }) if operator == "at time zone" => {
-                self.add(text_of(right).unwrap_or_default());
+                self.convert(text_of(right).unwrap_or_default());
             }
             Part::Expr(Expr::Call(Call { name, arguments })) => {
                 let texts: Vec<Option<&str>> =
                     arguments.iter().map(|argument| text_of(&argument.value)).collect();
                 match (name.last(), texts.as_slice()) {
-                    ("timezone", [Some(zone), ..]) => self.add(zone),
-                    ("set_config", [Some(name), Some(zone), ..]) if is_zone(name) => self.add(zone),
+                    ("timezone", [Some(zone), ..]) => self.convert(zone),
+                    ("set_config", [Some(name), Some(zone), ..]) if is_zone(name) => self.set(zone),
                     _ => {}
                 }
             }
@@ -92,7 +174,7 @@ impl Zones {
         for part in value.iter().flat_map(|value| value.descendants()) {
             let literal = ast::Literal::cast(part.clone()).and_then(|text| text.string_value());
             let name = (part.kind() == SyntaxKind::CONFIG_VALUE_NAME).then(|| folded(&part));
-            self.add(&literal.or(name).unwrap_or_default());
+            self.set(&literal.or(name).unwrap_or_default());
         }
     }
 
@@ -116,9 +198,17 @@ impl Zones {
                 .any(|word| ["zone", "timezone", "'timezone'"].contains(&word.as_str()));
             let zone = word.strip_prefix('\'').and_then(|word| word.strip_suffix('\''));
             if let Some(zone) = zone.filter(|zone| is_after && !is_zone(zone)) {
-                self.add(zone);
+                self.convert(zone);
+                self.set(zone);
             }
         }
+    }
+}
+
+fn add(zones: &mut Vec<String>, zone: &str) {
+    let zone = zone.to_lowercase();
+    if !zone.is_empty() && !zones.contains(&zone) {
+        zones.push(zone);
     }
 }
 
@@ -164,7 +254,7 @@ mod tests {
             ("-- at time zone 'utc'", &[]),
             ("select set_config('app.timezone', 'utc', true), 'timezone', 'utc'", &[]),
         ] {
-            assert_eq!(stated_zones(file), zones, "{file}");
+            assert_eq!(StatedZones::read(file).of("a", "a"), zones, "{file}");
         }
     }
 }

@@ -1,0 +1,65 @@
+-- What guards or describes the rows of each table, an item a row, as the server writes it; without
+-- the names that it gives by itself, and without keys, whose loss the rows themselves show.
+select s.oid::bigint as oid, s.kind, s.item
+from (
+    select c.conrelid as oid, 'statement' as kind,
+        pg_catalog.pg_get_constraintdef(c.oid) as item
+    from pg_catalog.pg_constraint c
+    where c.contype in ('f', 'u', 'x', 'c') and c.conparentid = 0
+    union all
+    select i.indrelid, 'unique index', pg_catalog.regexp_replace(
+        pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? using ', '', 'i'
+    )
+    from pg_catalog.pg_index i
+    where i.indisunique and not i.indisprimary
+        and not exists (
+            select
+            from pg_catalog.pg_constraint c
+            where c.conindid = i.indexrelid and c.contype = 'u'
+        )
+    union all
+    select a.attrelid, 'not null', a.attname
+    from pg_catalog.pg_attribute a
+    where a.attnum > 0 and not a.attisdropped and a.attnotnull
+        and not exists (
+            select
+            from pg_catalog.pg_index i
+            where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any(i.indkey)
+        )
+    union all
+    select a.attrelid, 'default', case
+        when a.attidentity <> '' or pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~ '^nextval'
+            then a.attname || ' numbers itself'
+        else a.attname || ' ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+    end
+    from pg_catalog.pg_attribute a
+    left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attnum > 0 and not a.attisdropped and (a.attidentity <> '' or d.oid is not null)
+    union all
+    select t.tgrelid, 'statement', pg_catalog.regexp_replace(
+        pg_catalog.pg_get_triggerdef(t.oid), '^create ', '', 'i'
+    )
+    from pg_catalog.pg_trigger t
+    where not t.tgisinternal
+    union all
+    select d.objoid, 'comment', case d.objsubid
+        when 0 then d.description
+        else 'on ' || a.attname || ': ' || d.description
+    end
+    from pg_catalog.pg_description d
+    left join pg_catalog.pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
+    where d.classoid = 'pg_catalog.pg_class'::regclass
+    union all
+    select x.stxrelid, 'statistics', pg_catalog.regexp_replace(
+        pg_catalog.pg_get_statisticsobjdef(x.oid), '^create statistics [^ ]+ | from .*$', '', 'gi'
+    )
+    from pg_catalog.pg_statistic_ext x
+    union all
+    select c.oid, 'storage parameter', o.option
+    from pg_catalog.pg_class c, pg_catalog.unnest(c.reloptions) as o (option)
+    where c.relkind in ('r', 'p')
+) as s
+join pg_catalog.pg_class c on c.oid = s.oid and c.relkind in ('r', 'p')
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    and n.nspname <> 'information_schema' and not pg_catalog.starts_with(n.nspname, 'pg_')
+order by s.oid, s.kind, s.item

@@ -1,0 +1,111 @@
+-- Every table that keeps rows, with its partitions as one; system and bookkeeping schemas aside.
+-- Of the tables of an extension only those that it declares to hold a project's rows.
+-- A row's name is its primary key, or else the first unique index over columns that are never NULL.
+with recursive bases (type, base) as (
+    select t.oid, t.typbasetype
+    from pg_catalog.pg_type t
+    where t.typtype = 'd'
+    union all
+    select b.type, t.typbasetype
+    from bases b
+    join pg_catalog.pg_type t on t.oid = b.base and t.typtype = 'd'
+), extension_tables as (
+    select d.objid as oid, x.condition
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_extension e on e.oid = d.refobjid
+    left join lateral (
+        select e.extconfig[i] as oid, e.extcondition[i] as condition
+        from pg_catalog.generate_subscripts(e.extconfig, 1) as i
+    ) as x on x.oid = d.objid
+    where d.classid = 'pg_catalog.pg_class'::regclass and d.deptype = 'e'
+)
+select
+    c.oid::bigint as oid,
+    n.nspname as schema,
+    c.relname as name,
+    c.relkind::text as kind,
+    c.relpersistence = 'u' as is_unlogged,
+    c.relispopulated as is_populated,
+    nullif(x.condition, '') as condition,
+    coalesce(key.numbers, '{}') as key,
+    leaves.list as leaves,
+    coalesce(columns.list, '[]') as columns
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join extension_tables x on x.oid = c.oid
+left join lateral (
+    select i.indkey::int2[] as numbers
+    from pg_catalog.pg_index i
+    where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+        and i.indexprs is null
+        and not exists (
+            select
+            from pg_catalog.pg_attribute k
+            where k.attrelid = c.oid and k.attnum = any(i.indkey) and not k.attnotnull
+        )
+    order by i.indisprimary desc, i.indexrelid
+    limit 1
+) as key on true
+cross join lateral (
+    select coalesce(pg_catalog.json_agg(
+        pg_catalog.json_build_object(
+            'oid', l.oid::bigint,
+            'file', pg_catalog.pg_relation_filenode(l.oid)::bigint,
+            'bytes', pg_catalog.pg_relation_size(l.oid),
+            'written', pg_catalog.pg_stat_get_xact_tuples_updated(l.oid)
+                + pg_catalog.pg_stat_get_xact_tuples_deleted(l.oid)
+        ) order by l.oid
+    ), '[]') as list
+    from (
+        select c.oid
+        where c.relkind <> 'p'
+        union all
+        select p.relid::oid
+        from pg_catalog.pg_partition_tree(c.oid) p
+        where c.relkind = 'p' and p.isleaf and p.relid <> c.oid
+    ) as l
+) as leaves
+left join lateral (
+    select pg_catalog.json_agg(
+        pg_catalog.json_build_object(
+            'number', a.attnum,
+            'name', a.attname,
+            'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+            'base', pg_catalog.format_type(b.oid, -1),
+            'base_oid', b.oid::bigint,
+            'is_written', a.attgenerated = '' and a.attidentity <> 'a',
+            'equality', case
+                when b.oid = any('{text, varchar, bpchar, name, text[], varchar[]}'::regtype[])
+                    then 'bytes'
+                when b.oid = 'json'::regtype then 'json'
+                when b.oid = any('{
+                    bool, int2, int4, int8, float4, float8, numeric, uuid, date, time, timetz,
+                    timestamp, timestamptz, bytea, jsonb, inet, cidr, macaddr, macaddr8, oid, bit,
+                    varbit, money, regclass, regproc, regprocedure, regtype, regrole,
+                    regnamespace, bool[], int2[], int4[], int8[], float4[], float8[], numeric[],
+                    uuid[], date[], timestamp[], timestamptz[], jsonb[]
+                }'::regtype[]) then 'own'
+                else 'text'
+            end
+        ) order by a.attnum
+    ) as list
+    from pg_catalog.pg_attribute a
+    cross join lateral (
+        select coalesce(
+            (
+                select b.base
+                from bases b
+                join pg_catalog.pg_type t on t.oid = b.base and t.typtype <> 'd'
+                where b.type = a.atttypid
+            ), a.atttypid
+        ) as oid
+    ) as b
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+) as columns on true
+where c.relkind in ('r', 'p', 'm')
+    and not c.relispartition
+    and c.relpersistence <> 't'
+    and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
+    and not pg_catalog.starts_with(n.nspname, 'pg_')
+    and (x.oid is null or x.condition is not null)
+order by c.oid

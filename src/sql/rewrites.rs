@@ -1,0 +1,121 @@
+//! Which names stand in statements of a file that could change or remove rows that are there. Pure.
+//!
+//! It need not be complete: whoever relies on it finds out what was missed, and begins anew.
+
+use std::collections::BTreeSet;
+
+use crate::sql::statement::{deep_parts, split, words};
+
+/// Statements that leave the rows alone that are there, by their first words.
+const HARMLESS: &[&[&str]] = &[
+    &["comment"],
+    &["create", "index"],
+    &["create", "unique"],
+    &["create", "view"],
+    &["create", "policy"],
+    &["create", "trigger"],
+    &["create", "function"],
+    &["create", "or"],
+    &["create", "type"],
+    &["create", "schema"],
+    &["create", "table"],
+    &["alter", "policy"],
+    &["alter", "function"],
+    &["alter", "default"],
+    &["alter", "publication"],
+    &["drop", "policy"],
+    &["drop", "function"],
+    &["drop", "trigger"],
+    &["drop", "view"],
+    &["grant"],
+    &["revoke"],
+    &["set"],
+    &["reset"],
+    &["lock"],
+    &["notify"],
+];
+
+/// What an `alter table` or an `insert` has in it where it does more than add.
+const REWRITING: &[&str] = &[
+    "drop",
+    "type",
+    "using",
+    "default",
+    "generated",
+    "set",
+    "attach",
+    "detach",
+    "conflict",
+    "with",
+];
+
+/// The names, and other words, in lower case and without quotes.
+pub(crate) fn names_in_rewriting(file: &str) -> BTreeSet<String> {
+    let risky = split(file).into_iter().filter(|statement| may_rewrite(statement.text));
+    let parts: Vec<_> = risky.flat_map(|statement| deep_parts(statement.text)).collect();
+    let words = parts.iter().flatten().map(|(word, _)| word.trim_matches('"').to_lowercase());
+    words.collect()
+}
+
+fn may_rewrite(statement: &str) -> bool {
+    let words: Vec<String> = words(statement).collect();
+    let begins = |first: &&[&str]| {
+        words.len() >= first.len() && first.iter().zip(&words).all(|(a, b)| a == b)
+    };
+    if HARMLESS.iter().any(|first| begins(&first)) {
+        return false;
+    }
+    let only_adds = begins(&&["alter", "table"][..]) || begins(&&["insert"][..]);
+    !only_adds || words.iter().any(|word| REWRITING.contains(&word.as_str()))
+}
+
+/// Whether a file may put another table in the place of one that is there.
+pub(crate) fn may_rebuild(file: &str) -> bool {
+    let parts = deep_parts(file);
+    let lower: Vec<Vec<String>> = parts
+        .iter()
+        .map(|part| part.iter().map(|(word, _)| word.to_lowercase()).collect())
+        .collect();
+    let has = |one: &str, two: &str| {
+        lower.iter().any(|part: &Vec<String>| part.windows(2).any(|words| words == [one, two]))
+    };
+    has("drop", "table") || has("rename", "to") || has("set", "schema")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_that_may_change_rows_that_are_there() {
+        for (statement, may) in [
+            ("update t set a = 1", true),
+            ("do $$ begin delete from t; end $$", true),
+            ("alter table t drop column a", true),
+            ("alter table t alter a type text", true),
+            ("alter table t rename to u", false),
+            ("alter table t add constraint c check (a > 1)", false),
+            ("alter table t add column a int", false),
+            ("alter table t add column a int default f()", true),
+            ("insert into t values (1)", false),
+            ("insert into t values (1) on conflict do nothing", true),
+            ("create unique index on t (a)", false),
+            ("select f()", true),
+            ("truncate t", true),
+        ] {
+            assert_eq!(
+                names_in_rewriting(statement).contains("t")
+                    || statement.contains("f()") && !names_in_rewriting(statement).is_empty(),
+                may,
+                "{statement}"
+            );
+        }
+    }
+
+    #[test]
+    fn files_that_put_a_table_in_the_place_of_another() {
+        assert!(may_rebuild("drop table t; alter table u rename to t"));
+        assert!(may_rebuild("do $$ begin execute 'x'; drop table t; end $$"));
+        assert!(!may_rebuild("alter table t rename column a to b; drop view v"));
+    }
+}
