@@ -115,6 +115,18 @@ begin
     from pg_catalog.unnest(after) as one (made)
     where one.made <> all (before);
 
+    -- What rows its tables have are the project's.
+    update pg_catalog.pg_extension e
+    set extconfig = own.tables, extcondition = own.conditions
+    from (
+        select pg_catalog.array_agg(c.oid), pg_catalog.array_agg(''::text)
+        from pg_catalog.pg_class c
+        where c.relkind = 'r'
+            and pg_catalog.concat('pg_class'::regclass::oid, ' ', c.oid) = any (after)
+            and pg_catalog.concat('pg_class'::regclass::oid, ' ', c.oid) <> all (before)
+    ) as own (tables, conditions)
+    where e.oid = extension;
+
     -- Triggers and foreign keys of the project run as the owner of a table, and what a definer
     -- calls as that one: neither may be a superuser.
     for made in

@@ -104,11 +104,9 @@ pub(crate) fn after(
         let is_vouched = |pair: &PreservePair| pair.covers().iter().any(|name| loss.is_in(name));
         pairs.iter().any(is_vouched)
     });
-    let filled = || before.tables.by_oid.values().filter(|t| t.rows > 0 && !t.is_view());
     Ok(After::Seen(Preservation {
-        tables: filled().count(),
-        rows: filled().map(|table| table.rows).sum(),
-        columns: filled().map(|table| table.columns.len()).sum(),
+        tables: before.filled().count(),
+        rows: before.filled().map(|table| table.rows).sum(),
         losses,
         covered,
         retyped,

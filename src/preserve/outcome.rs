@@ -12,8 +12,6 @@ pub struct Preservation {
     pub tables: usize,
     /// Rows in those tables.
     pub rows: u64,
-    /// Columns that had values before and were compared.
-    pub columns: usize,
     /// What is gone or changed and no pair covers.
     pub losses: Vec<Loss>,
     /// What is gone or changed as planned: covered by a pair.

@@ -7,7 +7,7 @@ use crate::project::adapt::adapt;
 use crate::project::config::{Config, PlatformKind};
 use crate::project::files::SqlFile;
 use crate::sql::mentions::mentions;
-use crate::sql::statement::{line_of, words};
+use crate::sql::statement::{line_of, split, words};
 
 /// The roles of Supabase as whom people ask.
 const ROLES: [&str; 3] = ["anon", "authenticated", "service_role"];
@@ -43,6 +43,9 @@ const OBJECTS: [(&str, &[&str]); 2] = [
         &["buckets", "objects", "foldername", "filename", "extension", "migrations", "search"],
     ),
 ];
+
+/// Where Supabase has its extensions.
+const EXTENSIONS: &str = "extensions";
 
 /// What a statement names that only Supabase has, such as `auth.uid`; none where it makes that itself.
 pub(crate) fn named_of_supabase(statement: &str) -> Option<String> {
@@ -156,6 +159,7 @@ impl PlatformChoice {
     fn read<'f>(&mut self, files: impl Iterator<Item = &'f SqlFile>) -> Option<String> {
         let mut made_objects = BTreeSet::new();
         let mut seen = Vec::new();
+        let (mut extensions, mut makes_extensions) = (None, false);
         for file in files {
             let sql = adapt(file).sql;
             let found = mentions(&sql);
@@ -165,6 +169,11 @@ impl PlatformChoice {
             let place = |at: usize| {
                 format!("`{}` line {}", name.as_deref().unwrap_or_default(), line_of(&sql, at))
             };
+            let uses = schema_uses(&sql, EXTENSIONS);
+            makes_extensions = makes_extensions || uses.iter().any(|(_, is_made)| *is_made);
+            if let Some((at, _)) = uses.first() {
+                extensions.get_or_insert_with(|| place(*at));
+            }
             for (role, at) in found.roles {
                 if ROLES.contains(&role.as_str()) {
                     seen.push((role.clone(), None, place(at)));
@@ -186,12 +195,28 @@ impl PlatformChoice {
             Some(object) => !made_objects.contains(&(name.clone(), object.clone())),
             None => !self.made_roles.contains(name),
         };
-        let (name, object, place) = seen.iter().find(is_foreign)?;
-        Some(match object {
-            Some(object) => format!("{place} names `{name}.{object}`"),
-            None => format!("{place} names the role `{name}`"),
-        })
+        if let Some((name, object, place)) = seen.iter().find(is_foreign) {
+            return Some(match object {
+                Some(object) => format!("{place} names `{name}.{object}`"),
+                None => format!("{place} names the role `{name}`"),
+            });
+        }
+        let place = extensions.filter(|_| !makes_extensions)?;
+        Some(format!("{place} puts an extension into the schema `{EXTENSIONS}`"))
     }
+}
+
+/// Where `create extension` and the like name a schema, and whether they make it.
+fn schema_uses(sql: &str, schema: &str) -> Vec<(usize, bool)> {
+    let statements = split(sql).into_iter().filter_map(|statement| {
+        let words: Vec<String> = words(statement.text).collect();
+        let is_named = words.windows(2).any(|two| two[0] == "schema" && two[1] == schema)
+            || words.windows(2).any(|two| two[0] == "exists" && two[1] == schema);
+        let begins = |object: &str| words.starts_with(&["create".into(), object.into()]);
+        let is_use = is_named && (begins("extension") || begins("schema"));
+        is_use.then(|| (statement.first_word, begins("schema")))
+    });
+    statements.collect()
 }
 
 #[cfg(test)]
@@ -223,6 +248,15 @@ mod tests {
             (
                 "create function f() returns uuid language sql as $$ select\nauth.uid() $$",
                 "supabase; `V1__a.sql` line 2 names `auth.uid`; ".into(),
+            ),
+            (
+                "create extension if not exists citext with schema extensions",
+                "supabase; `V1__a.sql` line 1 puts an extension into the schema `extensions`; "
+                    .into(),
+            ),
+            (
+                "create schema if not exists extensions; create extension citext schema extensions",
+                NOTHING.into(),
             ),
             (
                 "create function auth.uid() returns uuid language sql as 'select 1'; select auth.uid()",

@@ -66,7 +66,8 @@ pub(crate) fn find_identity(
     // Whoever names a role, and has no policy that asks for more, tells nobody apart.
     let is_role_alone = stated.role.is_some() && finder.has_no_settings;
     let is_bare = !roles.iter().any(Role::is_meant)
-        && catalog.relations().all(|relation| relation.policies.is_empty());
+        // Those of extensions are nobody's here.
+        && catalog.relations().all(|one| one.policies.is_empty() || one.is_owner_unbound);
     let is_known = is_settled || is_role_alone;
     let unknown = (!is_known).then(|| finder.unknown(role.as_ref(), [&user, &tenant], is_bare));
     let nobodys = Identity::nobodys();

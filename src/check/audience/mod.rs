@@ -2,9 +2,9 @@
 //! one, a copy of it, or a policy that is gone for one version must not show anybody more.
 //!
 //! The people of the data itself ask, the users that the fixtures made and a visitor, after each
-//! version. A value is recognised by its text, wherever it surfaces: through renames, in another
-//! table, inside a document or taken out of one. Only texts that were in one row of a relation are
-//! followed, so that words that many rows share say nothing.
+//! version. A row is recognised by its key where it is, and wherever else it surfaces by its texts and by
+//! what it says of its owner: in another table, inside a document or taken out of one. Only what was in
+//! one row of a relation is followed, so that words that many rows share say nothing.
 
 mod seen;
 pub(crate) mod value_tokens;
@@ -31,6 +31,9 @@ use crate::sql::quote::{identifier, literal, qualified};
 
 /// How many users of the data are asked.
 const MOST_USERS: usize = 32;
+
+/// How many keys of users and of tenants are known for what they are.
+const MOST_OWNERS: usize = 100_000;
 
 /// Follows the values of one database while it is migrated.
 pub(crate) struct Audience<'p> {
@@ -108,15 +111,18 @@ impl<'p> Audience<'p> {
         let sql = format!(
             "select u.{key}::text as id, m.tenant, {claims} as claims \
              from {name} as u left join ({tenants}) as m on m.id = u.{key}::text \
-             order by u.{key}::text collate \"C\"",
+             where u.{key}::text <> all (array[{known}]::text[]) \
+             order by u.{key}::text collate \"C\" limit {MOST_USERS}",
             key = identifier(&table.key),
-            name = table.sql_name
+            name = table.sql_name,
+            known = self.readers.iter().map(|r| literal(&r.name)).collect::<Vec<_>>().join(", ")
         );
         let users: Vec<UserRow> = read_json(texts(session, &as_json(&sql, "true"))?)?;
-        self.followed.of = self.followed.of.max(users.len());
+        let count = format!("select pg_catalog.count(*)::text from {}", table.sql_name);
+        let count = texts(session, &count)?.first().and_then(|count| count.parse().ok());
+        self.followed.of = self.followed.of.max(count.unwrap_or_default());
         for user in users {
-            let is_known = self.readers.iter().any(|reader| reader.name == user.id);
-            if is_known || self.readers.len() > MOST_USERS {
+            if self.readers.len() > MOST_USERS {
                 continue;
             }
             if self.readers.is_empty() {
@@ -157,7 +163,11 @@ impl<'p> Audience<'p> {
     fn ask_all(&mut self, session: &mut Session, version: &SqlFile) -> Result<()> {
         let readable = self.readable(session)?;
         let owners = self.owner_keys(session)?;
-        let stored = Stored::read(session, &readable)?;
+        let stored = Stored::read(session, &readable, owners)?;
+        for relation in readable.iter().filter(|relation| stored.is_partly(relation)) {
+            let name = QualifiedName::new(&relation.schema, &relation.name).to_string();
+            self.followed.partly.insert(name);
+        }
         let (mut widenings, mut unread) = (Vec::new(), Vec::new());
         let (mut now, mut others): (HashMap<u64, u64>, HashMap<u64, u64>) = Default::default();
         let mut open: HashMap<(&str, i64), Tokens> = HashMap::new();
@@ -185,11 +195,12 @@ impl<'p> Audience<'p> {
                 seen.push((relation, tokens));
             }
             for (relation, tokens) in seen {
-                let new = self.newly_seen(session, version, (at, relation), (&tokens, &owners))?;
+                let new =
+                    self.newly_seen(session, version, (at, relation), (&tokens, &stored.owners))?;
                 widenings.extend(new);
                 for id in &tokens {
                     let seen = if stored.is_telling(*id) { &mut now } else { &mut others };
-                    if !owners.contains(id) {
+                    if !stored.owners.contains(id) {
                         *seen.entry(*id).or_default() |= 1 << at;
                     }
                 }
@@ -231,7 +242,7 @@ impl<'p> Audience<'p> {
             relation: QualifiedName::new(&relation.schema, &relation.name),
             reader: reader.name.clone(),
             values: new.len(),
-            example: text_of(session, &reader.actor, relation, *first)?,
+            example: text_of(session, &reader.actor, (relation, owners), *first)?,
             audience: names.map(|(_, reader)| reader.name.clone()).collect(),
             statement: relation.statement(),
         }))
@@ -271,7 +282,8 @@ impl<'p> Audience<'p> {
         let tenants = tenants.map(|name| keyed(session, name)).transpose()?.flatten();
         for table in self.users_table(session)?.into_iter().chain(tenants) {
             let key = identifier(&table.key);
-            let found = texts(session, &format!("select {key}::text from {}", table.sql_name))?;
+            let keys_of = format!("select {key}::text from {} limit {MOST_OWNERS}", table.sql_name);
+            let found = texts(session, &keys_of)?;
             keys.extend(found.iter().map(|key| token_id(key)));
         }
         Ok(keys)

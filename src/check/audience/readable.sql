@@ -13,7 +13,14 @@ select
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
             and pg_catalog.has_column_privilege(role.name, c.oid, a.attnum, 'select')
         order by a.attnum
-    ) as columns
+    ) as columns,
+    array(
+        select a.attname
+        from pg_catalog.pg_index i
+        join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey)
+        where i.indrelid = c.oid and i.indisprimary
+        order by a.attnum
+    ) as key
 from pg_catalog.unnest(
     pg_catalog.string_to_array(pg_catalog.current_setting('leakproof.roles'), E'\n')
 ) as role (name)

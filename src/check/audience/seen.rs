@@ -6,17 +6,23 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::actor::Actor;
-use crate::check::audience::value_tokens::{each_value_token, token_id};
+use crate::check::audience::value_tokens::SeenRow;
 use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::failed::failing;
 use crate::session::open::Session;
-use crate::session::outcome::TextRow;
-use crate::sql::quote::{identifier, qualified};
+use crate::session::outcome::{TextRow, read_json};
+use crate::sql::quote::{identifier, literal, qualified};
 use crate::world::rows::PLACE;
 
 /// What could not be done where a question of ours fails.
 pub(super) const ATTEMPT: &str = "ask who sees what after a migration";
+
+/// Of how many rows of a relation it is followed who sees them; of a larger one the same each time.
+const MOST_ROWS: usize = 1_000;
+
+/// Among how many rows of a reader one is looked for that is to be shown.
+const MOST_SHOWN: usize = 20_000;
 
 /// How long a statement of a reader may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -33,6 +39,8 @@ pub(super) struct Readable {
     /// Whether everybody of a role sees the same.
     pub is_open: bool,
     columns: Vec<String>,
+    /// The columns of its primary key.
+    key: Vec<String>,
 }
 
 impl Readable {
@@ -47,13 +55,55 @@ impl Readable {
 
     /// Its rows as somebody sees them, whole, each after a number.
     fn whole(&self, at: usize) -> String {
-        format!("select {at}, pg_catalog.row_to_json(q)::text from ({}) as q", self.statement())
+        format!(
+            "(select {at}, pg_catalog.row_to_json(q)::text from ({}) as q limit {MOST_ROWS})",
+            self.statement()
+        )
     }
 
     /// Their places, which say as much where it is known what is there.
-    fn places(&self, at: usize) -> String {
-        format!("select {at}, {PLACE} from {} as r", self.sql_name())
+    fn places(&self, at: usize, followed: Option<&[String]>) -> String {
+        let condition = followed.map_or(String::new(), |ids| {
+            format!(" where r.ctid = any({}::tid[])", literal(&format!("{{{}}}", ids.join(","))))
+        });
+        format!("select {at}, {PLACE} from {} as r{condition}", self.sql_name())
     }
+
+    /// All of it, or as much as is followed: the place of each row, where it has one, its key, and the
+    /// row itself.
+    fn stored(&self) -> String {
+        let place = if self.is_placed { PLACE } else { "''" };
+        let key: Vec<String> =
+            self.key.iter().map(|name| format!("r.{}::text", identifier(name))).collect();
+        let key = match key.as_slice() {
+            [] => "null".into(),
+            some => format!("pg_catalog.concat_ws(', ', {})", some.join(", ")),
+        };
+        // Which ones depends on what they are, and not on where.
+        let order = match (self.is_placed, self.key.is_empty()) {
+            (false, _) => String::new(),
+            (true, true) => format!(" order by {}", hash_of("r::text")),
+            (true, false) => format!(" order by {}", hash_of(&key)),
+        };
+        format!(
+            "select pg_catalog.row_to_json(s)::text from (select {place} as place, {key} as key, \
+             pg_catalog.row_to_json(r)::text as json from {} as r{order} limit {}) as s",
+            self.sql_name(),
+            MOST_ROWS + 1
+        )
+    }
+}
+
+fn hash_of(text: &str) -> String {
+    format!("pg_catalog.hashtextextended({text} collate \"C\", 0)")
+}
+
+/// A row as it is stored.
+#[derive(Deserialize)]
+struct StoredRow {
+    place: String,
+    key: Option<String>,
+    json: String,
 }
 
 /// The ids of the texts of rows, each once; see [`token_id`].
@@ -63,12 +113,20 @@ pub(super) type Tokens = Vec<u64>;
 pub(super) struct Stored {
     /// Of each relation that could be read, the texts of each row that has a place.
     rows: HashMap<i64, HashMap<String, Tokens>>,
+    /// The relations of which not all rows are followed, by the places of those that are.
+    partly: HashMap<i64, Vec<String>>,
     /// The texts that are in only one row of some relation.
     telling: HashSet<u64>,
+    /// The keys of users and tenants: they name owners, they are not what owners have.
+    pub owners: HashSet<u64>,
 }
 
 impl Stored {
-    pub fn read(session: &mut Session, readable: &[Readable]) -> Result<Self> {
+    pub fn read(
+        session: &mut Session,
+        readable: &[Readable],
+        owners: HashSet<u64>,
+    ) -> Result<Self> {
         let mut relations: BTreeMap<i64, &Readable> = BTreeMap::new();
         for one in readable {
             let known = relations.entry(one.relation).or_insert(one);
@@ -76,37 +134,59 @@ impl Stored {
                 *known = one;
             }
         }
-        let mut stored = Self { rows: HashMap::new(), telling: HashSet::new() };
+        let mut stored =
+            Self { rows: HashMap::new(), partly: HashMap::new(), telling: HashSet::new(), owners };
         for relation in relations.values() {
-            let place = if relation.is_placed { PLACE } else { "''" };
-            let query = format!(
-                "select {place} || E'\\n' || pg_catalog.row_to_json(r)::text from {} as r",
-                relation.sql_name()
-            );
+            let query = relation.stored();
             // A view of its own may raise for us; then others do not tell by it.
             let Ok(found) = session.tolerate(|session| texts(session, &query))? else { continue };
-            stored.add(relation, found);
+            stored.add(relation, read_json(found)?);
         }
         Ok(stored)
     }
 
-    fn add(&mut self, relation: &Readable, found: Vec<String>) {
+    fn add(&mut self, relation: &Readable, mut found: Vec<StoredRow>) {
+        let is_partly = found.len() > MOST_ROWS;
+        found.truncate(MOST_ROWS);
         let mut counts: HashMap<u64, usize> = HashMap::new();
         let mut rows = HashMap::new();
+        if is_partly {
+            let place =
+                |row: &StoredRow| row.place.split_once('(').map(|(_, at)| format!("\"({at}\""));
+            self.partly.insert(relation.relation, found.iter().filter_map(place).collect());
+        }
         for row in found {
-            let (place, json) = row.split_once('\n').unwrap_or(("", &row));
-            let tokens = tokens_in(json);
+            let key = row.key.as_deref().filter(|_| relation.is_placed);
+            let seen = SeenRow { relation: relation.relation, key, json: &row.json };
+            let tokens = self.tokens_of_row(&seen);
             for id in &tokens {
                 *counts.entry(*id).or_default() += 1;
             }
             if relation.is_placed {
-                rows.insert(place.to_owned(), tokens);
+                rows.insert(row.place, tokens);
             }
         }
         self.telling.extend(counts.into_iter().filter(|(_, rows)| *rows == 1).map(|(id, _)| id));
         if relation.is_placed {
             self.rows.insert(relation.relation, rows);
         }
+    }
+
+    /// Whether only some of a relation's rows are followed.
+    pub fn is_partly(&self, relation: &Readable) -> bool {
+        self.partly.contains_key(&relation.relation)
+    }
+
+    fn tokens_of_row(&self, row: &SeenRow<'_>) -> Tokens {
+        let mut tokens = Tokens::new();
+        row.each_token(&self.owners, &mut |id, _| tokens.push(id));
+        distinct(tokens.into_iter())
+    }
+
+    /// The tokens of rows that each come after a number, of which no key is known.
+    fn tokens_in_all<'t>(&self, relation: i64, rows: impl Iterator<Item = &'t str>) -> Tokens {
+        let rows = rows.map(|json| SeenRow { relation, key: None, json });
+        distinct(rows.flat_map(|row| self.tokens_of_row(&row)))
     }
 
     pub fn is_telling(&self, id: u64) -> bool {
@@ -128,7 +208,10 @@ impl Stored {
     ) -> Result<Vec<(&'r Readable, Result<Tokens, Refusal>)>> {
         let statements =
             relations.iter().enumerate().map(|(at, relation)| match self.by_place(relation) {
-                Some(_) => relation.places(at),
+                Some(_) => {
+                    let followed = self.partly.get(&relation.relation);
+                    relation.places(at, followed.map(Vec::as_slice))
+                }
                 None => relation.whole(at),
             });
         let statements: Vec<String> = statements.collect();
@@ -140,7 +223,11 @@ impl Stored {
         let mut answers = Vec::new();
         for relation in relations {
             let answer = ask_as(session, reader, &relation.whole(0))?;
-            answers.push((*relation, answer.map(|found| tokens_in_all(&found))));
+            let tokens = |found: Vec<TextRow>| {
+                let rows = found.iter().filter_map(|row| row.get(1)?.as_deref());
+                self.tokens_in_all(relation.relation, rows)
+            };
+            answers.push((*relation, answer.map(tokens)));
         }
         Ok(answers)
     }
@@ -154,44 +241,50 @@ impl Stored {
         }
         let tokens = relations.iter().zip(rows).map(|(relation, rows)| {
             let Some(known) = self.by_place(relation) else {
-                return Some(distinct(rows.into_iter().flat_map(tokens_in)));
+                return Some(self.tokens_in_all(relation.relation, rows.into_iter()));
             };
-            let tokens: Option<Vec<&Tokens>> = rows.iter().map(|place| known.get(*place)).collect();
-            Some(distinct(tokens?.into_iter().flatten().copied()))
+            let tokens: Vec<Option<&Tokens>> = rows.iter().map(|place| known.get(*place)).collect();
+            // Partitions have rows in the same places.
+            if !self.is_partly(relation) && tokens.contains(&None) {
+                return None;
+            }
+            Some(distinct(tokens.into_iter().flatten().flatten().copied()))
         });
         tokens.collect()
     }
 }
 
-/// The text with this id, as a reader sees it in a relation; empty where he does not see it a second time.
+/// What a token of this id says, as a reader sees it in a relation; empty where he does not see it a second
+/// time.
 pub(super) fn text_of(
     session: &mut Session,
     reader: &Actor,
-    relation: &Readable,
+    (relation, owners): (&Readable, &HashSet<u64>),
     id: u64,
 ) -> Result<String> {
+    let key: Vec<String> =
+        relation.key.iter().map(|name| format!("q.{}::text", identifier(name))).collect();
+    let has_key =
+        !key.is_empty() && relation.key.iter().all(|name| relation.columns.contains(name));
+    let key = match has_key {
+        true => format!("pg_catalog.concat_ws(', ', {})", key.join(", ")),
+        false => "null".into(),
+    };
+    let query = format!(
+        "select {key}, pg_catalog.row_to_json(q)::text from ({}) as q limit {MOST_SHOWN}",
+        relation.statement()
+    );
     let mut text = None;
-    for row in ask_as(session, reader, &relation.whole(0))?.unwrap_or_default() {
-        let Some(Some(line)) = row.get(1) else { continue };
-        each_value_token(line, &mut |token| {
-            if token_id(token) == id {
-                text.get_or_insert_with(|| token.to_owned());
+    for row in ask_as(session, reader, &query)?.unwrap_or_default() {
+        let [key, Some(json)] = row.as_slice() else { continue };
+        let row = SeenRow { relation: relation.relation, key: key.as_deref(), json };
+        row.each_token(owners, &mut |token, said| {
+            if token == id {
+                text.get_or_insert_with(|| said.to_owned());
             }
         });
     }
     Ok(text.unwrap_or_default())
-}
-
-/// The texts of rows that each come after a number.
-fn tokens_in_all(found: &[TextRow]) -> Tokens {
-    let rows = found.iter().filter_map(|row| row.get(1)?.as_deref());
-    distinct(rows.flat_map(tokens_in))
-}
-
-fn tokens_in(json: &str) -> Tokens {
-    let mut tokens = Tokens::new();
-    each_value_token(json, &mut |token| tokens.push(token_id(token)));
-    distinct(tokens.into_iter())
 }
 
 fn distinct(ids: impl Iterator<Item = u64>) -> Tokens {

@@ -1,5 +1,7 @@
-//! The texts of a row by which it is recognised in another table. Pure.
+//! By what a row is recognised: its key where it is, and in another table its texts and what it says of
+//! somebody. Pure.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Shorter texts are found everywhere.
@@ -7,6 +9,54 @@ const SHORTEST: usize = 8;
 
 /// How deep a text that is itself JSON is taken apart.
 const DEEPEST: usize = 3;
+
+/// A row as somebody sees it.
+pub(crate) struct SeenRow<'a> {
+    pub relation: i64,
+    /// Its key, where it is known which one it is.
+    pub key: Option<&'a str>,
+    /// The row, written as JSON.
+    pub json: &'a str,
+}
+
+impl SeenRow<'_> {
+    /// Gives `seen` the id of each token of the row, with a text for people. `owners` are the ids of the
+    /// keys of users and tenants.
+    pub fn each_token(&self, owners: &HashSet<u64>, seen: &mut dyn FnMut(u64, &str)) {
+        if let Some(key) = self.key {
+            let row = format!("the row {key}");
+            seen(token_id(&format!("{} {row}", self.relation)), &row);
+        }
+        each_value_token(self.json, &mut |text| seen(token_id(text), text));
+        self.each_said_of_owner(owners, seen);
+    }
+
+    /// What short values, days and numbers tell, together with whose they are and how they are named.
+    fn each_said_of_owner(&self, owners: &HashSet<u64>, seen: &mut dyn FnMut(u64, &str)) {
+        let Ok(row) = serde_json::from_str::<serde_json::Map<_, _>>(self.json) else { return };
+        let values: Vec<(&String, String)> = row
+            .iter()
+            .filter_map(|(name, value)| match value {
+                serde_json::Value::String(text) => Some((name, text.clone())),
+                serde_json::Value::Number(number) => Some((name, number.to_string())),
+                _ => None,
+            })
+            .collect();
+        let is_owner = |(_, value): &&(&String, String)| owners.contains(&token_id(value));
+        for (_, owner) in values.iter().filter(is_owner) {
+            let said = values.iter().filter(|one| !is_owner(one) && is_said(&one.1));
+            for (name, value) in said {
+                let text = format!("{name} = {value}");
+                seen(token_id(&format!("{owner} {text}")), &text);
+            }
+        }
+    }
+}
+
+/// Whether a value tells anything: a moment says only when a row was written.
+fn is_said(value: &str) -> bool {
+    !value.is_empty() && !(is_time(value) && value.len() > "2024-01-01".len())
+}
 
 /// Gives `seen` each text in a row, written as JSON, that could tell it from others: the strings in
 /// it at any depth, but for names of fields, short ones and times.

@@ -1,5 +1,6 @@
 //! Who sees more than before a migration, as values. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -38,6 +39,8 @@ pub struct Followed {
     pub values: usize,
     /// What is seen by more people than before, in the order of the versions.
     pub widenings: Vec<Widening>,
+    /// The relations of which only so many rows were followed.
+    pub partly: BTreeSet<String>,
     /// What could not be read, and why.
     pub unread: Vec<String>,
 }

@@ -45,17 +45,13 @@ pub(crate) fn write_preservation(out: &mut String, report: &Report) -> Result {
 
 /// What one migration did to the data.
 fn write_applied(out: &mut String, applied: &Applied) -> Result {
-    let Preservation { tables, rows, columns, losses, covered, retyped, stamped, pairs, calls } =
+    let Preservation { tables, rows, losses, covered, retyped, stamped, pairs, calls } =
         &applied.preservation;
     let title = format!("V{} {}", applied.version, applied.name);
     if *rows == 0 {
         writeln!(out, "  {title}: no data yet")?;
     } else {
-        writeln!(
-            out,
-            "  {title}: {rows} rows and {columns} columns of {tables} tables compared, {} lost",
-            losses.len()
-        )?;
+        writeln!(out, "  {title}: {rows} rows of {tables} tables, {} lost", losses.len())?;
     }
     for loss in covered {
         writeln!(out, "    planned: {}", loss.sentence())?;
@@ -83,7 +79,7 @@ fn write_applied(out: &mut String, applied: &Applied) -> Result {
 
 /// Who was asked after each migration, and what more they saw.
 pub(crate) fn write_followed(out: &mut String, followed: &Followed) -> Result {
-    let Followed { users, of, values, widenings, unread } = followed;
+    let Followed { users, of, values, widenings, partly, unread } = followed;
     if *users == 0 {
         return writeln!(out, "audience    not followed: no fixture makes users");
     }
@@ -92,7 +88,10 @@ pub(crate) fn write_followed(out: &mut String, followed: &Followed) -> Result {
         "audience    {users} of {} of the data and a visitor asked after each migration",
         counted(*of, "user")
     )?;
-    writeln!(out, "  {values} values followed, {} times newly seen", widenings.len())?;
+    writeln!(out, "  {values} rows and values followed, {} times newly seen", widenings.len())?;
+    for relation in partly {
+        writeln!(out, "  not all rows of {relation} were followed: it has more than 1,000")?;
+    }
     for reason in unread {
         writeln!(out, "  {}", reason.replace('\n', " "))?;
     }
