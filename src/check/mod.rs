@@ -12,6 +12,7 @@ pub mod rehearsal;
 pub mod round_trip;
 pub(crate) mod steps;
 pub(crate) mod suspect;
+pub(crate) mod telling;
 
 use crate::check::observer::{Observer, Timings};
 use crate::check::steps::Run;

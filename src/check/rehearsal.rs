@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::catalog::relation::Relation;
 use crate::check::audience::Audience;
 use crate::check::outcome::{Failure, Rehearsal};
+use crate::check::telling::make_telling;
 use crate::error::Result;
 use crate::migrate::run::settle;
 use crate::migrate::target::Throwaway;
@@ -175,6 +176,7 @@ impl Filled {
         }
         let platform = platform.clone();
         let world = World::seed(session, ground, platform, &new, &[])?;
+        make_telling(session, &world)?;
         self.rows += world.seeded.values().map(Vec::len).sum::<usize>();
         let reason = |oid: &Oid| {
             let title = catalog.relation(*oid)?.title();

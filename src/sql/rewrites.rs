@@ -62,7 +62,7 @@ fn may_rewrite(statement: &str) -> bool {
     let begins = |first: &&[&str]| {
         words.len() >= first.len() && first.iter().zip(&words).all(|(a, b)| a == b)
     };
-    if HARMLESS.iter().any(|first| begins(&first)) {
+    if HARMLESS.iter().any(begins) {
         return false;
     }
     let only_adds = begins(&&["alter", "table"][..]) || begins(&&["insert"][..]);

@@ -55,7 +55,8 @@ impl SeenRow<'_> {
 
 /// Whether a value tells anything: a moment says only when a row was written.
 fn is_said(value: &str) -> bool {
-    !value.is_empty() && !(is_time(value) && value.len() > "2024-01-01".len())
+    let is_moment = is_time(value) && value.len() > "2024-01-01".len();
+    !value.is_empty() && !is_moment
 }
 
 /// Gives `seen` each text in a row, written as JSON, that could tell it from others: the strings in
