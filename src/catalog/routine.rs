@@ -192,6 +192,11 @@ impl Routines {
         }
     }
 
+    /// Whether the text of one of them has a name in it.
+    pub(crate) fn name_somewhere(&self, name: &str) -> bool {
+        self.by_oid.values().any(|routine| routine.names(name))
+    }
+
     /// Whether a function of the project is behind an operator.
     pub(crate) fn stand_behind(&self, schema: &str, operator: &str) -> bool {
         self.by_operator.contains_key(&format!("{schema}.{operator}"))

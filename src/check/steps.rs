@@ -243,6 +243,7 @@ impl<'a> Run<'a> {
         report.tenants = isolation.tenants();
         report.seeded_rows = isolation.seeded_rows();
         report.seed_stub = isolation.seed_stub();
+        self.note(isolation.notes_on_thinned());
         self.note(isolation.note_on_tenancy());
         self.note(isolation.note_on_homes());
         self.note(note_on_rosters(isolation.actors(), &self.report.matrix));

@@ -49,6 +49,7 @@ use crate::sql::statement::{self, Statement};
 use crate::words::one_line;
 use crate::world::ground::Ground;
 use crate::world::identify::refuse_unknown;
+use crate::world::thin::thin_out;
 use crate::world::value::World;
 
 /// Two tenants, their people and a row of each of them in every table, as long as it lives.
@@ -63,6 +64,8 @@ pub struct Isolation {
     controls: Controls,
     /// What a person has a privilege on.
     within_reach: BTreeSet<Oid>,
+    /// Which tables were thinned out, a sentence each.
+    thinned: Vec<String>,
     /// What people are measured against.
     measured: Vec<String>,
     probed: Option<Probed>,
@@ -95,6 +98,7 @@ impl Isolation {
             refuse_missing_schemas(&missing)?;
         }
         refuse_missing_roles(&mut session, &ground.actors)?;
+        let thinned = thin_out(&mut session, &ground.catalog)?;
         let controls = Controls::create(&mut session, &ground, platform)?;
         let ground = ground.with(&mut session, project, &controls.oids())?;
         let roles: Vec<&str> = ground.actors.iter().map(Actor::role).collect();
@@ -120,6 +124,7 @@ impl Isolation {
             wanted,
             controls,
             within_reach,
+            thinned,
             measured: Vec::new(),
             probed: None,
             promotions: None,

@@ -16,6 +16,11 @@ use crate::words::{first_names, one_line};
 use crate::world::value::World;
 
 impl Isolation {
+    /// Of which tables not all rows are tried.
+    pub(crate) fn notes_on_thinned(&self) -> Vec<String> {
+        self.thinned.clone()
+    }
+
     /// What the tenancy was taken to be, where nobody has said it.
     pub(crate) fn note_on_tenancy(&self) -> Option<String> {
         let World { tenancy, catalog, .. } = &self.world;

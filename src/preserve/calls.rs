@@ -4,6 +4,8 @@
 //! is the same, and nothing that a call writes stays, nor a number that it draws from a sequence. The
 //! first time a call is made twice, so that one which never answers the same is refused.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::actor::caller;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
@@ -19,7 +21,7 @@ use crate::session::open::Session;
 use crate::session::outcome::{Outcome, TextRow};
 use crate::session::rewind::Rewind;
 use crate::sql::quote::{identifier, literal};
-use crate::sql::statement::split;
+use crate::sql::statement::{split, words};
 
 /// What could not be done where a statement of ours fails.
 const ATTEMPT: &str = "make recorded calls";
@@ -136,11 +138,42 @@ pub(crate) fn sequences(session: &mut Session) -> Result<String> {
 }
 
 /// What a call answers.
+#[derive(Default)]
 struct Answer {
     /// Each row, as text that is equal only where the row is; and each statement without rows.
-    lines: Vec<String>,
+    lines: Vec<Line>,
+    /// How many bytes of their texts are kept.
+    kept: usize,
     /// The error, where it is about the text of the call and not about what the call met.
     misfit: Option<String>,
+}
+
+/// A line of an answer, of which the text is kept as long as there is room.
+struct Line {
+    hash: u64,
+    text: Option<String>,
+}
+
+/// Of an answer so many bytes are kept to be shown.
+const MOST_KEPT: usize = 1 << 20;
+
+/// How many rows of an answer are read at a time.
+const ROWS_AT_A_TIME: usize = 500;
+
+impl Answer {
+    fn add(&mut self, text: String) {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        self.kept += text.len();
+        let text = (self.kept <= MOST_KEPT).then_some(text);
+        self.lines.push(Line { hash: hasher.finish(), text });
+    }
+
+    fn of(lines: impl IntoIterator<Item = String>) -> Self {
+        let mut answer = Self::default();
+        lines.into_iter().for_each(|line| answer.add(line));
+        answer
+    }
 }
 
 /// Makes a call on what was there before all of them. What is deferred to the commit belongs to the
@@ -148,8 +181,13 @@ struct Answer {
 fn ask(rewind: &mut Rewind<'_>, call: &RecordedCall) -> Result<Answer> {
     let statements = split(call.sql());
     let texts: Vec<&str> = statements.iter().map(|statement| statement.text).collect();
+    if let [query] = texts.as_slice()
+        && let Some(answer) = ask_in_parts(rewind, query)
+    {
+        return Ok(answer);
+    }
     match rewind.attempt_each(&texts, "set constraints all immediate") {
-        Ok(attempted) => Ok(Answer { lines: lines(attempted.outcomes), misfit: None }),
+        Ok(attempted) => Ok(Answer::of(lines(attempted.outcomes))),
         Err(Failed::Refused(refusal)) => {
             let code = &refusal.sqlstate;
             let line = match call.compares_errors_by_code() {
@@ -157,11 +195,36 @@ fn ask(rewind: &mut Rewind<'_>, call: &RecordedCall) -> Result<Answer> {
                 false => format!("error {code}: {}", refusal.message),
             };
             let misfit = is_misfit(&refusal).then(|| refusal.reason());
-            Ok(Answer { lines: vec![line], misfit })
+            Ok(Answer { misfit, ..Answer::of([line]) })
         }
         // A server that goes away has not answered.
         Err(lost) => Err(failing(&format!("make the call at `{}`", call.place()))(lost)),
     }
+}
+
+/// Asks a query that may have any number of rows without holding them all. None where it is none, or where
+/// it fails: then it is asked as it stands.
+fn ask_in_parts(rewind: &mut Rewind<'_>, query: &str) -> Option<Answer> {
+    const QUERIES: [&str; 4] = ["select", "with", "values", "table"];
+    let first = words(query).next()?;
+    if query.contains(';') || !QUERIES.contains(&first.as_str()) {
+        return None;
+    }
+    let declare = format!("declare leakproof_call no scroll cursor for {query}");
+    rewind.attempt(&declare, None).ok()?;
+    let mut answer = Answer::default();
+    loop {
+        let part = rewind.go_on(&format!("fetch {ROWS_AT_A_TIME} from leakproof_call")).ok()?;
+        let rows = part.last().map_or(0, |outcome| outcome.rows.len());
+        if rows > 0 || answer.lines.is_empty() {
+            part.into_iter().flat_map(lines_of).for_each(|line| answer.add(line));
+        }
+        if rows < ROWS_AT_A_TIME {
+            break;
+        }
+    }
+    rewind.go_on("set constraints all immediate").ok()?;
+    Some(answer)
 }
 
 /// Whether the server could make no sense of the text: a syntax error, or a name that is not there.
@@ -202,12 +265,18 @@ fn lines_of(outcome: Outcome) -> Vec<String> {
 
 /// The rows that are not the same in the same place.
 fn difference(before: &Answer, after: &Answer) -> Vec<AnswerDifference> {
-    let line = |answer: &Answer, at: usize| answer.lines.get(at).cloned();
     let places = 0..before.lines.len().max(after.lines.len());
-    let pairs = places.map(|at| (line(before, at), line(after, at)));
-    let shown = |line: Option<String>| line.unwrap_or_else(|| "nothing".into());
+    let pairs = places.map(|at| (before.lines.get(at), after.lines.get(at)));
+    let shown = |line: Option<&Line>| match line {
+        None => "nothing".to_owned(),
+        Some(Line { text: Some(text), .. }) => text.clone(),
+        Some(Line { text: None, .. }) => {
+            "a row beyond the first megabyte, which is not kept".into()
+        }
+    };
+    let hash = |line: Option<&Line>| line.map(|line| line.hash);
     pairs
-        .filter(|(before, after)| before != after)
+        .filter(|(before, after)| hash(*before) != hash(*after))
         .map(|(before, after)| AnswerDifference { before: shown(before), after: shown(after) })
         .collect()
 }

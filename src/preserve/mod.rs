@@ -16,7 +16,7 @@ mod retype;
 mod rows;
 mod stamps;
 pub(crate) mod steady;
-mod tables;
+pub(crate) mod tables;
 mod unkeyed;
 
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 use crate::session::open::Session;
 
 /// Text forms depend on settings; both sides use the same ones, whatever a file has set.
-const FORMATS: [&str; 8] = [
+const FORMATS: [&str; 9] = [
     "set local search_path = \"$user\", public, extensions",
     "set local timezone = 'UTC'",
     "set local datestyle = 'ISO, YMD'",
@@ -12,6 +12,8 @@ const FORMATS: [&str; 8] = [
     "set local bytea_output = 'hex'",
     "set local xmlbinary = 'base64'",
     "set local row_security = on",
+    // Rows that are read in parts come in the order of all at once.
+    "set local cursor_tuple_fraction = 1",
 ];
 
 /// Has all values read in the same form from here on.

@@ -59,6 +59,7 @@ pub(crate) struct Column {
     pub base_oid: i64,
     /// Whether an update may give it a value.
     pub is_written: bool,
+    pub is_generated: bool,
     pub equality: Equality,
 }
 
@@ -114,7 +115,12 @@ impl Tables {
 
     /// Counts the rows of the tables that have room for some.
     pub(crate) fn count(&mut self, session: &mut Session) -> Result<()> {
-        let filled = self.by_oid.values().filter(|table| table.has_room());
+        self.count_larger(session, 0)
+    }
+
+    /// As [`Self::count`], of tables with more than so many bytes.
+    pub(crate) fn count_larger(&mut self, session: &mut Session, bytes: u64) -> Result<()> {
+        let filled = self.by_oid.values().filter(|table| table.bytes() > bytes);
         let counts: Vec<String> = filled.map(Table::count_query).collect();
         if counts.is_empty() {
             return Ok(());
@@ -154,6 +160,11 @@ impl Table {
     }
 
     /// Whether there is room for a row; in most tables of a platform there is none.
+    /// `"schema"."table"`, as statements need it.
+    pub(crate) fn sql_name(&self) -> String {
+        qualified(&self.schema, &self.name)
+    }
+
     pub(crate) fn has_room(&self) -> bool {
         self.bytes() > 0
     }
@@ -173,7 +184,7 @@ impl Table {
     /// The rows that count, as `t`.
     pub(crate) fn rows_sql(&self) -> String {
         let only = if self.kind == "r" { "only " } else { "" };
-        let name = qualified(&self.schema, &self.name);
+        let name = self.sql_name();
         match &self.condition {
             // As extensions write it, it begins with its key word.
             Some(condition) => format!("(select t.* from only {name} as t {condition}) as t"),

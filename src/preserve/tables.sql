@@ -74,6 +74,7 @@ left join lateral (
             'base', pg_catalog.format_type(b.oid, -1),
             'base_oid', b.oid::bigint,
             'is_written', a.attgenerated = '' and a.attidentity <> 'a',
+            'is_generated', a.attgenerated <> '',
             'equality', case
                 when b.oid = any('{text, varchar, bpchar, name, text[], varchar[]}'::regtype[])
                     then 'bytes'

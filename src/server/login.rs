@@ -81,7 +81,7 @@ impl Database {
     pub(crate) fn connect_as(&self, role: &str) -> Result<(Client, Stoppable)> {
         let login = self.server().login(role)?;
         let mut config = self.server().config().clone();
-        config.user(&login.name).dbname(self.name()).options("");
+        config.user(&login.name).dbname(self.name()).options("-c jit=off");
         login.password.give_to(&mut config);
         let connect = || {
             let mut client = config.connect(NoTls)?;

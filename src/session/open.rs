@@ -215,6 +215,26 @@ impl Session {
         }
     }
 
+    /// As [`Self::tolerate`], and takes back only what is refused.
+    pub(crate) fn tolerate_and_keep<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Result<T, Refusal>> {
+        let savepoint = self.set_savepoint();
+        self.flush().map_err(failing("set a savepoint"))?;
+        match work(self) {
+            Ok(value) => {
+                self.depth -= 1;
+                self.say(savepoint.release());
+                Ok(Ok(value))
+            }
+            Err(error) => {
+                self.take_back(&savepoint);
+                error.into_refusal().map(Err)
+            }
+        }
+    }
+
     /// As [`Self::as_owner`], and takes back only what is refused.
     pub(crate) fn kept_unless_refused(
         &mut self,

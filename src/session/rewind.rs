@@ -62,6 +62,11 @@ impl Rewind<'_> {
         Ok(attempted)
     }
 
+    /// Goes on where the last attempt has ended.
+    pub(crate) fn go_on(&mut self, statement: &str) -> Result<Vec<Outcome>, Failed> {
+        self.session.run(statement)
+    }
+
     /// As [`Self::attempt`], with statements of the project's, each of which must be one to the server, and then
     /// one of ours.
     pub(crate) fn attempt_each(

@@ -2,6 +2,7 @@
 
 pub(crate) mod ground;
 pub(crate) mod identify;
+pub(crate) mod thin;
 pub(crate) mod untraced;
 pub(crate) mod value;
 pub(crate) mod offers;

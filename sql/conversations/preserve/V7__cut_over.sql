@@ -8,7 +8,10 @@ cross join lateral jsonb_array_elements(
 ) with ordinality e;
 -- after
 select s.id, e.ordinality as ordinal, e.value as element
-from public.chat_sessions s
+from (
+    -- Rebuilt once a chat, however often it is named.
+    select v.id, v.messages from public.chat_sessions v offset 0
+) s
 cross join lateral jsonb_array_elements(
     case when jsonb_typeof(s.messages) = 'array' then s.messages else '[]' end
 ) with ordinality e;
@@ -26,7 +29,9 @@ select
     s.id,
     jsonb_typeof(s.messages) as kind,
     case when jsonb_typeof(s.messages) = 'array' then null else s.messages end as document
-from public.chat_sessions s;
+from (
+    select v.id, v.messages from public.chat_sessions v offset 0
+) s;
 
 -- preserve: every other column of a chat is the same under the old name
 -- before

@@ -32,6 +32,9 @@ use crate::sql::quote::{identifier, literal, qualified};
 /// How many users of the data are asked.
 const MOST_USERS: usize = 32;
 
+/// Among how many values that are newly seen one is looked for that no other row has.
+const MOST_LOOKED_AT: usize = 16;
+
 /// How many keys of users and of tenants are known for what they are.
 const MOST_OWNERS: usize = 100_000;
 
@@ -195,8 +198,7 @@ impl<'p> Audience<'p> {
                 seen.push((relation, tokens));
             }
             for (relation, tokens) in seen {
-                let new =
-                    self.newly_seen(session, version, (at, relation), (&tokens, &stored.owners))?;
+                let new = self.newly_seen(session, version, (at, relation), (&tokens, &stored))?;
                 widenings.extend(new);
                 for id in &tokens {
                     let seen = if stored.is_telling(*id) { &mut now } else { &mut others };
@@ -225,15 +227,24 @@ impl<'p> Audience<'p> {
         session: &mut Session,
         version: &SqlFile,
         (at, relation): (usize, &Readable),
-        (tokens, owners): (&Tokens, &HashSet<u64>),
+        (tokens, stored): (&Tokens, &Stored),
     ) -> Result<Option<Widening>> {
         let known_of = |id: &u64| self.known.get(id).copied().unwrap_or_default();
         let is_new = |id: &&u64| {
             let known = known_of(id);
-            known != 0 && known & (1 << at) == 0 && !owners.contains(id)
+            known != 0 && known & (1 << at) == 0 && !stored.owners.contains(id)
         };
         let new: Vec<u64> = tokens.iter().filter(is_new).copied().collect();
-        let Some(first) = new.first() else { return Ok(None) };
+        let mut found = None;
+        for id in new.iter().take(MOST_LOOKED_AT) {
+            let text = text_of(session, &self.readers[at].actor, (relation, &stored.owners), *id)?;
+            // What cannot be shown any more may be rare.
+            if text.is_empty() || stored.is_rare(session, &text)? {
+                found = Some((id, text));
+                break;
+            }
+        }
+        let Some((first, example)) = found else { return Ok(None) };
         let known = known_of(first);
         let names = self.readers.iter().enumerate().filter(|(at, _)| known & (1 << at) != 0);
         let reader = &self.readers[at];
@@ -242,7 +253,7 @@ impl<'p> Audience<'p> {
             relation: QualifiedName::new(&relation.schema, &relation.name),
             reader: reader.name.clone(),
             values: new.len(),
-            example: text_of(session, &reader.actor, (relation, owners), *first)?,
+            example,
             audience: names.map(|(_, reader)| reader.name.clone()).collect(),
             statement: relation.statement(),
         }))

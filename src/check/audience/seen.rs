@@ -19,7 +19,7 @@ use crate::world::rows::PLACE;
 pub(super) const ATTEMPT: &str = "ask who sees what after a migration";
 
 /// Of how many rows of a relation it is followed who sees them; of a larger one the same each time.
-const MOST_ROWS: usize = 1_000;
+const MOST_ROWS: usize = 500;
 
 /// Among how many rows of a reader one is looked for that is to be shown.
 const MOST_SHOWN: usize = 20_000;
@@ -79,17 +79,22 @@ impl Readable {
             [] => "null".into(),
             some => format!("pg_catalog.concat_ws(', ', {})", some.join(", ")),
         };
+        let (name, most) = (self.sql_name(), MOST_ROWS + 1);
         // Which ones depends on what they are, and not on where.
-        let order = match (self.is_placed, self.key.is_empty()) {
-            (false, _) => String::new(),
-            (true, true) => format!(" order by {}", hash_of("r::text")),
-            (true, false) => format!(" order by {}", hash_of(&key)),
+        let order = match self.key.is_empty() {
+            true => hash_of("r::text"),
+            false => hash_of(&key),
+        };
+        let chosen = match self.is_placed {
+            false => format!("limit {most}"),
+            true => format!(
+                "where (r.tableoid, r.ctid) in (select r.tableoid, r.ctid from {name} as r \
+                 order by {order} limit {most}) order by {order}"
+            ),
         };
         format!(
             "select pg_catalog.row_to_json(s)::text from (select {place} as place, {key} as key, \
-             pg_catalog.row_to_json(r)::text as json from {} as r{order} limit {}) as s",
-            self.sql_name(),
-            MOST_ROWS + 1
+             pg_catalog.row_to_json(r)::text as json from {name} as r {chosen}) as s"
         )
     }
 }
@@ -114,7 +119,9 @@ pub(super) struct Stored {
     /// Of each relation that could be read, the texts of each row that has a place.
     rows: HashMap<i64, HashMap<String, Tokens>>,
     /// The relations of which not all rows are followed, by the places of those that are.
-    partly: HashMap<i64, Vec<String>>,
+    partly: BTreeMap<i64, Vec<String>>,
+    /// As who sees all names those.
+    partly_names: Vec<String>,
     /// The texts that are in only one row of some relation.
     telling: HashSet<u64>,
     /// The keys of users and tenants: they name owners, they are not what owners have.
@@ -134,8 +141,13 @@ impl Stored {
                 *known = one;
             }
         }
-        let mut stored =
-            Self { rows: HashMap::new(), partly: HashMap::new(), telling: HashSet::new(), owners };
+        let mut stored = Self {
+            rows: HashMap::new(),
+            partly: BTreeMap::new(),
+            partly_names: Vec::new(),
+            telling: HashSet::new(),
+            owners,
+        };
         for relation in relations.values() {
             let query = relation.stored();
             // A view of its own may raise for us; then others do not tell by it.
@@ -154,6 +166,7 @@ impl Stored {
             let place =
                 |row: &StoredRow| row.place.split_once('(').map(|(_, at)| format!("\"({at}\""));
             self.partly.insert(relation.relation, found.iter().filter_map(place).collect());
+            self.partly_names.push(relation.sql_name());
         }
         for row in found {
             let key = row.key.as_deref().filter(|_| relation.is_placed);
@@ -175,6 +188,23 @@ impl Stored {
     /// Whether only some of a relation's rows are followed.
     pub fn is_partly(&self, relation: &Readable) -> bool {
         self.partly.contains_key(&relation.relation)
+    }
+
+    /// Whether a text that is in one of the rows that are followed is in no other row either.
+    pub fn is_rare(&self, session: &mut Session, text: &str) -> Result<bool> {
+        let inside = serde_json::Value::from(text).to_string();
+        let inside = literal(&inside[1..inside.len() - 1]);
+        for name in &self.partly_names {
+            let query = format!(
+                "select 'x' from {name} as r \
+                 where pg_catalog.strpos(pg_catalog.row_to_json(r)::text, {inside}) > 0 limit 2"
+            );
+            let found = session.tolerate(|session| texts(session, &query))?;
+            if found.is_ok_and(|rows| rows.len() > 1) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn tokens_of_row(&self, row: &SeenRow<'_>) -> Tokens {
