@@ -21,6 +21,10 @@ pub(super) const ATTEMPT: &str = "ask who sees what after a migration";
 /// Of how many rows of a relation it is followed who sees them; of a larger one the same each time.
 const MOST_ROWS: usize = 500;
 
+/// Of rows that hold more than this together it is followed for fewer, but not for fewer than these.
+const MOST_BYTES: usize = 1 << 20;
+const FEWEST_ROWS: usize = 50;
+
 /// Among how many rows of a reader one is looked for that is to be shown.
 const MOST_SHOWN: usize = 20_000;
 
@@ -54,9 +58,9 @@ impl Readable {
     }
 
     /// Its rows as somebody sees them, whole, each after a number.
-    fn whole(&self, at: usize) -> String {
+    fn whole(&self, at: usize, most: usize) -> String {
         format!(
-            "(select {at}, pg_catalog.row_to_json(q)::text from ({}) as q limit {MOST_ROWS})",
+            "(select {at}, pg_catalog.row_to_json(q)::text from ({}) as q limit {most})",
             self.statement()
         )
     }
@@ -120,6 +124,8 @@ pub(super) struct Stored {
     rows: HashMap<i64, HashMap<String, Tokens>>,
     /// The relations of which not all rows are followed, by the places of those that are.
     partly: BTreeMap<i64, Vec<String>>,
+    /// Of how many rows of a relation it is followed who sees them.
+    most: HashMap<i64, usize>,
     /// As who sees all names those.
     partly_names: Vec<String>,
     /// The texts that are in only one row of some relation.
@@ -144,6 +150,7 @@ impl Stored {
         let mut stored = Self {
             rows: HashMap::new(),
             partly: BTreeMap::new(),
+            most: HashMap::new(),
             partly_names: Vec::new(),
             telling: HashSet::new(),
             owners,
@@ -158,8 +165,12 @@ impl Stored {
     }
 
     fn add(&mut self, relation: &Readable, mut found: Vec<StoredRow>) {
-        let is_partly = found.len() > MOST_ROWS;
-        found.truncate(MOST_ROWS);
+        let bytes: usize = found.iter().map(|row| row.json.len()).sum();
+        let of_so_many_bytes = (found.len() * MOST_BYTES).checked_div(bytes).unwrap_or(MOST_ROWS);
+        let most = of_so_many_bytes.clamp(FEWEST_ROWS, MOST_ROWS);
+        let is_partly = found.len() > most;
+        found.truncate(most);
+        self.most.insert(relation.relation, most);
         let mut counts: HashMap<u64, usize> = HashMap::new();
         let mut rows = HashMap::new();
         if is_partly {
@@ -183,6 +194,10 @@ impl Stored {
         if relation.is_placed {
             self.rows.insert(relation.relation, rows);
         }
+    }
+
+    fn most_of(&self, relation: &Readable) -> usize {
+        self.most.get(&relation.relation).copied().unwrap_or(MOST_ROWS)
     }
 
     /// Whether only some of a relation's rows are followed.
@@ -242,7 +257,7 @@ impl Stored {
                     let followed = self.partly.get(&relation.relation);
                     relation.places(at, followed.map(Vec::as_slice))
                 }
-                None => relation.whole(at),
+                None => relation.whole(at, self.most_of(relation)),
             });
         let statements: Vec<String> = statements.collect();
         if let Ok(found) = ask_as(session, reader, &statements.join("; "))?
@@ -252,7 +267,7 @@ impl Stored {
         }
         let mut answers = Vec::new();
         for relation in relations {
-            let answer = ask_as(session, reader, &relation.whole(0))?;
+            let answer = ask_as(session, reader, &relation.whole(0, self.most_of(relation)))?;
             let tokens = |found: Vec<TextRow>| {
                 let rows = found.iter().filter_map(|row| row.get(1)?.as_deref());
                 self.tokens_in_all(relation.relation, rows)

@@ -90,7 +90,7 @@ pub(crate) fn write_followed(out: &mut String, followed: &Followed) -> Result {
     )?;
     writeln!(out, "  {values} rows and values followed, {} times newly seen", widenings.len())?;
     for relation in partly {
-        writeln!(out, "  not all rows of {relation} were followed: it has more than 500")?;
+        writeln!(out, "  only some rows of {relation} were followed, since it is large")?;
     }
     for reason in unread {
         writeln!(out, "  {}", reason.replace('\n', " "))?;
