@@ -9,13 +9,14 @@ use crate::finding::value::Finding;
 use crate::migrate::applied::{Applied, MigrationName};
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::outcome::{CallOutcome, PairOutcome};
+use crate::words::joined;
 
 /// The findings of the censuses, the preserve pairs and the recorded calls.
 pub(crate) fn judge(applied: &[Applied]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for one in applied {
         let (migration, seen) = (one.migration(), &one.preservation);
-        findings.extend(seen.losses.iter().map(|loss| lost(&migration, loss)));
+        findings.extend(seen.losses.iter().map(|loss| lost(&migration, loss, &seen.pairs)));
         let pairs = seen.pairs.iter().filter(|pair| !pair.holds());
         findings.extend(pairs.map(|pair| broken(&migration, pair)));
         let calls = seen.calls.iter().filter(|call| !call.holds());
@@ -24,24 +25,44 @@ pub(crate) fn judge(applied: &[Applied]) -> Vec<Finding> {
     findings
 }
 
-fn lost(migration: &MigrationName, loss: &Loss) -> Finding {
+fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Finding {
     let relation = loss.table.clone();
     let subject = match loss.column.clone() {
         Some(column) => Subject::Column { relation, column },
         None => Subject::Relation(relation),
     };
     let symptoms = Symptoms::Loss { migration: migration.clone(), loss: loss.clone() };
+    let empty: Vec<String> = pairs
+        .iter()
+        .filter(|pair| pair.is_empty && pair.covers.iter().any(|name| loss.is_in(name)))
+        .map(|pair| format!("`{}`", pair.place))
+        .collect();
     let help = match loss.kind {
-        LossKind::ZoneUnstated => "write `using <column> at time zone '<zone>'`",
-        _ => {
-            "if the change is planned, vouch for it with a pair in `preserve/` that has \
-             `-- covers:`"
+        LossKind::ZoneUnstated => "write `using <column> at time zone '<zone>'`".to_owned(),
+        LossKind::SequenceBehind => {
+            "set it at the end of the file: `select setval(pg_get_serial_sequence('<table>', \
+             '<column>'), (select max(<column>) from <table>))`"
+                .into()
         }
+        LossKind::DefinitionLost => {
+            "write it again for the new table, or vouch for the change with a pair that has \
+             `-- covers:`"
+                .into()
+        }
+        LossKind::ViewEmptied => "refresh the materialized view at the end of the file".into(),
+        _ if !empty.is_empty() => format!(
+            "{} covers it and shows nothing: its queries give no row, or only count; have them name \
+             the rows that stay",
+            joined(&empty)
+        ),
+        _ => "if the change is planned, vouch for it with a pair in `preserve/` that has \
+             `-- covers:`"
+            .into(),
     };
     Finding {
         cause: Some(Cause::Migration(migration.clone())),
         evidence: Some(Proof::Rows(loss.rows.clone())),
-        help: help.into(),
+        help,
         ..Finding::new(Rule::DataLost, subject, symptoms)
     }
 }
@@ -106,6 +127,9 @@ pub(crate) mod tests {
             name: "all stay".into(),
             place: Place::new("preserve/V2__move.sql", 1),
             rows: 3,
+            is_empty: false,
+            covers: Vec::new(),
+            by_place: Vec::new(),
             lost: difference(lost),
             appeared: difference(appeared),
         }

@@ -67,6 +67,7 @@ pub(crate) fn before(
     pairs::run_before(session, pairs)?;
     let mut tables = Tables::read(session)?;
     tables.count(session)?;
+    pairs::refuse_unknown_names(pairs, &tables)?;
     let names = names_in_rewriting(file);
     let is_kept = |table: &&Table| {
         table.rows > 0
@@ -95,14 +96,19 @@ pub(crate) fn after(
     if !unkept.is_empty() {
         return Ok(After::Unkept(unkept));
     }
-    let outcomes = pairs::compare_after(session, pairs)?;
+    let mut outcomes = pairs::compare_after(session, pairs)?;
     after.count(session)?;
     let Difference { mut losses, mut retyped, stamped } = before.compare(session, &after, file)?;
     losses.sort();
     retyped.sort();
-    let (covered, losses) = losses.into_iter().partition(|loss| {
-        let is_vouched = |pair: &PreservePair| pair.covers().iter().any(|name| loss.is_in(name));
-        pairs.iter().any(is_vouched)
+    for (pair, outcome) in pairs.iter().zip(&mut outcomes) {
+        let count = pairs::only_counts(pair.before()) && pairs::only_counts(pair.after());
+        outcome.is_empty = outcome.is_empty || count;
+    }
+    let (covered, losses) = losses.into_iter().partition(|loss: &Loss| {
+        // What shows nothing vouches for nothing.
+        let mut vouching = pairs.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.is_empty);
+        vouching.any(|(pair, _)| pair.covers().iter().any(|name| loss.is_in(name)))
     });
     Ok(After::Seen(Preservation {
         tables: before.filled().count(),

@@ -44,6 +44,12 @@ pub struct PairOutcome {
     pub place: Place,
     /// Rows of the `before` query.
     pub rows: u64,
+    /// Whether neither query gives a row, or both only count, so that it shows nothing.
+    pub is_empty: bool,
+    /// What it vouches for.
+    pub covers: Vec<String>,
+    /// The names of the columns before and after, where those differ: they are compared by place.
+    pub by_place: Vec<[String; 2]>,
     /// Rows that only `before` has.
     pub lost: LineDifference,
     /// Rows that only `after` has.

@@ -2,11 +2,15 @@
 
 use crate::error::{Error, Result};
 use crate::preserve::outcome::{LineDifference, PairOutcome};
+use crate::preserve::tables::Tables;
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
+use crate::sql::expr::Expr;
+use crate::sql::quote::identifier;
 use crate::sql::statement;
+use crate::sql::syntax::read_select;
 
 /// How many differing rows a report shows for each side.
 const SHOWN_ROWS: usize = 5;
@@ -20,7 +24,7 @@ const ATTEMPT: &str = "compare preserve rows";
 /// Runs the `before` queries; their rows stay in temporary tables until the transaction ends.
 pub(crate) fn run_before(session: &mut Session, pairs: &[PreservePair]) -> Result<()> {
     for (index, pair) in pairs.iter().enumerate() {
-        keep_lines(session, pair, "before", pair.before(), index)?;
+        keep_lines(session, pair, "before", &lines(pair.before(), &[]), index)?;
     }
     Ok(())
 }
@@ -37,14 +41,20 @@ pub(crate) fn compare_after(
             name: pair.name().to_owned(),
             place: pair.place(),
             rows: 0,
+            is_empty: false,
+            covers: pair.covers().to_vec(),
+            by_place: Vec::new(),
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
         };
         let kept_sums = session.as_auditor(&sums_of(&before)).map_err(failing(ATTEMPT))?;
         outcome.rows = first_number(&kept_sums)?;
+        let sums = sums_after(session, pair)?;
+        outcome.is_empty = outcome.rows == 0 && first_number(&sums)? == 0;
         // Whatever the order of rows, equal sums of two hashes are equal rows, and need not be kept.
-        if sums_after(session, pair)? != kept_sums {
-            keep_lines(session, pair, "after", pair.after(), index)?;
+        if sums != kept_sums {
+            keep_lines(session, pair, "after", &lines(pair.after(), &[]), index)?;
+            outcome.by_place = rename_by_place(session, pair, index)?;
             outcome.lost = difference(session, &before, &after)?;
             outcome.appeared = difference(session, &after, &before)?;
         }
@@ -69,10 +79,10 @@ fn keep_lines(
     session: &mut Session,
     pair: &PreservePair,
     side: &str,
-    query: &str,
+    lines: &str,
     index: usize,
 ) -> Result<()> {
-    refuse_several(pair, side, query)?;
+    refuse_several(pair)?;
     let sql = format!(
         "create temporary table {} (a, b, line) on commit drop as \
          select {}, {}, case when pg_catalog.octet_length(l.line) > {LONGEST_LINE} \
@@ -80,30 +90,64 @@ fn keep_lines(
         kept(side, index),
         hash(0),
         hash(1),
-        lines(query)
+        lines
     );
     session.as_owner(&sql).map_err(|failed| broken(pair, side, failed))
 }
 
+/// Where only the names of columns differ, has the columns of after take those of before, each that in its
+/// place. Gives the names of both.
+fn rename_by_place(
+    session: &mut Session,
+    pair: &PreservePair,
+    index: usize,
+) -> Result<Vec<[String; 2]>> {
+    let [before, after] = [kept("before", index), kept("after", index)];
+    let was = names_of(session, &before)?;
+    let is = names_of(session, &after)?;
+    if was == is || was.len() != is.len() {
+        return Ok(Vec::new());
+    }
+    let forget = format!("drop table {after}");
+    session.as_owner(&forget).map_err(failing(ATTEMPT))?;
+    keep_lines(session, pair, "after", &lines(pair.after(), &was), index)?;
+    let both = was.into_iter().zip(is).map(|(was, is)| [was, is]);
+    Ok(both.filter(|[was, is]| was != is).collect())
+}
+
+/// The names of the columns of kept rows, as far as a row shows them.
+fn names_of(session: &mut Session, kept: &str) -> Result<Vec<String>> {
+    let query = format!(
+        "select pg_catalog.json_object_keys(l.line::json) from (select line from {kept} \
+         where pg_catalog.octet_length(line) < {LONGEST_LINE} limit 1) as l"
+    );
+    session.texts_as_auditor(&query).map_err(failing(ATTEMPT))
+}
+
 /// The sums of [`sums_of`] of the rows of the `after` query, which nobody keeps.
 fn sums_after(session: &mut Session, pair: &PreservePair) -> Result<Vec<TextRow>> {
-    let (side, query) = ("after", pair.after());
-    refuse_several(pair, side, query)?;
+    refuse_several(pair)?;
     let sql = format!(
         "select pg_catalog.count(*), pg_catalog.sum({}::numeric), pg_catalog.sum({}::numeric) \
          from {}",
         hash(0),
         hash(1),
-        lines(query)
+        lines(pair.after(), &[])
     );
-    session.as_auditor(&sql).map_err(|failed| broken(pair, side, failed))
+    session.as_auditor(&sql).map_err(|failed| broken(pair, "after", failed))
 }
 
-/// The rows of a query, each as the text of its JSON.
-fn lines(query: &str) -> String {
+/// The rows of a query, each as the text of its JSON, with the columns under these names if there are any.
+fn lines(query: &str, names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| identifier(name)).collect();
+    let names = match names.as_slice() {
+        [] => String::new(),
+        some => format!(" ({})", some.join(", ")),
+    };
     // `offset 0` keeps the server from making each text anew wherever it is named.
     format!(
-        "(select pg_catalog.row_to_json(q)::text as line from (\n{query}\n) as q offset 0) as l"
+        "(select pg_catalog.row_to_json(q)::text as line from (\n{query}\n) as q{names} offset 0) \
+         as l"
     )
 }
 
@@ -121,12 +165,48 @@ fn broken(pair: &PreservePair, side: &str, failed: Failed) -> Error {
     failed.error(fact(pair, side)).help(HELP)
 }
 
-fn refuse_several(pair: &PreservePair, side: &str, query: &str) -> Result<()> {
-    match statement::split(query).len() {
-        1 => Ok(()),
-        _ => Err(Error::new(fact(pair, side)).cause("it is not exactly one statement").help(HELP)),
+fn refuse_several(pair: &PreservePair) -> Result<()> {
+    for (side, query) in [("before", pair.before()), ("after", pair.after())] {
+        if statement::split(query).len() != 1 {
+            let error = Error::new(fact(pair, side)).cause("it is not exactly one statement");
+            return Err(error.help(HELP));
+        }
     }
+    Ok(())
 }
+
+/// Refuses names that a pair covers and nothing has; `tables` is what was there before.
+///
+/// # Errors
+/// The first of them.
+pub(crate) fn refuse_unknown_names(pairs: &[PreservePair], tables: &Tables) -> Result<()> {
+    for pair in pairs {
+        for name in pair.covers().iter().filter(|name| !tables.has(name)) {
+            return Err(Error::new(format!(
+                "`{}` covers `{name}`, which nothing has",
+                pair.place()
+            ))
+            .cause("there is no such table or column before the migration")
+            .help("name `schema.table` or `schema.table.column`, as they are before it"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a query only counts or sums, so that its one row says nothing of any other.
+pub(crate) fn only_counts(query: &str) -> bool {
+    let is_sum = |expr: &Expr| match expr {
+        Expr::Call(call) => AGGREGATES.contains(&call.name.last()),
+        _ => false,
+    };
+    read_select(query).is_ok_and(|select| {
+        !select.targets.is_empty()
+            && !statement::words(query).any(|word| word == "group" || word == "union")
+            && select.targets.iter().all(|target| is_sum(&target.value))
+    })
+}
+
+const AGGREGATES: [&str; 6] = ["count", "sum", "min", "max", "avg", "bool_and"];
 
 /// The rows of `these` that `those` lacks, each as often as it lacks them.
 fn difference(session: &mut Session, these: &str, those: &str) -> Result<LineDifference> {

@@ -135,6 +135,15 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether there is a table, or a column of one, of such a name: `schema.table.column`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_oid.values().any(|table| {
+            let title = table.title();
+            let is_column = |column: &Column| name == format!("{title}.{}", column.name);
+            name == title || table.columns.iter().any(is_column)
+        })
+    }
+
     pub(crate) fn named(&self, name: &QualifiedName) -> Option<&Table> {
         self.by_oid.values().find(|table| table.name() == *name)
     }

@@ -94,7 +94,8 @@ pub(crate) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
         };
         match (comment, &part) {
             (Some(comment), Part::Head) if comment.starts_with("covers:") => {
-                pair.covers.push(comment["covers:".len()..].trim().to_owned());
+                let names = comment["covers:".len()..].split(',').map(str::trim);
+                pair.covers.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
             }
             (Some("before" | "before:"), _) => part = Part::Before,
             (Some("after" | "after:"), _) => part = Part::After,
@@ -147,5 +148,13 @@ mod tests {
             queries,
             [("select 1 -- one", "-- The same.\nselect 2"), ("select ';'", "select 4")]
         );
+    }
+
+    #[test]
+    fn several_names_may_be_covered_on_one_line() {
+        let text = "-- preserve: a\n-- covers: public.a, public.b.c\n-- covers: public.d\n\
+                    -- before\nselect 1\n-- after\nselect 1\n";
+        let pairs = parse(&SqlFile::for_test("preserve/V2__a.sql", 2, text)).unwrap();
+        assert_eq!(pairs[0].covers(), ["public.a", "public.b.c", "public.d"]);
     }
 }

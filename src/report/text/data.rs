@@ -64,8 +64,18 @@ fn write_applied(out: &mut String, applied: &Applied) -> Result {
     }
     // Without data they say nothing.
     for pair in pairs.iter().filter(|_| *rows > 0) {
-        let state = if pair.holds() { "holds" } else { "BROKEN" };
+        let is_vain = pair.is_empty && !pair.covers.is_empty();
+        let state = match (pair.holds(), is_vain) {
+            (true, true) => "shows nothing",
+            (true, false) => "holds",
+            (false, _) => "BROKEN",
+        };
         writeln!(out, "    {state}: {} ({} rows)", pair.name, pair.rows)?;
+        if !pair.by_place.is_empty() {
+            let names = pair.by_place.iter().map(|[was, is]| format!("{was} as {is}"));
+            let names: Vec<String> = names.collect();
+            writeln!(out, "      columns are compared by place: {}", names.join(", "))?;
+        }
     }
     for call in calls.iter().filter(|call| !call.holds()) {
         writeln!(out, "    CHANGED: the answer to {}", call.name)?;
