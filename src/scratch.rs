@@ -235,6 +235,11 @@ impl<'p> Scratch<'p> {
         &self.done.applied
     }
 
+    /// The migrations that failed, and what their other statements do to the data.
+    pub fn tried(&self) -> &[Applied] {
+        &self.done.tried
+    }
+
     /// Where in the files each object was changed last, by the migrations, fixtures, seeds and
     /// rollbacks that this value has run; nothing for a copy.
     pub fn places(&self) -> &Places {

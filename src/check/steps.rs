@@ -178,6 +178,7 @@ impl<'a> Run<'a> {
         self.note(note_on_calls_ahead(project));
         self.accepting = newest(project, &self.report.applied);
         self.findings.extend(preservation::judge(&self.report.applied));
+        self.findings.extend(preservation::judge(self.scratch.tried()));
         self.findings.extend(widening::judge(&self.report.followed.widenings));
         match migrated {
             // What was lost on the way explains more than where it ended.

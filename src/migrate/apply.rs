@@ -11,7 +11,7 @@ use crate::migrate::history::HistoryKind;
 use crate::migrate::hosted::FileKind;
 use crate::migrate::places::Places;
 use crate::migrate::plan::{Action, Plan, Text};
-use crate::migrate::run::{finish, run_as_it_is, run_as_owner};
+use crate::migrate::run::{finish, run_as_it_is, run_as_owner, run_past_failures};
 use crate::migrate::target::{Target, Throwaway};
 use crate::preserve;
 use crate::preserve::After;
@@ -35,6 +35,8 @@ pub(crate) type Look<'a> = dyn FnMut(&SqlFile) -> Result<()> + 'a;
 pub struct Done {
     /// The files that were applied, in order.
     pub applied: Vec<Applied>,
+    /// Those that failed, and what their other statements do to rows.
+    pub tried: Vec<Applied>,
     /// Where each object was changed last.
     pub places: Places,
 }
@@ -150,12 +152,21 @@ impl Applying<'_> {
         let Plan { project, wanted, history, .. } = self.plan;
         let (throwaway, pairs) = (self.throwaway, project.preserve(file.version()));
         let (mut unkept, mut put_sequences_back) = (None, String::new());
+        let mut lost = Vec::new();
         let outcome = self.connection.transaction(|session| {
             let record = || record_calls(session, project, file.version());
             let recorded = (!wanted.is_again).then(record).transpose()?;
             let before = preserve::before(session, sql, pairs, kept)?;
             put_sequences_back = sequences(session)?;
-            let ran = run_as_owner(session, throwaway, file, sql, FileKind::Change)?;
+            let mut ran = run_past_failures(session, throwaway, file, sql, FileKind::Change)?;
+            if let Some(error) = ran.failed.take() {
+                // On rows that are generated others fail than on those that are real.
+                if !wanted.is_again {
+                    lost =
+                        preserve::lost_by_failing(session, sql, pairs, &before).unwrap_or_default();
+                }
+                return Err(error);
+            }
             let mut preservation = match preserve::after(session, sql, pairs, &before)? {
                 After::Seen(preservation) => preservation,
                 After::Unkept(tables) => {
@@ -180,6 +191,13 @@ impl Applying<'_> {
                 session.as_owner(&put_sequences_back).map_err(failing("put the sequences back"))
             })?;
             return Ok(Some(tables));
+        }
+        if !lost.is_empty() {
+            let (version, name) = (file.version(), file.name().to_owned());
+            let preservation = Preservation { losses: lost, ..Preservation::default() };
+            let deviations = Deviations::default();
+            let statements = 0;
+            self.done.tried.push(Applied { version, name, statements, preservation, deviations });
         }
         let (applied, places) = outcome?;
         self.done.applied.push(applied);

@@ -103,6 +103,11 @@ impl<'a> OwnerSession<'a> {
             .execute(&format!("set constraints all immediate; {mark}; reset role; reset all"))
     }
 
+    /// Goes back to before the statement that has failed.
+    pub(crate) fn go_back(&mut self) -> Result<(), Failed> {
+        self.session.execute(&self.savepoint.go_back())
+    }
+
     /// What follows a statement.
     fn mark(&self, line: usize) -> String {
         format!("{}; {}", mark_sql(line), self.savepoint.renew())

@@ -29,6 +29,8 @@ pub(crate) struct Ran {
     pub deviations: Deviations,
     /// What they have changed.
     pub places: Places,
+    /// Why the first of them failed, where the others were run all the same.
+    pub failed: Option<Error>,
 }
 
 /// Runs the text of a file as the owner of what it makes, in the caller's transaction, in which nothing
@@ -43,6 +45,25 @@ pub(crate) fn run_as_owner(
     sql: &str,
     kind: FileKind,
 ) -> Result<Ran> {
+    let ran = run_past_failures(session, throwaway, file, sql, kind)?;
+    match ran.failed {
+        Some(error) => Err(error),
+        None => Ok(ran),
+    }
+}
+
+/// As [`run_as_owner`], and goes on after a statement that fails, to see what the others do. A file of data
+/// ends there.
+///
+/// # Errors
+/// A lost connection.
+pub(crate) fn run_past_failures(
+    session: &mut Session,
+    throwaway: &Throwaway,
+    file: &SqlFile,
+    sql: &str,
+    kind: FileKind,
+) -> Result<Ran> {
     session.say("select leakproof.begin_roles()");
     let mut owner = OwnerSession::begin(session, throwaway, kind)?;
     let on = Server {
@@ -51,20 +72,28 @@ pub(crate) fn run_as_owner(
     };
     let statements = split(sql);
     let mut lines = Lines::of(sql);
-    let mut last = 1;
+    let (mut last, mut failed) = (1, None);
     for statement in &statements {
         last = lines.line_of(statement.first_word);
         let outcome = match statement.data {
             Some(rows) => owner.copy_in(statement.text, rows, last),
             None => owner.run(statement.text, last),
         };
-        outcome.map_err(|failed| error_of((file, sql), statement, failed, on))?;
+        let Err(cause) = outcome else { continue };
+        let may_go_on = kind == FileKind::Change && cause.refusal().is_some();
+        let error = error_of((file, sql), statement, cause, on);
+        if !may_go_on || owner.go_back().is_err() {
+            return Err(failed.unwrap_or(error));
+        }
+        failed.get_or_insert(error);
     }
     // Deferred constraints are checked while the file can still be blamed for them.
-    owner.end(last).map_err(|failed| left_broken(file, failed))?;
+    if let Err(broken) = owner.end(last) {
+        return Err(failed.unwrap_or_else(|| left_broken(file, broken)));
+    }
     let deviations = owner.deviations;
     let places = read_places(session, file)?;
-    Ok(Ran { statements: statements.len(), deviations, places })
+    Ok(Ran { statements: statements.len(), deviations, places, failed })
 }
 
 /// Comes last before a file is committed, and after whatever else runs what the file has made: queries of pairs,

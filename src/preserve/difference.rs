@@ -311,8 +311,12 @@ impl Comparison<'_> {
                 (kind, before, after) = (LossKind::ColumnTruncated, was_longest, longest);
             }
         }
-        if kind == LossKind::ColumnRewritten && pair.has_all_values(session, column)? {
-            kind = LossKind::ValuesMoved;
+        if kind == LossKind::ColumnRewritten {
+            // Where no key tells rows apart, all of them may be.
+            after = if difference.changed > 0 { difference.changed } else { before };
+            if pair.has_all_values(session, column)? {
+                kind = LossKind::ValuesMoved;
+            }
         }
         let loss = Loss::new(kind, pair.was.name());
         Ok(Loss { column: Some(column.name.clone()), before, after, types, ..loss })

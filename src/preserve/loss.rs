@@ -52,7 +52,7 @@ pub struct Loss {
     pub column: Option<String>,
     /// Rows, values, or for a truncated column the most bytes, before.
     pub before: u64,
-    /// The same after; 0 for what is gone.
+    /// The same after; 0 for what is gone, and of rewritten values how many.
     pub after: u64,
     /// The column's type before and after, where it changed.
     pub types: Option<[String; 2]>,
@@ -108,7 +108,7 @@ impl Loss {
                 "{place} was {from} and is {to}, and the file does not state in which time zone"
             ),
             LossKind::ColumnRewritten => {
-                format!("{place} holds other values than before ({before} then, {after} now)")
+                format!("{place} holds other values than before ({after} of {before})")
             }
             LossKind::ValuesMoved => {
                 format!("{place} holds the values of before, but in other rows")

@@ -122,6 +122,28 @@ pub(crate) fn after(
     }))
 }
 
+/// What a file does to rows of which a statement has failed, as far as no pair speaks of it.
+pub(crate) fn lost_by_failing(
+    session: &mut Session,
+    file: &str,
+    pairs: &[PreservePair],
+    before: &Before,
+) -> Result<Vec<Loss>> {
+    pin_formats(session);
+    let mut after = Tables::read(session)?;
+    // To begin anew for what fails in any case is not worth while.
+    if !before.unkept(&after).is_empty() {
+        return Ok(Vec::new());
+    }
+    after.count(session)?;
+    let mut losses = before.compare(session, &after, file)?.losses;
+    losses.sort();
+    let is_meant =
+        |loss: &Loss| pairs.iter().flat_map(PreservePair::covers).any(|name| loss.is_in(name));
+    losses.retain(|loss| !is_meant(loss));
+    Ok(losses)
+}
+
 impl Before {
     fn filled(&self) -> impl Iterator<Item = &Table> {
         self.tables.by_oid.values().filter(|table| table.rows > 0 && !table.is_view())

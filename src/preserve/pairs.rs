@@ -181,13 +181,11 @@ fn refuse_several(pair: &PreservePair) -> Result<()> {
 /// The first of them.
 pub(crate) fn refuse_unknown_names(pairs: &[PreservePair], tables: &Tables) -> Result<()> {
     for pair in pairs {
-        for name in pair.covers().iter().filter(|name| !tables.has(name)) {
-            return Err(Error::new(format!(
-                "`{}` covers `{name}`, which nothing has",
-                pair.place()
-            ))
-            .cause("there is no such table or column before the migration")
-            .help("name `schema.table` or `schema.table.column`, as they are before it"));
+        if let Some(name) = pair.covers().iter().find(|name| !tables.has(name)) {
+            let fact = format!("`{}` covers `{name}`, which nothing has", pair.place());
+            return Err(Error::new(fact)
+                .cause("there is no such table or column before the migration")
+                .help("name `schema.table` or `schema.table.column`, as they are before it"));
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ mod hostile;
 mod identity;
 mod inference;
 mod kills;
+mod kinds_of_loss;
 mod large;
 mod layouts;
 mod leaks;
