@@ -61,6 +61,9 @@ pub struct CheckArgs {
     /// The least severity of a finding that fails the check; else what `[check] fail_on` says, else high
     #[arg(long, value_enum)]
     pub fail_on: Option<SeverityArg>,
+    /// Look at what happens to rows alone: no users, tenants and access
+    #[arg(long, conflicts_with_all = ["accept", "only", "base"])]
+    pub data: bool,
     /// Go back over the files in `rollback/` and there again; schema and rows must agree
     #[arg(long)]
     pub round_trip: bool,

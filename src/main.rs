@@ -53,6 +53,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         accept: args.accept,
         grants: args.grants.map(Into::into),
         fail_on: args.fail_on.map(Into::into),
+        data_only: args.data,
         round_trip: args.round_trip,
         only: args.only,
         keep_going: args.keep_going,

@@ -17,6 +17,8 @@ pub struct CheckOptions {
     pub grants: Option<Grants>,
     /// The least severity that fails the check; what the config says if none is said, else high.
     pub fail_on: Option<Severity>,
+    /// Look at what happens to rows, and at nothing else.
+    pub data_only: bool,
     /// Go back over the rollback files, and there again.
     pub round_trip: bool,
     /// Probe, judge and compare this relation alone, as `schema.name`.

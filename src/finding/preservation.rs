@@ -9,6 +9,7 @@ use crate::finding::value::Finding;
 use crate::migrate::applied::{Applied, MigrationName};
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::outcome::{CallOutcome, PairOutcome};
+use crate::sql::quote::identifier;
 use crate::words::joined;
 
 /// The findings of the censuses, the preserve pairs and the recorded calls.
@@ -49,6 +50,7 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
              `-- covers:`"
                 .into()
         }
+        LossKind::ColumnDropped | LossKind::TableDropped if loss.came.is_some() => renamed(loss),
         LossKind::ViewEmptied => "refresh the materialized view at the end of the file".into(),
         _ if !empty.is_empty() => format!(
             "{} covers it and shows nothing: its queries give no row, or only count; have them name \
@@ -65,6 +67,27 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         help,
         ..Finding::new(Rule::DataLost, subject, symptoms)
     }
+}
+
+/// What is to be written where something has gone and another thing like it has come.
+fn renamed(loss: &Loss) -> String {
+    let came = loss.came.as_deref().unwrap_or_default();
+    let (gone, statement) = match &loss.column {
+        Some(column) => (
+            column.clone(),
+            format!(
+                "alter table {} rename column {} to {}",
+                loss.table.sql(),
+                identifier(column),
+                identifier(came)
+            ),
+        ),
+        None => {
+            let bare = came.rsplit('.').next().unwrap_or(came);
+            (loss.table.to_string(), format!("alter table {} rename to {bare}", loss.table.sql()))
+        }
+    };
+    format!("`{gone}` is gone and `{came}` came: if it was renamed, write `{statement}`")
 }
 
 fn broken(migration: &MigrationName, pair: &PairOutcome) -> Finding {

@@ -60,8 +60,15 @@ impl Tables {
 }
 
 /// A table that is gone, whole.
-pub(crate) fn gone(table: &Table) -> Loss {
-    table_loss(table, LossKind::TableDropped, 0)
+pub(crate) fn gone(table: &Table, before: &Tables, after: &Tables) -> Loss {
+    let names = |table: &Table| -> BTreeSet<String> {
+        table.columns.iter().map(|column| column.name.clone()).collect()
+    };
+    let is_like = |one: &&Table| {
+        !before.by_oid.contains_key(&one.oid) && !one.is_view() && names(one) == names(table)
+    };
+    let came = after.by_oid.values().find(is_like).map(Table::title);
+    Loss { came, ..table_loss(table, LossKind::TableDropped, 0) }
 }
 
 fn table_loss(table: &Table, kind: LossKind, after: u64) -> Loss {
@@ -277,7 +284,14 @@ impl Comparison<'_> {
 
     fn dropped(&self, column: &Column, values: u64) -> Loss {
         let loss = Loss::new(LossKind::ColumnDropped, self.pair.was.name());
-        Loss { column: Some(column.name.clone()), before: values, ..loss }
+        let Pair { was, now, columns, .. } = &self.pair;
+        let is_known = |one: &&Column| columns.values().any(|known| known.number == one.number);
+        let is_like = |one: &&Column| one.type_name == column.type_name;
+        let came = now.columns.iter().filter(|one| !is_known(one)).find(is_like);
+        // A table that was built anew has the old column as one of its own.
+        let came = came.filter(|one| was.oid != now.oid || was.column(one.number).is_none());
+        let came = came.map(|one| one.name.clone());
+        Loss { column: Some(column.name.clone()), before: values, came, ..loss }
     }
 
     fn changed(

@@ -58,6 +58,9 @@ pub struct Loss {
     pub types: Option<[String; 2]>,
     /// The first rows that it happened to, as JSON objects of their keys, where that is known.
     pub rows: Vec<String>,
+    /// The name of what came with the file and is like what is gone, which may have been renamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub came: Option<String>,
     /// What a table lacks that was built anew, as the server writes it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<String>,
@@ -67,7 +70,8 @@ impl Loss {
     /// One of a table, of which nothing else is known.
     pub(crate) fn new(kind: LossKind, table: QualifiedName) -> Self {
         let (column, before, after, types) = (None, 0, 0, None);
-        Self { kind, table, column, before, after, types, rows: Vec::new(), lacks: Vec::new() }
+        let (rows, came, lacks) = (Vec::new(), None, Vec::new());
+        Self { kind, table, column, before, after, types, rows, came, lacks }
     }
 
     /// Whether `name` (`schema.table` or `schema.table.column`) covers this loss.

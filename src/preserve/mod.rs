@@ -162,7 +162,7 @@ impl Before {
             let now = match after.fate(was, &self.tables) {
                 Fate::Untouched => continue,
                 Fate::Gone => {
-                    difference.losses.push(difference::gone(was));
+                    difference.losses.push(difference::gone(was, &self.tables, after));
                     continue;
                 }
                 Fate::Changed(now) => now,

@@ -46,6 +46,7 @@ pub fn to_json(report: &Report) -> String {
         "notes": report.notes,
         "migrations": migrations(&report.applied),
         "failed": report.failed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "data_only": report.is_data_only,
         "stopped": report.stopped.as_ref().map(ToString::to_string),
         "world": {
             "tenants": report.tenants,

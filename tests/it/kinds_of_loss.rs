@@ -1,12 +1,11 @@
 //! What a migration loses beside plain values, each kind in both directions: what does it is told, and
 //! what does the same rightly is not.
 
-use crate::preservation::{Case, assert_said, project};
-use crate::support::in_parallel;
-
 use leakproof::project::Project;
+use leakproof::report::value::Outcome;
 
-use crate::support::empty_scratch;
+use crate::preservation::{Case, assert_said, project};
+use crate::support::{check_with, empty_scratch, in_parallel};
 
 const BASELINE: &str = "
 create type public.state as enum ('draft', 'live');
@@ -233,4 +232,39 @@ fn what_a_failing_file_does_to_rows_is_told() {
     .flatten()
     .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is gone and what came that is like it are named together, with the statement that renames.
+#[test]
+fn what_may_have_been_renamed_is_said() {
+    let change = "alter table public.logs add body text; update public.logs set body = line;
+        alter table public.logs drop line;
+        create table public.happenings as table public.events; drop table public.events";
+    let folder = project(&[BASELINE, change], FIXTURE, "", None);
+    let report = check_with(folder.path(), |options| options.data_only = true);
+    let mut help: Vec<String> = report.findings.iter().map(|one| one.help.clone()).collect();
+    help.sort();
+    assert_eq!(
+        help,
+        [
+            "`line` is gone and `body` came: if it was renamed, write `alter table public.logs rename \
+            column line to body`",
+            "`public.events` is gone and `public.happenings` came: if it was renamed, write `alter table \
+            public.events rename to happenings`",
+        ]
+    );
+}
+
+/// Rows alone can be looked at where nobody is known to ask; without rows that proves nothing.
+#[test]
+fn data_is_checked_without_people() {
+    let outcome = |fixture: &str, change: &str| {
+        let folder = project(&["create table t (a int primary key)", change], fixture, "", None);
+        let report = check_with(folder.path(), |options| options.data_only = true);
+        (report.outcome(), report.matrix.cells().len())
+    };
+    let rows = "insert into t values (1), (2)";
+    assert_eq!(outcome(rows, "alter table t rename a to b"), (Outcome::Passed, 0));
+    assert_eq!(outcome(rows, "delete from t where a = 1"), (Outcome::Failed, 0));
+    assert_eq!(outcome("select 1", "delete from t where a = 1"), (Outcome::Untrusted, 0));
 }

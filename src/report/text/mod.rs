@@ -57,7 +57,7 @@ fn write_report(out: &mut String, report: &Report) -> Result {
     if let Some(error) = &report.stopped {
         writeln!(out, "stopped     {}", error.to_string().replace('\n', "\n          "))?;
         writeln!(out, "            access was not checked")?;
-    } else {
+    } else if !report.is_data_only {
         write_access(out, report)?;
     }
     write_findings(out, report)?;
@@ -67,7 +67,9 @@ fn write_report(out: &mut String, report: &Report) -> Result {
         writeln!(out, "{:<11} {line}", if at == 0 { "not checked" } else { "" })?;
     }
     write_preservation(out, report)?;
-    write_followed(out, &report.followed)?;
+    if !report.is_data_only {
+        write_followed(out, &report.followed)?;
+    }
     if let Some(rehearsal) = &report.rehearsal {
         write_rehearsal(out, rehearsal)?;
     }

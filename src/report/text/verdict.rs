@@ -20,6 +20,14 @@ fn low_findings(findings: &[Finding]) -> usize {
 /// The verdict, in one line.
 pub(crate) fn verdict_line(report: &Report) -> String {
     match report.outcome() {
+        Outcome::Passed if report.is_data_only => {
+            "verdict: ok, no row was lost; access was not checked".into()
+        }
+        Outcome::Untrusted if report.is_data_only => {
+            "verdict: UNTRUSTED, no migration met a row, so nothing is proved; add `fixtures/`, or \
+             generate rows with `--rows-from`"
+                .into()
+        }
         Outcome::Passed => {
             let waived = match report.waived.len() {
                 0 => String::new(),
