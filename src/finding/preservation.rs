@@ -9,7 +9,7 @@ use crate::finding::value::Finding;
 use crate::migrate::applied::{Applied, MigrationName};
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::outcome::{CallOutcome, PairOutcome};
-use crate::sql::quote::identifier;
+use crate::sql::quote::{identifier, literal};
 use crate::words::joined;
 
 /// The findings of the censuses, the preserve pairs and the recorded calls.
@@ -38,13 +38,16 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         .filter(|pair| pair.is_empty && pair.covers.iter().any(|name| loss.is_in(name)))
         .map(|pair| format!("`{}`", pair.place))
         .collect();
+    let (table, column) =
+        (loss.table.sql(), loss.column.as_deref().map_or(String::new(), identifier));
     let help = match loss.kind {
-        LossKind::ZoneUnstated => "write `using <column> at time zone '<zone>'`".to_owned(),
-        LossKind::SequenceBehind => {
-            "set it at the end of the file: `select setval(pg_get_serial_sequence('<table>', \
-             '<column>'), (select max(<column>) from <table>))`"
-                .into()
-        }
+        LossKind::ZoneUnstated => format!("write `using {column} at time zone '<zone>'`"),
+        LossKind::SequenceBehind => format!(
+            "set it at the end of the file: `select setval(pg_get_serial_sequence({}, {}), \
+             (select max({column}) from {table}))`",
+            literal(&table),
+            literal(loss.column.as_deref().unwrap_or_default())
+        ),
         LossKind::DefinitionLost => {
             "write it again for the new table, or vouch for the change with a pair that has \
              `-- covers:`"

@@ -12,12 +12,7 @@ select * from chat_sessions s order by s.id;
 
 -- call: the back end reads everything
 -- as: service_role
-select s.id, md5(s.messages::text), jsonb_typeof(s.messages)
-from (
-    -- Rebuilt once a chat, however often it is named.
-    select v.id, v.messages from chat_sessions v offset 0
-) s
-order by s.id;
+select s.id, md5(s.messages::text), jsonb_typeof(s.messages) from chat_sessions s order by s.id;
 
 -- call: Mia opens a chat
 -- as: 00000000-0000-4000-8000-000000000003
