@@ -17,6 +17,7 @@ mod inference;
 mod kills;
 mod kinds_of_loss;
 mod large;
+mod large_fixtures;
 mod layouts;
 mod leaks;
 mod memberships;
