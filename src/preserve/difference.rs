@@ -84,7 +84,7 @@ pub(crate) fn compare(
     difference: &mut Difference,
 ) -> Result<()> {
     let was = pair.was;
-    if pair.now.rows == 0 && pair.detached.is_empty() {
+    if pair.rows() == 0 {
         difference.losses.push(table_loss(was, LossKind::TableEmptied, 0));
         return Ok(());
     }
@@ -232,10 +232,10 @@ impl Comparison<'_> {
                 losses.push(self.changed(session, column, of(column))?);
             }
         }
-        let times: Vec<i32> = was.columns.iter().map(|column| column.number).collect();
         let mut left = pair.compare_whole(session, &without, &self.back())?;
         if left.rows > 0 {
-            let stamps = self.find_stamps(session, &times)?;
+            let all: Vec<i32> = was.columns.iter().map(|column| column.number).collect();
+            let stamps = self.find_stamps(session, &all)?;
             if !stamps.is_empty() {
                 without.extend(stamps.keys());
                 left = pair.compare_whole(session, &without, &self.back())?;
@@ -243,7 +243,7 @@ impl Comparison<'_> {
                 stamped.extend(set.map(|column| format!("{}.{}", was.title(), column.name)));
             }
         }
-        if left.rows == 0 && pair.now.rows >= was.rows {
+        if left.rows == 0 && pair.rows() >= was.rows {
             return Ok(losses);
         }
         losses.extend(self.of_unmatched(session, left.rows, &left.columns, of)?);
@@ -258,8 +258,8 @@ impl Comparison<'_> {
         of: impl Fn(&Column) -> ColumnDifference,
     ) -> Result<Vec<Loss>> {
         let (pair, was) = (&self.pair, self.pair.was);
-        if pair.now.rows < was.rows && pair.detached.is_empty() {
-            return Ok(vec![table_loss(was, LossKind::RowsLost, pair.now.rows)]);
+        if pair.rows() < was.rows {
+            return Ok(vec![table_loss(was, LossKind::RowsLost, pair.rows())]);
         }
         let of_table = |kind, after| vec![table_loss(was, kind, after)];
         let mut moved = true;

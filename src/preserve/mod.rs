@@ -157,6 +157,7 @@ impl Before {
     }
 
     fn compare(&self, session: &mut Session, after: &Tables, file: &str) -> Result<Difference> {
+        rows::refuse_missing(session, &self.kept)?;
         let (zones, mut difference) = (StatedZones::read(file), Difference::default());
         for was in self.filled() {
             let now = match after.fate(was, &self.tables) {

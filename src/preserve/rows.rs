@@ -1,9 +1,9 @@
 //! The rows of before, kept beside a migration as a copy that goes with its transaction, and compared
 //! with those of after on the server: no row comes to us, however many there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::preserve::tables::{
     ATTEMPT, Column, Equality, Label, Table, Tables, object_sql, query, query_numbers,
 };
@@ -36,6 +36,28 @@ pub(crate) fn keep(session: &mut Session, tables: &[&Table]) -> Result<()> {
         return Ok(());
     }
     session.as_owner(&copies.join(";\n")).map_err(failing(ATTEMPT))
+}
+
+/// Refuses to compare where a file has thrown the copies away.
+///
+/// # Errors
+/// If it has.
+pub(crate) fn refuse_missing(session: &mut Session, kept: &BTreeSet<i64>) -> Result<()> {
+    let names = kept.iter().map(|oid| literal(&kept_rows(*oid)));
+    let names: Vec<String> = names.collect();
+    let sql = format!(
+        "select 1 from pg_catalog.unnest(array[{}]::text[]) as kept (name) \
+         where pg_catalog.to_regclass(name) is null limit 1",
+        names.join(", ")
+    );
+    match query(session, &sql)?.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new("what a file does to rows cannot be seen")
+            .cause(
+                "it throws away temporary tables, and with them the copies of the rows of before",
+            )
+            .help("leave `discard` out of the file")),
+    }
 }
 
 fn kept_rows(oid: i64) -> String {
@@ -120,6 +142,11 @@ impl<'a> Pair<'a> {
             .map(|table| format!("select {} from {}", columns.join(", "), table.rows_sql()))
             .collect();
         format!("({}) as t", parts.join(" union all "))
+    }
+
+    /// How many rows there are of after.
+    pub(crate) fn rows(&self) -> u64 {
+        self.now.rows + self.detached.iter().map(|table| table.rows).sum::<u64>()
     }
 
     /// The rows of before, as `b`.
@@ -305,7 +332,7 @@ impl<'a> Pair<'a> {
             sum(self.text(now), self.rows_sql()),
         ];
         let rows = query(session, &format!("select {before} = {after}"))?;
-        Ok(self.was.rows == self.now.rows && rows == [[Some("t".to_owned())]])
+        Ok(self.was.rows == self.rows() && rows == [[Some("t".to_owned())]])
     }
 
     /// How many values each column had, and has.

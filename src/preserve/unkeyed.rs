@@ -95,7 +95,7 @@ impl Pair<'_> {
                 false => read_number(rows)?,
             };
         }
-        if unmatched.rows > 0 && self.was.rows == self.now.rows {
+        if unmatched.rows > 0 && self.was.rows == self.rows() {
             for (at, column) in columns.iter().enumerate() {
                 let others: Vec<usize> = (0..columns.len()).filter(|other| *other != at).collect();
                 if lacking(session, "true", &others)? == 0 {

@@ -28,6 +28,8 @@ create trigger touch before update on public.posts
 comment on table public.posts is 'What people write.';
 create table public.logs (at date, line text, n int);
 create table public.events (id bigint primary key, at date not null, v text);
+create table public.parts (at date, v text) partition by range (at);
+create table public.part partition of public.parts default;
 create materialized view public.titles as select title from public.posts;
 create table public.codes (code text primary key, of regclass);
 ";
@@ -40,6 +42,7 @@ insert into public.logs values
     ('2024-01-01', 'a', 1), ('2024-01-01', 'a', 1), ('2024-01-02', 'b', 2), (null, null, null);
 insert into public.events values (1, '2024-01-05', 'jan'), (2, '2024-02-05', 'feb'), (3, '2030-01-01', 'x');
 insert into public.codes values ('p', 'public.posts');
+insert into public.parts values ('2024-01-01', 'a'), ('2024-01-02', 'b');
 refresh materialized view public.titles;
 ";
 
@@ -127,6 +130,15 @@ fn kinds() -> Vec<Case> {
             create table public.rest partition of public.events default;
             insert into public.events select * from public.old where at < '2025-01-01';
             drop table public.old", None, &["public.events lost 1 of its 3 rows {\"id\" : \"3\"}"]),
+        Case("a partition goes its own way with its rows", "
+            alter table public.parts detach partition public.part", None, &[]),
+        Case("a partition goes its own way without a row", "
+            alter table public.parts detach partition public.part;
+            delete from public.part where v = 'a'", None, &["public.parts lost 1 of its 2 rows"]),
+        Case("a file throws away what is compared", "
+            delete from public.logs; discard temp", None, &[
+            "what a file does to rows cannot be seen",
+        ]),
         Case("a table is built anew, whole", leaked(&[REBUILT, WHOLE]), None, &[]),
         Case("a table is built anew without a trigger", leaked(&[REBUILT]), None, &[
             "public.posts was built anew and lacks comment What people write.; TRIGGER touch BEFORE \
