@@ -38,6 +38,11 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         .filter(|pair| pair.is_empty && pair.covers.iter().any(|name| loss.is_in(name)))
         .map(|pair| format!("`{}`", pair.place))
         .collect();
+    let unread: Vec<String> = pairs
+        .iter()
+        .filter(|pair| pair.unread.iter().any(|name| loss.is_in(name)))
+        .map(|pair| format!("`{}`", pair.place))
+        .collect();
     let (table, column) =
         (loss.table.sql(), loss.column.as_deref().map_or(String::new(), identifier));
     let help = match loss.kind {
@@ -55,6 +60,12 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         }
         LossKind::ColumnDropped | LossKind::TableDropped if loss.came.is_some() => renamed(loss),
         LossKind::ViewEmptied => "refresh the materialized view at the end of the file".into(),
+        _ if !unread.is_empty() => {
+            format!(
+                "{} covers it and does not read it; have its `before` query do",
+                joined(&unread)
+            )
+        }
         _ if !empty.is_empty() => format!(
             "{} covers it and shows nothing: its queries give no row, or only count; have them name \
              the rows that stay",
@@ -155,6 +166,7 @@ pub(crate) mod tests {
             rows: 3,
             is_empty: false,
             covers: Vec::new(),
+            unread: Vec::new(),
             by_place: Vec::new(),
             lost: difference(lost),
             appeared: difference(appeared),

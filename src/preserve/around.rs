@@ -8,10 +8,11 @@ use serde::Deserialize;
 use crate::error::Result;
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::rows::Pair;
-use crate::preserve::tables::{Column, Table, Tables, query_numbers};
+use crate::preserve::tables::{Column, Table, Tables, query_numbers, read_number};
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::{as_json, read_json};
+use crate::sql::quote::qualified;
 
 /// What was there before a migration beside the rows.
 #[derive(Default)]
@@ -28,6 +29,11 @@ struct Sequence {
     oid: i64,
     relation: i64,
     number: i32,
+    increment: i64,
+    schema: String,
+    name: String,
+    /// The number that comes next.
+    #[serde(default)]
     next: i64,
 }
 
@@ -45,6 +51,17 @@ impl Around {
         Ok(Self { sequences, shapes })
     }
 
+    /// Whether a table that was put in the place of another has no primary key, and that one had.
+    pub(crate) fn has_lost_key(&self, session: &mut Session, pair: &Pair<'_>) -> Result<bool> {
+        let Some(shapes) = self.shapes.as_ref().filter(|_| pair.was.oid != pair.now.oid) else {
+            return Ok(false);
+        };
+        let has_key = |shapes: &Shapes, oid: i64| {
+            shapes.get(&oid).is_some_and(|items| items.iter().any(|(kind, _)| kind == "key"))
+        };
+        Ok(has_key(shapes, pair.was.oid) && !has_key(&read_shapes(session)?, pair.now.oid))
+    }
+
     /// What a table lacks that was put in the place of another.
     pub(crate) fn lacking(&self, session: &mut Session, pair: &Pair<'_>) -> Result<Option<Loss>> {
         let Some(shapes) = self.shapes.as_ref().filter(|_| pair.was.oid != pair.now.oid) else {
@@ -58,9 +75,16 @@ impl Around {
         let now = now.remove(&pair.now.oid).unwrap_or_default();
         let before = shapes.get(&pair.was.oid).cloned().unwrap_or_default();
         let columns: BTreeSet<&str> = pair.now.columns.iter().map(|c| c.name.as_str()).collect();
+        // What a key does, it does as well.
+        let is_there = |(kind, item): &(String, String)| {
+            let has = |kind: &str| now.contains(&(kind.to_owned(), item.clone()));
+            has(kind)
+                || kind == "unique" && has("key")
+                || kind == "not null" && has("not null in a key")
+        };
         let lacks: Vec<String> = before
             .iter()
-            .filter(|one| !now.contains(one))
+            .filter(|one| !is_there(one) && one.0 != "key" && one.0 != "not null in a key")
             // What a column had that is gone went with it.
             .filter(|(kind, item)| match kind.as_str() {
                 "not null" => columns.contains(item.as_str()),
@@ -92,11 +116,11 @@ impl Around {
                 continue;
             }
             let sql = format!(
-                "select coalesce(pg_catalog.max({}), 0) from {}",
+                "select greatest(coalesce(pg_catalog.max({}), 0), 0) from {}",
                 column.value(),
                 table.rows_sql()
             );
-            let most = query_numbers(session, &sql).ok().and_then(|most| most.first().copied());
+            let most = query_numbers(session, &sql)?.first().copied();
             let next = u64::try_from(sequence.next).unwrap_or_default();
             if let Some(most) = most.filter(|most| *most >= next) {
                 let loss = Loss::new(LossKind::SequenceBehind, table.name());
@@ -134,7 +158,27 @@ impl Around {
 fn read_sequences(session: &mut Session) -> Result<Vec<Sequence>> {
     let query = as_json(include_str!("sequences.sql"), "true");
     let texts = session.texts_as_auditor(&query).map_err(failing("read the sequences"))?;
-    read_json(texts)
+    let mut sequences: Vec<Sequence> = read_json(texts)?;
+    // Only a sequence itself knows whether its number was given away already.
+    let states: Vec<String> = sequences
+        .iter()
+        .map(|one| {
+            format!(
+                "(select case when is_called then last_value + {} else last_value end from {})",
+                one.increment,
+                qualified(&one.schema, &one.name)
+            )
+        })
+        .collect();
+    if states.is_empty() {
+        return Ok(sequences);
+    }
+    let query = format!("select pg_catalog.unnest(array[{}]::bigint[])::text", states.join(", "));
+    let next = session.texts_as_auditor(&query).map_err(failing("read the sequences"))?;
+    for (sequence, next) in sequences.iter_mut().zip(next) {
+        sequence.next = read_number(&next)?;
+    }
+    Ok(sequences)
 }
 
 fn read_shapes(session: &mut Session) -> Result<Shapes> {

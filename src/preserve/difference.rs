@@ -19,6 +19,8 @@ pub(crate) struct Difference {
     pub retyped: Vec<String>,
     /// Columns that a trigger of theirs has set anew.
     pub stamped: Vec<String>,
+    /// What is no loss of rows, and may surprise who looks for them where they were.
+    pub noted: Vec<String>,
 }
 
 /// What became of a table.

@@ -46,6 +46,8 @@ pub(crate) struct Before {
     /// The tables whose rows are kept.
     kept: BTreeSet<i64>,
     around: Around,
+    /// For each pair, what it covers and does not read.
+    unread: Vec<Vec<String>>,
 }
 
 /// What was seen after a migration.
@@ -68,6 +70,7 @@ pub(crate) fn before(
     let mut tables = Tables::read(session)?;
     tables.count(session)?;
     pairs::refuse_unknown_names(pairs, &tables)?;
+    let unread = pairs::unread(session, pairs, &tables)?;
     let names = names_in_rewriting(file);
     let is_kept = |table: &&Table| {
         table.rows > 0
@@ -80,7 +83,7 @@ pub(crate) fn before(
     rows::keep(session, &kept)?;
     let kept = kept.iter().map(|table| table.oid).collect();
     let around = Around::read(session, may_rebuild(file))?;
-    Ok(Before { tables, kept, around })
+    Ok(Before { tables, kept, around, unread })
 }
 
 /// Runs the `after` queries and compares what there is with what was kept. `file` is the migration's text.
@@ -98,9 +101,13 @@ pub(crate) fn after(
     }
     let mut outcomes = pairs::compare_after(session, pairs)?;
     after.count(session)?;
-    let Difference { mut losses, mut retyped, stamped } = before.compare(session, &after, file)?;
+    let Difference { mut losses, mut retyped, stamped, noted } =
+        before.compare(session, &after, file)?;
     losses.sort();
     retyped.sort();
+    for (outcome, unread) in outcomes.iter_mut().zip(&before.unread) {
+        outcome.unread.clone_from(unread);
+    }
     for (pair, outcome) in pairs.iter().zip(&mut outcomes) {
         let count = pairs::only_counts(pair.before()) && pairs::only_counts(pair.after());
         outcome.is_empty = outcome.is_empty || count;
@@ -108,7 +115,10 @@ pub(crate) fn after(
     let (covered, losses) = losses.into_iter().partition(|loss: &Loss| {
         // What shows nothing vouches for nothing.
         let mut vouching = pairs.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.is_empty);
-        vouching.any(|(pair, _)| pair.covers().iter().any(|name| loss.is_in(name)))
+        vouching.any(|(pair, outcome)| {
+            let mut read = pair.covers().iter().filter(|name| !outcome.unread.contains(name));
+            read.any(|name| loss.is_in(name))
+        })
     });
     Ok(After::Seen(Preservation {
         tables: before.filled().count(),
@@ -117,6 +127,7 @@ pub(crate) fn after(
         covered,
         retyped,
         stamped,
+        noted,
         pairs: outcomes,
         calls: Vec::new(),
     }))
@@ -156,10 +167,19 @@ impl Before {
         changed.map(|table| table.oid).collect()
     }
 
+    /// Where another table has the name of one that is there under another name.
+    fn note_on_namesake(&self, was: &Table, after: &Tables) -> Option<String> {
+        let now = after.by_oid.get(&was.oid).filter(|now| now.name() != was.name())?;
+        let other = after.named(&was.name()).filter(|other| other.oid != was.oid)?;
+        let (name, left) = (other.title(), now.title());
+        Some(format!("{name} is another table now; the rows of before are in {left}"))
+    }
+
     fn compare(&self, session: &mut Session, after: &Tables, file: &str) -> Result<Difference> {
         rows::refuse_missing(session, &self.kept)?;
         let (zones, mut difference) = (StatedZones::read(file), Difference::default());
         for was in self.filled() {
+            difference.noted.extend(self.note_on_namesake(was, after));
             let now = match after.fate(was, &self.tables) {
                 Fate::Untouched => continue,
                 Fate::Gone => {
@@ -169,6 +189,13 @@ impl Before {
                 Fate::Changed(now) => now,
             };
             let pair = Pair::new(was, now, &self.tables, after);
+            difference.noted.extend(pair.detached.iter().map(|table| {
+                let (part, whole) = (table.title(), was.title());
+                format!("{part} is no partition of {whole} any more, and has kept its rows")
+            }));
+            if self.around.has_lost_key(session, &pair)? {
+                difference.noted.push(format!("{} was built anew without its key", was.title()));
+            }
             difference.losses.extend(self.around.lacking(session, &pair)?);
             difference::compare(session, pair, &zones, &mut difference)?;
         }

@@ -20,6 +20,8 @@ pub struct Preservation {
     pub retyped: Vec<String>,
     /// Columns of times that a trigger of theirs has set to now, and nothing else has changed.
     pub stamped: Vec<String>,
+    /// What is no loss of rows, and may surprise who looks for them where they were.
+    pub noted: Vec<String>,
     /// The pairs and how they came out.
     pub pairs: Vec<PairOutcome>,
     /// The recorded calls and how they came out.
@@ -48,6 +50,8 @@ pub struct PairOutcome {
     pub is_empty: bool,
     /// What it vouches for.
     pub covers: Vec<String>,
+    /// What of that its `before` query does not read, so that it cannot vouch for it.
+    pub unread: Vec<String>,
     /// The names of the columns before and after, where those differ: they are compared by place.
     pub by_place: Vec<[String; 2]>,
     /// Rows that only `before` has.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::preserve::outcome::{LineDifference, PairOutcome};
-use crate::preserve::tables::Tables;
+use crate::preserve::tables::{Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
@@ -43,6 +43,7 @@ pub(crate) fn compare_after(
             rows: 0,
             is_empty: false,
             covers: pair.covers().to_vec(),
+            unread: Vec::new(),
             by_place: Vec::new(),
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
@@ -189,6 +190,41 @@ pub(crate) fn refuse_unknown_names(pairs: &[PreservePair], tables: &Tables) -> R
         }
     }
     Ok(())
+}
+
+/// For each pair, the names that it covers and whose table its `before` query does not read, as far as the
+/// server's plan tells.
+pub(crate) fn unread(
+    session: &mut Session,
+    pairs: &[PreservePair],
+    tables: &Tables,
+) -> Result<Vec<Vec<String>>> {
+    let mut all = Vec::new();
+    for pair in pairs {
+        let mut unread = Vec::new();
+        if !pair.covers().is_empty() {
+            let explain = format!("explain (verbose, costs off) {}", pair.before());
+            let plan =
+                session.as_auditor(&explain).map_err(|failed| broken(pair, "before", failed))?;
+            let plan: Vec<String> = plan.into_iter().flatten().flatten().collect();
+            // What a function reads, its call does not show; a partition has a name of its own.
+            let is_open = plan.iter().any(|line| {
+                line.contains("Function Scan on ") && !line.contains("Function Scan on pg_catalog.")
+            });
+            let reads = |table: &Table| {
+                let on = format!(" on {}", table.sql_name());
+                let is_it = |line: &String| line.ends_with(&on) || line.contains(&format!("{on} "));
+                is_open
+                    || table.leaves.iter().any(|leaf| leaf.oid != table.oid)
+                    || plan.iter().any(is_it)
+            };
+            let is_unread =
+                |name: &&String| tables.table_of(name).is_some_and(|table| !reads(table));
+            unread.extend(pair.covers().iter().filter(is_unread).cloned());
+        }
+        all.push(unread);
+    }
+    Ok(all)
 }
 
 /// Whether a query only counts or sums, so that its one row says nothing of any other.

@@ -226,11 +226,28 @@ impl<'a> Pair<'a> {
         same: &BTreeMap<i32, String>,
     ) -> Result<Option<Differences>> {
         let Some(is_missing) = self.is_missing() else { return Ok(None) };
+        let mut differences = Differences { missing: 0, columns: Vec::new() };
+        // A query gives no more than 1,664 values.
+        for columns in self.was.columns.chunks(500) {
+            let part = self.compare_columns(session, (columns, &is_missing), same)?;
+            let Some(part) = part else { return Ok(None) };
+            differences.missing = part.missing;
+            differences.columns.extend(part.columns);
+        }
+        Ok(Some(differences))
+    }
+
+    fn compare_columns(
+        &self,
+        session: &mut Session,
+        (columns, is_missing): (&[Column], &str),
+        same: &BTreeMap<i32, String>,
+    ) -> Result<Option<Differences>> {
         let mut counts = vec![
             "pg_catalog.count(*)".into(),
             format!("pg_catalog.count(*) filter (where {is_missing})"),
         ];
-        for column in &self.was.columns {
+        for column in columns {
             let changed = self.is_changed(column, same.get(&column.number));
             let after = self.columns.get(&column.number).map(|now| now.value());
             counts.push(format!("pg_catalog.count({})", kept(column)));

@@ -5,27 +5,34 @@ from (
     select c.conrelid as oid, 'statement' as kind,
         pg_catalog.pg_get_constraintdef(c.oid) as item
     from pg_catalog.pg_constraint c
-    where c.contype in ('f', 'u', 'x', 'c') and c.conparentid = 0
+    where c.contype in ('f', 'x', 'c') and c.conparentid = 0
+    union all
+    -- Be it by a constraint or by an index, and in whatever order.
+    select i.indrelid, case when i.indisprimary then 'key' else 'unique' end, pg_catalog.concat(
+        '(', pg_catalog.string_agg(a.attname, ', ' order by a.attname), ')'
+    )
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid
+        and a.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])
+    where i.indisunique and i.indpred is null and i.indexprs is null
+    group by i.indexrelid, i.indrelid, i.indisprimary
     union all
     select i.indrelid, 'unique index', pg_catalog.regexp_replace(
         pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? using ', '', 'i'
     )
     from pg_catalog.pg_index i
-    where i.indisunique and not i.indisprimary
-        and not exists (
-            select
-            from pg_catalog.pg_constraint c
-            where c.conindid = i.indexrelid and c.contype = 'u'
-        )
+    where i.indisunique and (i.indpred is not null or i.indexprs is not null)
     union all
-    select a.attrelid, 'not null', a.attname
-    from pg_catalog.pg_attribute a
-    where a.attnum > 0 and not a.attisdropped and a.attnotnull
-        and not exists (
+    select a.attrelid, case
+        when exists (
             select
             from pg_catalog.pg_index i
             where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any(i.indkey)
-        )
+        ) then 'not null in a key'
+        else 'not null'
+    end, a.attname
+    from pg_catalog.pg_attribute a
+    where a.attnum > 0 and not a.attisdropped and a.attnotnull
     union all
     select a.attrelid, 'default', case
         when a.attidentity <> '' or pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~ '^nextval'

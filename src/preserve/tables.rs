@@ -137,7 +137,12 @@ impl Tables {
 
     /// Whether there is a table, or a column of one, of such a name: `schema.table.column`.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.by_oid.values().any(|table| {
+        self.table_of(name).is_some()
+    }
+
+    /// The table of such a name.
+    pub(crate) fn table_of(&self, name: &str) -> Option<&Table> {
+        self.by_oid.values().find(|table| {
             let title = table.title();
             let is_column = |column: &Column| name == format!("{title}.{}", column.name);
             name == title || table.columns.iter().any(is_column)

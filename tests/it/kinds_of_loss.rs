@@ -123,18 +123,28 @@ fn kinds() -> Vec<Case> {
             create table public.first partition of public.events
                 for values from (minvalue) to ('2024-02-01');
             create table public.rest partition of public.events default;
-            insert into public.events select * from public.old; drop table public.old", None, &[]),
+            insert into public.events select * from public.old; drop table public.old", None, &[
+            "note: public.events was built anew without its key",
+        ]),
         Case("a table becomes partitioned without its later rows", "
             alter table public.events rename to old;
             create table public.events (id bigint, at date not null, v text) partition by range (at);
             create table public.rest partition of public.events default;
             insert into public.events select * from public.old where at < '2025-01-01';
-            drop table public.old", None, &["public.events lost 1 of its 3 rows {\"id\" : \"3\"}"]),
+            drop table public.old", None, &[
+            "note: public.events was built anew without its key",
+            "public.events lost 1 of its 3 rows {\"id\" : \"3\"}",
+        ]),
         Case("a partition goes its own way with its rows", "
-            alter table public.parts detach partition public.part", None, &[]),
+            alter table public.parts detach partition public.part", None, &[
+            "note: public.part is no partition of public.parts any more, and has kept its rows",
+        ]),
         Case("a partition goes its own way without a row", "
             alter table public.parts detach partition public.part;
-            delete from public.part where v = 'a'", None, &["public.parts lost 1 of its 2 rows"]),
+            delete from public.part where v = 'a'", None, &[
+            "note: public.part is no partition of public.parts any more, and has kept its rows",
+            "public.parts lost 1 of its 2 rows",
+        ]),
         Case("a file throws away what is compared", "
             delete from public.logs; discard temp", None, &[
             "what a file does to rows cannot be seen",
@@ -154,11 +164,24 @@ fn kinds() -> Vec<Case> {
         ]),
         Case("a unique index is lost on the way", leaked(&[
             &REBUILT.replace("including all", "including all excluding indexes"), WHOLE,
-        ]), None, &["public.posts was built anew and lacks unique index btree (lower(title))"]),
+        ]), None, &[
+            "note: public.posts was built anew without its key",
+            "public.posts was built anew and lacks unique index btree (lower(title))",
+        ]),
         Case("a sequence begins again", "
             alter table public.posts alter id drop default; drop sequence public.posts_id_seq;
             alter table public.posts alter id add generated always as identity", None, &[
             "the next number for public.posts.id is 1, and the column has 3 already",
+        ]),
+        Case("a sequence is set to the number after the last", "
+            select setval('public.posts_id_seq', (select max(id) + 1 from public.posts), false)", None,
+            &[]),
+        Case("a sequence begins further on", "
+            alter table public.posts alter id drop default; drop sequence public.posts_id_seq;
+            alter table public.posts alter id add generated always as identity (start with 100)", None,
+            &[]),
+        Case("a sequence goes back", "alter sequence public.posts_id_seq restart with 2", None, &[
+            "the next number for public.posts.id is 2, and the column has 3 already",
         ]),
         Case("a sequence goes on", "
             alter table public.posts alter id drop default; drop sequence public.posts_id_seq;
@@ -195,6 +218,24 @@ select count(*) from public.events;
 -- after
 select count(*) from public.events;
 "), &["public.logs is gone; it had 4 rows"]),
+        Case("a pair that reads another table", "drop table public.logs", Some("
+-- preserve: events stay
+-- covers: public.logs
+-- before
+select id, v from public.events;
+-- after
+select id, v from public.events;
+"), &["public.logs is gone; it had 4 rows"]),
+        Case("a key becomes a unique column", "
+            create table public.codes_new (code text not null unique, of regclass);
+            insert into public.codes_new select * from public.codes;
+            drop table public.codes; alter table public.codes_new rename to codes", None, &[
+            "note: public.codes was built anew without its key",
+        ]),
+        Case("a table is another one under its name", "
+            alter table public.logs rename to old_logs; create table public.logs (line text)", None, &[
+            "note: public.logs is another table now; the rows of before are in public.old_logs",
+        ]),
         Case("a pair that covers two", "
             create table public.lines as table public.logs; drop table public.logs", Some("
 -- preserve: each line stays

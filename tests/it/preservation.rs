@@ -306,6 +306,7 @@ fn losses(baseline: &str, Case(_, migration, preserve, _): &Case, fixture: &str)
         format!("{}{rows}", loss.sentence())
     });
     let mut said: Vec<String> = told.chain(broken).chain(last.retyped.clone()).collect();
+    said.extend(last.noted.iter().map(|sentence| format!("note: {sentence}")));
     said.extend(last.stamped.iter().map(|column| format!("stamped: {column}")));
     said.sort();
     said

@@ -45,7 +45,7 @@ pub(crate) fn write_preservation(out: &mut String, report: &Report) -> Result {
 
 /// What one migration did to the data.
 fn write_applied(out: &mut String, applied: &Applied) -> Result {
-    let Preservation { tables, rows, losses, covered, retyped, stamped, pairs, calls } =
+    let Preservation { noted, tables, rows, losses, covered, retyped, stamped, pairs, calls } =
         &applied.preservation;
     let title = format!("V{} {}", applied.version, applied.name);
     if *rows == 0 {
@@ -61,6 +61,9 @@ fn write_applied(out: &mut String, applied: &Applied) -> Result {
     }
     for column in stamped {
         writeln!(out, "    stamped: {column}, by a trigger on update")?;
+    }
+    for sentence in noted {
+        writeln!(out, "    note: {sentence}")?;
     }
     // Without data they say nothing.
     for pair in pairs.iter().filter(|_| *rows > 0) {
