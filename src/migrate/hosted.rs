@@ -43,6 +43,7 @@ pub(crate) struct OwnerSession<'a> {
 }
 
 const DUPLICATE_OBJECT: &str = "42710";
+const UNIQUE_VIOLATION: &str = "23505";
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 impl<'a> OwnerSession<'a> {
@@ -115,7 +116,7 @@ impl<'a> OwnerSession<'a> {
 
     fn run_as_owner(&mut self, sql: &str, line: usize) -> Result<(), Failed> {
         let Err(refusal) = self.run_marked(sql, line) else { return Ok(()) };
-        if refusal.has_state(DUPLICATE_OBJECT) && is_role_creation(sql) {
+        if is_there(&refusal) && is_role_creation(sql) {
             self.session.execute(&self.savepoint.go_back())?;
             if self.is_role_of_migrations(sql)? {
                 return Ok(());
@@ -161,7 +162,7 @@ impl<'a> OwnerSession<'a> {
         for elevation in elevations {
             match self.call(&elevation.call, line) {
                 Ok(()) => self.deviations.elevated.push(elevation.kind),
-                Err(refusal) if refusal.has_state(DUPLICATE_OBJECT) => {
+                Err(refusal) if is_there(&refusal) => {
                     self.session.execute(&self.savepoint.go_back())?;
                 }
                 Err(refusal) if refusal.has_state(INSUFFICIENT_PRIVILEGE) => return Ok(false),
@@ -195,6 +196,11 @@ impl<'a> OwnerSession<'a> {
         );
         self.session.rows(&query).map(|rows| !rows.is_empty())
     }
+}
+
+/// Whether something is there already, perhaps since another run on this server was faster.
+fn is_there(failed: &Failed) -> bool {
+    failed.has_state(DUPLICATE_OBJECT) || failed.has_state(UNIQUE_VIOLATION)
 }
 
 fn is_role_creation(sql: &str) -> bool {
