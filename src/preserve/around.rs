@@ -15,14 +15,24 @@ use crate::session::outcome::{as_json, read_json};
 use crate::sql::quote::qualified;
 
 /// What was there before a migration beside the rows.
-#[derive(Default)]
 pub(crate) struct Around {
     sequences: Vec<Sequence>,
     /// Of each table, where a file may put others in their places.
     shapes: Option<Shapes>,
 }
 
-type Shapes = BTreeMap<i64, BTreeSet<(String, String)>>;
+/// What guards or describes the rows of a table: the kind of each item, and the item.
+type Shape = BTreeSet<(String, String)>;
+
+type Shapes = BTreeMap<i64, Shape>;
+
+/// What a table lacks that was put in the place of another.
+#[derive(Default)]
+pub(crate) struct Lacking {
+    pub loss: Option<Loss>,
+    /// Whether it has no primary key, and that one had.
+    pub has_lost_key: bool,
+}
 
 #[derive(Debug, Clone, Deserialize)]
 struct Sequence {
@@ -51,29 +61,16 @@ impl Around {
         Ok(Self { sequences, shapes })
     }
 
-    /// Whether a table that was put in the place of another has no primary key, and that one had.
-    pub(crate) fn has_lost_key(&self, session: &mut Session, pair: &Pair<'_>) -> Result<bool> {
-        let Some(shapes) = self.shapes.as_ref().filter(|_| pair.was.oid != pair.now.oid) else {
-            return Ok(false);
-        };
-        let has_key = |shapes: &Shapes, oid: i64| {
-            shapes.get(&oid).is_some_and(|items| items.iter().any(|(kind, _)| kind == "key"))
-        };
-        Ok(has_key(shapes, pair.was.oid) && !has_key(&read_shapes(session)?, pair.now.oid))
-    }
-
     /// What a table lacks that was put in the place of another.
-    pub(crate) fn lacking(&self, session: &mut Session, pair: &Pair<'_>) -> Result<Option<Loss>> {
-        let Some(shapes) = self.shapes.as_ref().filter(|_| pair.was.oid != pair.now.oid) else {
-            return Ok(None);
-        };
+    pub(crate) fn lacking(&self, session: &mut Session, pair: &Pair<'_>) -> Result<Lacking> {
+        let is_another = pair.was.oid != pair.now.oid;
         // A partition has what its table has.
-        if pair.now.leaves.iter().any(|leaf| leaf.oid == pair.was.oid) {
-            return Ok(None);
-        }
-        let mut now = read_shapes(session)?;
-        let now = now.remove(&pair.now.oid).unwrap_or_default();
+        let is_partition = pair.now.leaves.iter().any(|leaf| leaf.oid == pair.was.oid);
+        let shapes = self.shapes.as_ref().filter(|_| is_another && !is_partition);
+        let Some(shapes) = shapes else { return Ok(Lacking::default()) };
+        let now = read_shapes(session)?.remove(&pair.now.oid).unwrap_or_default();
         let before = shapes.get(&pair.was.oid).cloned().unwrap_or_default();
+        let has_key = |shape: &Shape| shape.iter().any(|(kind, _)| kind == "key");
         let columns: BTreeSet<&str> = pair.now.columns.iter().map(|c| c.name.as_str()).collect();
         // What a key does, it does as well.
         let is_there = |(kind, item): &(String, String)| {
@@ -97,8 +94,9 @@ impl Around {
                 _ => format!("{kind} {item}"),
             })
             .collect();
-        Ok((!lacks.is_empty())
-            .then(|| Loss { lacks, ..Loss::new(LossKind::DefinitionLost, pair.was.name()) }))
+        let loss = (!lacks.is_empty())
+            .then(|| Loss { lacks, ..Loss::new(LossKind::DefinitionLost, pair.was.name()) });
+        Ok(Lacking { loss, has_lost_key: has_key(&before) && !has_key(&now) })
     }
 
     /// The numbers that come next and are there already, where a file has changed what numbers a column.

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::preserve::steady::pin_formats;
 use crate::preserve::tables::{Column, Table, Tables, odd_answer, query, read_number};
 use crate::session::open::Session;
-use crate::sql::quote::{identifier, literal};
+use crate::sql::quote::{hash, identifier, literal};
 
 /// A line for each table with rows and for each column with values.
 pub(crate) fn contents(session: &mut Session) -> Result<BTreeMap<String, String>> {
@@ -71,9 +71,7 @@ fn sums_query(table: &Table) -> String {
         .map(|(at, column)| format!("{} as c{at}, ", text(column)))
         .collect();
     let sum = |at: usize, seed: &str| {
-        format!(
-            "pg_catalog.sum(pg_catalog.hashtextextended(v.c{at} collate \"C\", {seed})::numeric)"
-        )
+        format!("pg_catalog.sum({}::numeric)", hash(&format!("v.c{at}"), seed))
     };
     let lines: Vec<String> = (0..columns.len())
         .map(|at| {
@@ -85,17 +83,20 @@ fn sums_query(table: &Table) -> String {
             )
         })
         .collect();
+    let key = format!(
+        "pg_catalog.array_to_string(array[{}]::text[], {}, {})",
+        key.join(", "),
+        literal("\u{1}"),
+        literal("\u{2}")
+    );
     // `offset 0` keeps the server from making each text anew for each sum.
     format!(
         "select {}::bigint, pg_catalog.count(*), \
          pg_catalog.array_to_string(array[{}]::text[], pg_catalog.chr(10)) \
-         from {}, lateral (select {values}pg_catalog.hashtextextended(\
-         pg_catalog.array_to_string(array[{}]::text[], {}, {}) collate \"C\", 0) as seed offset 0) as v",
+         from {}, lateral (select {values}{} as seed offset 0) as v",
         table.oid,
         lines.join(", "),
         table.rows_sql(),
-        key.join(", "),
-        literal("\u{1}"),
-        literal("\u{2}"),
+        hash(&key, "0")
     )
 }

@@ -99,19 +99,12 @@ pub(crate) fn after(
     if !unkept.is_empty() {
         return Ok(After::Unkept(unkept));
     }
-    let mut outcomes = pairs::compare_after(session, pairs)?;
+    let outcomes = pairs::compare_after(session, pairs, &before.unread)?;
     after.count(session)?;
     let Difference { mut losses, mut retyped, stamped, noted } =
         before.compare(session, &after, file)?;
     losses.sort();
     retyped.sort();
-    for (outcome, unread) in outcomes.iter_mut().zip(&before.unread) {
-        outcome.unread.clone_from(unread);
-    }
-    for (pair, outcome) in pairs.iter().zip(&mut outcomes) {
-        let count = pairs::only_counts(pair.before()) && pairs::only_counts(pair.after());
-        outcome.is_empty = outcome.is_empty || count;
-    }
     let (covered, losses) = losses.into_iter().partition(|loss: &Loss| {
         // What shows nothing vouches for nothing.
         let mut vouching = pairs.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.is_empty);
@@ -193,10 +186,11 @@ impl Before {
                 let (part, whole) = (table.title(), was.title());
                 format!("{part} is no partition of {whole} any more, and has kept its rows")
             }));
-            if self.around.has_lost_key(session, &pair)? {
+            let lacking = self.around.lacking(session, &pair)?;
+            if lacking.has_lost_key {
                 difference.noted.push(format!("{} was built anew without its key", was.title()));
             }
-            difference.losses.extend(self.around.lacking(session, &pair)?);
+            difference.losses.extend(lacking.loss);
             difference::compare(session, pair, &zones, &mut difference)?;
         }
         difference.losses.extend(around::of_relations(&self.tables, after));

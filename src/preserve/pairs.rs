@@ -8,7 +8,7 @@ use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
 use crate::session::outcome::TextRow;
 use crate::sql::expr::Expr;
-use crate::sql::quote::identifier;
+use crate::sql::quote::{hash, identifier};
 use crate::sql::statement;
 use crate::sql::syntax::read_select;
 
@@ -29,13 +29,14 @@ pub(crate) fn run_before(session: &mut Session, pairs: &[PreservePair]) -> Resul
     Ok(())
 }
 
-/// Runs the `after` queries and compares each with what was kept.
+/// Runs the `after` queries and compares each with what was kept; `unread` is what [`unread`] gave.
 pub(crate) fn compare_after(
     session: &mut Session,
     pairs: &[PreservePair],
+    unread: &[Vec<String>],
 ) -> Result<Vec<PairOutcome>> {
     let mut outcomes = Vec::new();
-    for (index, pair) in pairs.iter().enumerate() {
+    for (index, (pair, unread)) in pairs.iter().zip(unread).enumerate() {
         let [before, after] = ["before", "after"].map(|side| kept(side, index));
         let mut outcome = PairOutcome {
             name: pair.name().to_owned(),
@@ -43,7 +44,7 @@ pub(crate) fn compare_after(
             rows: 0,
             is_empty: false,
             covers: pair.covers().to_vec(),
-            unread: Vec::new(),
+            unread: unread.clone(),
             by_place: Vec::new(),
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
@@ -51,7 +52,9 @@ pub(crate) fn compare_after(
         let kept_sums = session.as_auditor(&sums_of(&before)).map_err(failing(ATTEMPT))?;
         outcome.rows = first_number(&kept_sums)?;
         let sums = sums_after(session, pair)?;
-        outcome.is_empty = outcome.rows == 0 && first_number(&sums)? == 0;
+        let has_rows = outcome.rows > 0 || first_number(&sums)? > 0;
+        let counts = only_counts(pair.before()) && only_counts(pair.after());
+        outcome.is_empty = !has_rows || counts;
         // Whatever the order of rows, equal sums of two hashes are equal rows, and need not be kept.
         if sums != kept_sums {
             keep_lines(session, pair, "after", &lines(pair.after(), &[]), index)?;
@@ -89,8 +92,8 @@ fn keep_lines(
          select {}, {}, case when pg_catalog.octet_length(l.line) > {LONGEST_LINE} \
          then pg_catalog.left(l.line, {LONGEST_LINE}) else l.line end from {}",
         kept(side, index),
-        hash(0),
-        hash(1),
+        hash("l.line", "0"),
+        hash("l.line", "1"),
         lines
     );
     session.as_owner(&sql).map_err(|failed| broken(pair, side, failed))
@@ -131,8 +134,8 @@ fn sums_after(session: &mut Session, pair: &PreservePair) -> Result<Vec<TextRow>
     let sql = format!(
         "select pg_catalog.count(*), pg_catalog.sum({}::numeric), pg_catalog.sum({}::numeric) \
          from {}",
-        hash(0),
-        hash(1),
+        hash("l.line", "0"),
+        hash("l.line", "1"),
         lines(pair.after(), &[])
     );
     session.as_auditor(&sql).map_err(|failed| broken(pair, "after", failed))
@@ -150,10 +153,6 @@ fn lines(query: &str, names: &[String]) -> String {
         "(select pg_catalog.row_to_json(q)::text as line from (\n{query}\n) as q{names} offset 0) \
          as l"
     )
-}
-
-fn hash(seed: u8) -> String {
-    format!("pg_catalog.hashtextextended(l.line collate \"C\", {seed})")
 }
 
 const HELP: &str = "`before` sees the database as it is before the migration, `after` after it";
@@ -203,7 +202,8 @@ pub(crate) fn unread(
     for pair in pairs {
         let mut unread = Vec::new();
         if !pair.covers().is_empty() {
-            let explain = format!("explain (verbose, costs off) {}", pair.before());
+            let query = pair.before();
+            let explain = format!("explain (verbose, costs off) select * from (\n{query}\n) as q");
             let plan =
                 session.as_auditor(&explain).map_err(|failed| broken(pair, "before", failed))?;
             let plan: Vec<String> = plan.into_iter().flatten().flatten().collect();
@@ -228,7 +228,7 @@ pub(crate) fn unread(
 }
 
 /// Whether a query only counts or sums, so that its one row says nothing of any other.
-pub(crate) fn only_counts(query: &str) -> bool {
+fn only_counts(query: &str) -> bool {
     let is_sum = |expr: &Expr| match expr {
         Expr::Call(call) => AGGREGATES.contains(&call.name.last()),
         _ => false,

@@ -9,7 +9,7 @@ use crate::preserve::tables::{
 };
 use crate::session::failed::failing;
 use crate::session::open::Session;
-use crate::sql::quote::literal;
+use crate::sql::quote::{hash, literal};
 
 /// How many rows a report names for each loss.
 pub(crate) const SHOWN_ROWS: usize = 3;
@@ -339,10 +339,8 @@ impl<'a> Pair<'a> {
     pub(crate) fn has_all_values(&self, session: &mut Session, column: &Column) -> Result<bool> {
         let Some(now) = self.columns.get(&column.number) else { return Ok(false) };
         let sum = |value: String, rows: String| {
-            format!(
-                "(select coalesce(pg_catalog.sum(pg_catalog.hashtextextended({value} collate \"C\", 0)\
-                 ::numeric), 0) from {rows})"
-            )
+            let hash = hash(&value, "0");
+            format!("(select coalesce(pg_catalog.sum({hash}::numeric), 0) from {rows})")
         };
         let [before, after] = [
             sum(format!("{}::text", kept(column)), self.kept_sql()),

@@ -173,12 +173,12 @@ impl Table {
         self.kind == "m"
     }
 
-    /// Whether there is room for a row; in most tables of a platform there is none.
     /// `"schema"."table"`, as statements need it.
     pub(crate) fn sql_name(&self) -> String {
         qualified(&self.schema, &self.name)
     }
 
+    /// Whether there is room for a row; in most tables of a platform there is none.
     pub(crate) fn has_room(&self) -> bool {
         self.bytes() > 0
     }

@@ -21,6 +21,11 @@ pub(crate) fn literal(value: &str) -> String {
     escape_literal(value).trim_start().to_owned()
 }
 
+/// An expression for the 64-bit hash of a text; byte by byte, whatever collation it has.
+pub(crate) fn hash(text: &str, seed: &str) -> String {
+    format!("pg_catalog.hashtextextended(({text}) collate \"C\", {seed})")
+}
+
 /// A text with values in its places, such as `@role@`. What is in a value is no place.
 pub(crate) fn fill(text: &str, values: &[(&str, String)]) -> String {
     let mut filled = String::with_capacity(text.len());

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::preserve::tables::{Table, Tables, query_numbers};
 use crate::session::failed::failing;
 use crate::session::open::{Session, unhindered};
-use crate::sql::quote::identifier;
+use crate::sql::quote::{hash, identifier};
 use crate::sql::statement::has_name;
 
 /// Tables with no more rows than this stay as they are.
@@ -127,10 +127,10 @@ impl Thinning<'_> {
             "create temporary table {} on commit drop as select part, place from (\
              select part, place, hash, pg_catalog.row_number() over (partition by kind order by hash) as n \
              from (select t.tableoid as part, t.ctid as place, {kind} as kind, \
-             pg_catalog.hashtextextended(pg_catalog.concat_ws('|', {}), 0) as hash from {}) as hashed\
+             {} as hash from {}) as hashed\
              ) as numbered where n <= {OF_A_KIND} order by n, hash limit {MOST_ROWS}",
             kept(table),
-            key.join(", "),
+            hash(&format!("pg_catalog.concat_ws('|', {})", key.join(", ")), "0"),
             table.rows_sql()
         )
     }

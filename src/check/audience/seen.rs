@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::{TextRow, read_json};
-use crate::sql::quote::{identifier, literal, qualified};
+use crate::sql::quote::{hash, identifier, literal, qualified};
 use crate::world::rows::PLACE;
 
 /// What could not be done where a question of ours fails.
@@ -73,21 +73,25 @@ impl Readable {
         format!("select {at}, {PLACE} from {} as r{condition}", self.sql_name())
     }
 
+    /// An expression for the key of a row as one text; NULL where it has none.
+    fn key_text(&self, row: &str) -> String {
+        let values = self.key.iter().map(|name| format!("{row}.{}::text", identifier(name)));
+        match values.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "null".into(),
+            values => format!("pg_catalog.concat_ws(', ', {values})"),
+        }
+    }
+
     /// All of it, or as much as is followed: the place of each row, where it has one, its key, and the
     /// row itself.
     fn stored(&self) -> String {
         let place = if self.is_placed { PLACE } else { "''" };
-        let key: Vec<String> =
-            self.key.iter().map(|name| format!("r.{}::text", identifier(name))).collect();
-        let key = match key.as_slice() {
-            [] => "null".into(),
-            some => format!("pg_catalog.concat_ws(', ', {})", some.join(", ")),
-        };
+        let key = self.key_text("r");
         let (name, most) = (self.sql_name(), MOST_ROWS + 1);
         // Which ones depends on what they are, and not on where.
         let order = match self.key.is_empty() {
-            true => hash_of("r::text"),
-            false => hash_of(&key),
+            true => hash("r::text", "0"),
+            false => hash(&key, "0"),
         };
         let chosen = match self.is_placed {
             false => format!("limit {most}"),
@@ -101,10 +105,6 @@ impl Readable {
              pg_catalog.row_to_json(r)::text as json from {name} as r {chosen}) as s"
         )
     }
-}
-
-fn hash_of(text: &str) -> String {
-    format!("pg_catalog.hashtextextended({text} collate \"C\", 0)")
 }
 
 /// A row as it is stored.
@@ -307,14 +307,8 @@ pub(super) fn text_of(
     (relation, owners): (&Readable, &HashSet<u64>),
     id: u64,
 ) -> Result<String> {
-    let key: Vec<String> =
-        relation.key.iter().map(|name| format!("q.{}::text", identifier(name))).collect();
-    let has_key =
-        !key.is_empty() && relation.key.iter().all(|name| relation.columns.contains(name));
-    let key = match has_key {
-        true => format!("pg_catalog.concat_ws(', ', {})", key.join(", ")),
-        false => "null".into(),
-    };
+    let is_readable = relation.key.iter().all(|name| relation.columns.contains(name));
+    let key = if is_readable { relation.key_text("q") } else { "null".into() };
     let query = format!(
         "select {key}, pg_catalog.row_to_json(q)::text from ({}) as q limit {MOST_SHOWN}",
         relation.statement()
