@@ -132,7 +132,8 @@ pub struct ServerArgs {
 
 #[derive(Debug, Args)]
 pub struct NewArgs {
-    /// What the migration does, such as `add_titles`; blanks and `-` become `_`
+    /// What the migration does, such as `add_titles`; blanks and `-` become `_`. With `--preserve` also the
+    /// version of one that is there, such as `V4`: then the pairs are drafted for what it does to rows
     pub name: String,
     /// The project folder
     #[arg(default_value = ".")]
@@ -146,6 +147,8 @@ pub struct NewArgs {
     /// Also a file in `api/`: calls that are answered as before, from the version before on
     #[arg(long)]
     pub api: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -58,7 +58,7 @@
 //!   and tells an [observer](check::observer::Observer) what happens.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests.
 //! - [`init`] writes down what was inferred of the tenancy; [`template`] makes the files of the next
-//!   version.
+//!   version, [`drafting`] the pairs for one that is there.
 //!
 //! # What is kept true
 //!
@@ -101,6 +101,7 @@ pub mod scratch;
 pub mod isolation;
 pub mod init;
 pub mod template;
+pub mod drafting;
 
 pub use error::{Error, Result};
 pub use isolation::Isolation;

@@ -14,6 +14,7 @@ use cli::{CheckArgs, Cli, Command, InitArgs, NewArgs, ServerArgs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
+use leakproof::drafting::{draft_pairs, version_named};
 use leakproof::error::{Error, Result};
 use leakproof::finding::{Rule, known_rules};
 use leakproof::init::inferred_config;
@@ -38,7 +39,7 @@ fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Check(args) => run_check(args),
         Command::Init(args) => run_init(args),
-        Command::New(args) => run_new(&args),
+        Command::New(args) => run_new(args),
         Command::Explain { finding } => run_explain(finding.as_deref()),
         Command::Reap => server::reap().map(|()| 0),
     }
@@ -158,12 +159,35 @@ fn server_options(args: ServerArgs) -> Result<ServerOptions> {
     Ok(options)
 }
 
-fn run_new(args: &NewArgs) -> Result<u8> {
-    let NewArgs { name, path, preserve, rollback, api } = args;
-    let options = TemplateOptions { preserve: *preserve, rollback: *rollback, api: *api };
-    let made = write_templates(path, name, options)?;
+fn run_new(args: NewArgs) -> Result<u8> {
+    let NewArgs { name, path, preserve, rollback, api, server } = args;
+    if preserve && !rollback && !api && name.ends_with(|last: char| last.is_ascii_digit()) {
+        let project = Project::read(&path)?;
+        if let Some(version) = version_named(&project, &name) {
+            return draft(&project, version, server);
+        }
+    }
+    let options = TemplateOptions { preserve, rollback, api };
+    let made = write_templates(&path, &name, options)?;
     let lines = made.iter().map(|path| format!("{}\n", path.display()));
     print(&lines.collect::<String>())?;
+    Ok(0)
+}
+
+fn draft(project: &Project, version: i64, server: ServerArgs) -> Result<u8> {
+    let progress = Bar::new(false);
+    begin(server.timeout, &progress)?;
+    let options = CheckOptions { server: server_options(server)?, ..CheckOptions::default() };
+    let drafted = draft_pairs(project, version, options, &progress);
+    progress.0.finish_and_clear();
+    let drafted = drafted?;
+    let Some(path) = drafted.path else {
+        print(&format!("V{version} does nothing to rows that needs a pair\n"))?;
+        return Ok(0);
+    };
+    let lines: Vec<String> = drafted.told.iter().map(|line| format!("  {line}\n")).collect();
+    print(&format!("{}\n{}", path.display(), lines.concat()))?;
+    tell("read the pairs, then see with `leakproof check --data` whether they hold\n");
     Ok(0)
 }
 

@@ -47,6 +47,14 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         (loss.table.sql(), loss.column.as_deref().map_or(String::new(), identifier));
     let help = match loss.kind {
         LossKind::ZoneUnstated => format!("write `using {column} at time zone '<zone>'`"),
+        LossKind::TakenAlong => {
+            "write it again behind the `drop`, or drop it by its name if it is to go".into()
+        }
+        LossKind::SequenceBehind if loss.column.is_none() => format!(
+            "have it go on with `select setval({}, {})`, or waive it with the reason",
+            literal(&table),
+            loss.before
+        ),
         LossKind::SequenceBehind => format!(
             "set it at the end of the file: `select setval(pg_get_serial_sequence({}, {}), \
              (select max({column}) from {table}))`",
@@ -61,9 +69,11 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         LossKind::ColumnDropped | LossKind::TableDropped if loss.came.is_some() => renamed(loss),
         LossKind::ViewEmptied => "refresh the materialized view at the end of the file".into(),
         _ if !unread.is_empty() => {
+            let pairs = joined(&unread);
             format!(
-                "{} covers it and does not read it; have its `before` query do",
-                joined(&unread)
+                "{pairs} shows the same whatever {} holds; have its queries give each value, or \
+                 waive the finding with the reason if the values are to go",
+                loss.place()
             )
         }
         _ if !empty.is_empty() => format!(
@@ -71,9 +81,12 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
              the rows that stay",
             joined(&empty)
         ),
-        _ => "if the change is planned, vouch for it with a pair in `preserve/` that has \
-             `-- covers:`"
-            .into(),
+        _ => format!(
+            "if the change is planned, vouch for it with a pair in `preserve/` that has `-- covers:`; \
+             `leakproof new --preserve V{}` drafts one; if values are to go, waive the finding with \
+             the reason",
+            migration.version
+        ),
     };
     Finding {
         cause: Some(Cause::Migration(migration.clone())),

@@ -6,25 +6,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::names::QualifiedName;
+use crate::preserve::hanging::{Hanging, views_gone};
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::rows::Pair;
-use crate::preserve::tables::{Column, Table, Tables, query_numbers, read_number};
+use crate::preserve::tables::{Column, Table, Tables, read_number};
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::{as_json, read_json};
 use crate::sql::quote::qualified;
+use crate::sql::rewrites::Words;
 
 /// What was there before a migration beside the rows.
 pub(crate) struct Around {
     sequences: Vec<Sequence>,
     /// Of each table, where a file may put others in their places.
     shapes: Option<Shapes>,
+    /// Where a file has the word for it.
+    hanging: Option<Hanging>,
+    pub triggers: Triggers,
 }
 
 /// What guards or describes the rows of a table: the kind of each item, and the item.
 type Shape = BTreeSet<(String, String)>;
 
 type Shapes = BTreeMap<i64, Shape>;
+
+/// Names of triggers, each with the oid of its table.
+pub(crate) type Triggers = BTreeSet<(i64, String)>;
+
+#[derive(Deserialize)]
+struct Trigger {
+    relation: i64,
+    name: String,
+}
 
 /// What a table lacks that was put in the place of another.
 #[derive(Default)]
@@ -40,11 +55,15 @@ struct Sequence {
     relation: i64,
     number: i32,
     increment: i64,
+    start: i64,
     schema: String,
     name: String,
     /// The number that comes next.
     #[serde(default)]
     next: i64,
+    /// The greatest number in its column.
+    #[serde(default)]
+    most: u64,
 }
 
 #[derive(Deserialize)]
@@ -55,10 +74,35 @@ struct Item {
 }
 
 impl Around {
-    pub(crate) fn read(session: &mut Session, with_shapes: bool) -> Result<Self> {
-        let sequences = read_sequences(session)?;
-        let shapes = with_shapes.then(|| read_shapes(session)).transpose()?;
-        Ok(Self { sequences, shapes })
+    pub(crate) fn read(session: &mut Session, words: &Words, tables: &Tables) -> Result<Self> {
+        let mut sequences = read_sequences(session)?;
+        count_up(session, &mut sequences, tables)?;
+        let shapes = words.may_rebuild().then(|| read_shapes(session)).transpose()?;
+        let hanging = words.has("cascade").then(|| Hanging::read(session)).transpose()?;
+        let triggers: Vec<Trigger> = session.values(
+            "select t.tgrelid::bigint as relation, t.tgname as name from pg_catalog.pg_trigger t \
+             where not t.tgisinternal",
+        )?;
+        let triggers = triggers.into_iter().map(|one| (one.relation, one.name)).collect();
+        Ok(Self { sequences, shapes, hanging, triggers })
+    }
+
+    /// What went with something else that the file drops.
+    pub(crate) fn taken_along(
+        &self,
+        session: &mut Session,
+        words: &Words,
+        before: &Tables,
+        after: &Tables,
+    ) -> Result<Vec<Loss>> {
+        match &self.hanging {
+            Some(hanging) => {
+                let mut losses = hanging.lost(session, words, before, after)?;
+                losses.extend(views_gone(words, before, after));
+                Ok(losses)
+            }
+            None => Ok(Vec::new()),
+        }
     }
 
     /// What a table lacks that was put in the place of another.
@@ -73,11 +117,19 @@ impl Around {
         let has_key = |shape: &Shape| shape.iter().any(|(kind, _)| kind == "key");
         let columns: BTreeSet<&str> = pair.now.columns.iter().map(|c| c.name.as_str()).collect();
         // What a key does, it does as well.
+        let plain: BTreeSet<(&str, String)> =
+            now.iter().map(|(kind, item)| (kind.as_str(), plain_form(item))).collect();
         let is_there = |(kind, item): &(String, String)| {
-            let has = |kind: &str| now.contains(&(kind.to_owned(), item.clone()));
+            let has = |kind: &str| plain.contains(&(kind, plain_form(item)));
+            // Unique everywhere is unique somewhere.
+            let is_total = |columns: &str| {
+                let of = format!("({columns})");
+                ["unique", "key"].iter().any(|kind| plain.contains(&(*kind, of.clone())))
+            };
             has(kind)
                 || kind == "unique" && has("key")
                 || kind == "not null" && has("not null in a key")
+                || kind == "unique index" && partial_columns(item).is_some_and(is_total)
         };
         let lacks: Vec<String> = before
             .iter()
@@ -99,39 +151,34 @@ impl Around {
         Ok(Lacking { loss, has_lost_key: has_key(&before) && !has_key(&now) })
     }
 
-    /// The numbers that come next and are there already, where a file has changed what numbers a column.
+    /// The numbers that come next and were given away already, where they come from the file.
     pub(crate) fn behind(
         &self,
         session: &mut Session,
         before: &Tables,
         after: &Tables,
     ) -> Result<Vec<Loss>> {
-        let mut losses = Vec::new();
-        for sequence in read_sequences(session)? {
-            let Some(table) = after.by_oid.get(&sequence.relation) else { continue };
-            let Some(column) = table.column(sequence.number) else { continue };
-            if self.numbered_alike(&sequence, (table, column), before) {
-                continue;
-            }
-            let sql = format!(
-                "select greatest(coalesce(pg_catalog.max({}), 0), 0) from {}",
-                column.value(),
-                table.rows_sql()
-            );
-            let most = query_numbers(session, &sql)?.first().copied();
+        let (mut losses, mut sequences) = (Vec::new(), read_sequences(session)?);
+        count_up(session, &mut sequences, after)?;
+        for sequence in &sequences {
             let next = u64::try_from(sequence.next).unwrap_or_default();
-            if let Some(most) = most.filter(|most| *most >= next) {
+            let Some(table) = after.by_oid.get(&sequence.relation) else {
+                losses.extend(self.begun_anew(sequence));
+                continue;
+            };
+            let Some(column) = table.column(sequence.number) else { continue };
+            if sequence.is_behind() && !self.is_known(sequence, (table, column), before) {
                 let loss = Loss::new(LossKind::SequenceBehind, table.name());
                 let column = Some(column.name.clone());
-                losses.push(Loss { column, before: most, after: next, ..loss });
+                losses.push(Loss { column, before: sequence.most, after: next, ..loss });
             }
         }
         Ok(losses)
     }
 
-    /// Whether the column was numbered before by the same sequence, and not from further on; or had no
+    /// Whether a sequence was behind its column before, and has not gone back since; or the column had no
     /// numbers.
-    fn numbered_alike(
+    fn is_known(
         &self,
         now: &Sequence,
         (table, column): (&Table, &Column),
@@ -145,12 +192,139 @@ impl Around {
             is_table && of_column.is_some_and(|was| was.name == column.name)
                 || (was.relation, was.number) == (now.relation, now.number)
         });
-        let mut known = known.peekable();
+        let mut known = known.filter(|was| was.most > 0).peekable();
         known.peek().is_none()
             || known.any(|was| {
-                (was.oid, was.relation) == (now.oid, now.relation) && now.next >= was.next
+                (was.oid, was.relation) == (now.oid, now.relation)
+                    && now.next >= was.next
+                    && was.is_behind()
             })
     }
+
+    /// A sequence of no column that has gone back, or was made anew.
+    fn begun_anew(&self, now: &Sequence) -> Option<Loss> {
+        let is_it = |was: &&Sequence| {
+            was.oid == now.oid || (&was.schema, &was.name) == (&now.schema, &now.name)
+        };
+        let was = self.sequences.iter().find(is_it)?;
+        let is_used = was.relation == 0 && was.next > was.start;
+        (is_used && now.next < was.next).then(|| {
+            let number = |next: i64| u64::try_from(next).unwrap_or_default();
+            let name = QualifiedName::new(&was.schema, &was.name);
+            let (before, after) = (number(was.next - was.increment), number(now.next));
+            Loss { before, after, ..Loss::new(LossKind::SequenceBehind, name) }
+        })
+    }
+}
+
+impl Sequence {
+    fn is_behind(&self) -> bool {
+        self.most >= u64::try_from(self.next).unwrap_or_default()
+    }
+}
+
+/// Reads the greatest number of each column that is numbered and has rows.
+fn count_up(session: &mut Session, sequences: &mut [Sequence], tables: &Tables) -> Result<()> {
+    let (mut counted, mut queries) = (Vec::new(), Vec::new());
+    for sequence in sequences {
+        let table = tables.by_oid.get(&sequence.relation).filter(|table| table.has_room());
+        let column = table.and_then(|table| table.column(sequence.number));
+        if let Some((table, column)) = table.zip(column) {
+            queries.push(format!(
+                "(select greatest(coalesce(pg_catalog.max({}), 0), 0) from {})",
+                column.value(),
+                table.rows_sql()
+            ));
+            counted.push(sequence);
+        }
+    }
+    if queries.is_empty() {
+        return Ok(());
+    }
+    // A query has room for 1,664 columns only.
+    let query = format!("select pg_catalog.unnest(array[{}]::bigint[])::text", queries.join(", "));
+    let most = session.texts_as_auditor(&query).map_err(failing("read the sequences"))?;
+    for (sequence, most) in counted.into_iter().zip(most) {
+        sequence.most = read_number(&most)?;
+    }
+    Ok(())
+}
+
+/// A definition without what its server writes otherwise for the same thing: casts, parentheses, and other
+/// names for now and for a random id; without a trigger's name, and what a foreign key does on its own.
+fn plain_form(item: &str) -> String {
+    let mut plain = String::with_capacity(item.len());
+    let mut rest = item;
+    while let Some(at) = rest.find("::") {
+        plain.push_str(&rest[..at]);
+        let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '"');
+        rest = rest[at + 2..].trim_start_matches(is_name);
+        // `character varying(10)`, `timestamp with time zone`
+        for tail in [" varying", " without time zone", " with time zone", " precision"] {
+            rest = rest.strip_prefix(tail).unwrap_or(rest);
+        }
+        let length = rest.strip_prefix('(').and_then(|inner| inner.split_once(')'));
+        if let Some((digits, after)) = length
+            && digits.chars().all(|letter| letter.is_ascii_digit() || letter == ',')
+        {
+            rest = after;
+        }
+        rest = rest.trim_start_matches("[]");
+    }
+    plain.push_str(rest);
+    if let Some((key, target)) = plain.split_once(" REFERENCES ") {
+        let target = target.split(" ON ").next().unwrap_or(target);
+        return format!("{key} REFERENCES {target}");
+    }
+    if let Some(at) = plain.find("TRIGGER ") {
+        let mut words = plain[at..].splitn(3, ' ');
+        let (kind, rest) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+        return format!("{}{kind} {rest}", &plain[..at]);
+    }
+    let same = [
+        ("CURRENT_TIMESTAMP", "now()"),
+        ("transaction_timestamp()", "now()"),
+        ("extensions.uuid_generate_v4()", "gen_random_uuid()"),
+        ("uuid_generate_v4()", "gen_random_uuid()"),
+    ];
+    for (other, usual) in same {
+        plain = plain.replace(other, usual);
+    }
+    without_needless_parentheses(&plain)
+}
+
+/// Without parentheses around a word, and around parentheses: a cast that is gone leaves them behind.
+fn without_needless_parentheses(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let (mut open, mut pairs) = (Vec::new(), BTreeMap::new());
+    for (at, letter) in letters.iter().enumerate() {
+        match letter {
+            '(' => open.push(at),
+            ')' => {
+                if let Some(begin) = open.pop() {
+                    pairs.insert(begin, at);
+                }
+            }
+            _ => {}
+        }
+    }
+    let is_word = |letter: &char| letter.is_alphanumeric() || matches!(letter, '_' | '"');
+    let is_needless = |(begin, end): &(&usize, &usize)| {
+        let (begin, end) = (**begin, **end);
+        let follows_word = begin > 0 && is_word(&letters[begin - 1]);
+        let is_doubled = pairs.get(&(begin + 1)) == Some(&(end - 1));
+        is_doubled || !follows_word && letters[begin + 1..end].iter().all(is_word)
+    };
+    let needless: BTreeSet<usize> =
+        pairs.iter().filter(is_needless).flat_map(|(begin, end)| [*begin, *end]).collect();
+    let left = letters.iter().enumerate().filter(|(at, _)| !needless.contains(at));
+    left.map(|(_, letter)| letter).collect()
+}
+
+/// The columns of a unique index that is for some rows only, where it has nothing else.
+fn partial_columns(item: &str) -> Option<&str> {
+    let (columns, _) = item.strip_prefix("btree (")?.split_once(") WHERE ")?;
+    (!columns.contains('(')).then_some(columns)
 }
 
 fn read_sequences(session: &mut Session) -> Result<Vec<Sequence>> {
@@ -202,4 +376,48 @@ pub(crate) fn of_relations(before: &Tables, after: &Tables) -> Vec<Loss> {
         }
     }
     losses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_that_say_the_same() {
+        for (one, other) in [
+            ("CHECK (((v)::text <> ''::text))", "CHECK ((v <> ''::text))"),
+            (
+                "CHECK (((v)::text = ANY ((ARRAY['a'::character varying])::text[])))",
+                "CHECK ((v = ANY (ARRAY['a'::text])))",
+            ),
+            ("v 'x'::character varying", "v 'x'::text"),
+            ("v 0::numeric(10,2)", "v 0"),
+            ("w CURRENT_TIMESTAMP", "w now()"),
+            ("id extensions.uuid_generate_v4()", "id gen_random_uuid()"),
+            (
+                "TRIGGER one BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION f()",
+                "TRIGGER two BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION f()",
+            ),
+            (
+                "FOREIGN KEY (a) REFERENCES a(id)",
+                "FOREIGN KEY (a) REFERENCES a(id) ON DELETE CASCADE",
+            ),
+        ] {
+            assert_eq!(plain_form(one), plain_form(other), "{one}");
+        }
+        for (one, other) in [
+            ("CHECK (((a OR b) AND c))", "CHECK ((a OR (b AND c)))"),
+            ("CHECK ((v > 1))", "CHECK ((v > 2))"),
+            ("v 'x'::text", "v 'y'::text"),
+            ("FOREIGN KEY (a) REFERENCES a(id)", "FOREIGN KEY (b) REFERENCES a(id)"),
+            (
+                "TRIGGER one BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION f()",
+                "TRIGGER one AFTER INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION f()",
+            ),
+        ] {
+            assert_ne!(plain_form(one), plain_form(other), "{one}");
+        }
+        assert_eq!(partial_columns("btree (a, b) WHERE (c IS NOT NULL)"), Some("a, b"));
+        assert_eq!(partial_columns("btree (lower(a)) WHERE (c IS NOT NULL)"), None);
+    }
 }

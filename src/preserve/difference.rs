@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
+use crate::preserve::around::Triggers;
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::retype::{self, Readings, is_retyped};
 use crate::preserve::rows::{ColumnDifference, Differences, Pair};
@@ -21,6 +22,20 @@ pub(crate) struct Difference {
     pub stamped: Vec<String>,
     /// What is no loss of rows, and may surprise who looks for them where they were.
     pub noted: Vec<String>,
+}
+
+impl Difference {
+    pub(crate) fn of(noted: Vec<String>) -> Self {
+        Self { noted, ..Self::default() }
+    }
+}
+
+/// What is known beside the rows.
+pub(crate) struct Known<'a> {
+    /// Which the file states.
+    pub zones: &'a StatedZones,
+    /// Those that were there before the file.
+    pub triggers: &'a Triggers,
 }
 
 /// What became of a table.
@@ -77,12 +92,11 @@ fn table_loss(table: &Table, kind: LossKind, after: u64) -> Loss {
     Loss { before: table.rows, after, ..Loss::new(kind, table.name()) }
 }
 
-/// Compares the rows of a table that were kept with those of after; `zones` are those that the file
-/// states.
+/// Compares the rows of a table that were kept with those of after.
 pub(crate) fn compare(
     session: &mut Session,
     pair: Pair<'_>,
-    zones: &StatedZones,
+    known: &Known<'_>,
     difference: &mut Difference,
 ) -> Result<()> {
     let was = pair.was;
@@ -91,7 +105,7 @@ pub(crate) fn compare(
         return Ok(());
     }
     let mut comparison =
-        Comparison { pair, zones, readings: Readings::new(), same: BTreeMap::new() };
+        Comparison { pair, known, readings: Readings::new(), same: BTreeMap::new() };
     difference.retyped.extend(comparison.read_retyped(session)?);
     if comparison.pair.has_key()
         && let Some(rows) = comparison.pair.compare(session, &comparison.same)?
@@ -108,7 +122,7 @@ pub(crate) fn compare(
 
 struct Comparison<'a> {
     pair: Pair<'a>,
-    zones: &'a StatedZones,
+    known: &'a Known<'a>,
     /// The retyped columns that have every value.
     readings: Readings,
     /// When a column of another type, or one that a trigger sets, holds what it held.
@@ -128,7 +142,7 @@ impl Comparison<'_> {
             if !is_retyped(column, now) {
                 continue;
             }
-            let found = retype::find_reading(session, pair, column, self.zones)?;
+            let found = retype::find_reading(session, pair, column, self.known.zones)?;
             let Some(reading) = found else { continue };
             let zone: String = reading.zone.iter().map(|zone| format!(" read in {zone}")).collect();
             if was.key.contains(&column.number) {
@@ -176,7 +190,7 @@ impl Comparison<'_> {
     fn find_stamps(&self, session: &mut Session, columns: &[i32]) -> Result<BTreeMap<i32, String>> {
         let mut stamps = BTreeMap::new();
         for column in self.pair.was.columns.iter().filter(|c| columns.contains(&c.number)) {
-            if let Some(stamp) = find_stamp(session, &self.pair, column)? {
+            if let Some(stamp) = find_stamp(session, &self.pair, column, self.known.triggers)? {
                 stamps.insert(column.number, stamp);
             }
         }
@@ -191,8 +205,8 @@ impl Comparison<'_> {
             losses.push(Loss { rows: first, ..table_loss(pair.was, LossKind::RowsLost, left) });
         }
         for (column, difference) in pair.was.columns.iter().zip(&rows.columns) {
-            // A column that was empty cannot lose anything.
-            if difference.before == 0 {
+            // A column that was empty, or that is made of others, cannot lose anything.
+            if difference.before == 0 || column.is_generated {
                 continue;
             }
             if !pair.columns.contains_key(&column.number) {
@@ -219,7 +233,8 @@ impl Comparison<'_> {
             counted.copied().unwrap_or_default()
         };
         for column in &was.columns {
-            if !pair.columns.contains_key(&column.number) && of(column).before > 0 {
+            let is_gone = !pair.columns.contains_key(&column.number) && !column.is_generated;
+            if is_gone && of(column).before > 0 {
                 losses.push(self.dropped(column, of(column).before));
             }
         }
@@ -312,7 +327,7 @@ impl Comparison<'_> {
         let mut kind = match &types {
             Some(_)
                 if is_other_time(column, now)
-                    && self.zones.of(&column.name, &now.name).is_empty() =>
+                    && self.known.zones.of(&column.name, &now.name).is_empty() =>
             {
                 LossKind::ZoneUnstated
             }

@@ -33,7 +33,9 @@ pub enum LossKind {
     ValuesMoved,
     /// A table was built anew under its name, and lacks what guarded or described its rows.
     DefinitionLost,
-    /// A column's next number is one that it has already.
+    /// A table lacks what went with something else that was dropped by CASCADE.
+    TakenAlong,
+    /// A column's next number is one that it has already; or a sequence begins with one it gave away.
     SequenceBehind,
     /// A table is unlogged now: the server empties it after a crash.
     Unlogged,
@@ -119,6 +121,13 @@ impl Loss {
             }
             LossKind::DefinitionLost => {
                 format!("{place} was built anew and lacks {}", self.lacks.join("; "))
+            }
+            LossKind::TakenAlong => format!(
+                "{place} lost {}, which went with something that the file drops by CASCADE",
+                self.lacks.join("; ")
+            ),
+            LossKind::SequenceBehind if self.column.is_none() => {
+                format!("the next number of {place} is {after}, and it gave away {before} already")
             }
             LossKind::SequenceBehind => format!(
                 "the next number for {place} is {after}, and the column has {before} already"

@@ -9,6 +9,8 @@ mod around;
 pub(crate) mod calls;
 pub(crate) mod contents;
 mod difference;
+pub(crate) mod draft;
+mod hanging;
 pub(crate) mod loss;
 pub(crate) mod outcome;
 pub(crate) mod pairs;
@@ -18,18 +20,23 @@ mod stamps;
 pub(crate) mod steady;
 pub(crate) mod tables;
 mod unkeyed;
+mod vouching;
 
 use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::preserve::around::Around;
-use crate::preserve::difference::{Difference, Fate};
+use crate::preserve::difference::{Difference, Fate, Known};
+use crate::preserve::draft::drafts;
+use crate::preserve::hanging::names_taken;
+use crate::preserve::outcome::Vouching;
 use crate::preserve::rows::Pair;
 use crate::preserve::steady::pin_formats;
-use crate::preserve::tables::{Table, Tables};
+use crate::preserve::tables::{Column, Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::open::Session;
-use crate::sql::rewrites::{may_rebuild, names_in_rewriting};
+use crate::sql::planned::planned;
+use crate::sql::rewrites::{Words, names_in_rewriting};
 use crate::sql::zones::StatedZones;
 
 pub use crate::preserve::loss::{Loss, LossKind};
@@ -46,8 +53,8 @@ pub(crate) struct Before {
     /// The tables whose rows are kept.
     kept: BTreeSet<i64>,
     around: Around,
-    /// For each pair, what it covers and does not read.
-    unread: Vec<Vec<String>>,
+    /// What each pair cannot vouch for.
+    limits: Vec<Vouching>,
 }
 
 /// What was seen after a migration.
@@ -70,7 +77,7 @@ pub(crate) fn before(
     let mut tables = Tables::read(session)?;
     tables.count(session)?;
     pairs::refuse_unknown_names(pairs, &tables)?;
-    let unread = pairs::unread(session, pairs, &tables)?;
+    let limits = vouching::limits(session, pairs, &tables)?;
     let names = names_in_rewriting(file);
     let is_kept = |table: &&Table| {
         table.rows > 0
@@ -82,8 +89,8 @@ pub(crate) fn before(
     let kept: Vec<&Table> = tables.by_oid.values().filter(is_kept).collect();
     rows::keep(session, &kept)?;
     let kept = kept.iter().map(|table| table.oid).collect();
-    let around = Around::read(session, may_rebuild(file))?;
-    Ok(Before { tables, kept, around, unread })
+    let around = Around::read(session, &Words::of(file), &tables)?;
+    Ok(Before { tables, kept, around, limits })
 }
 
 /// Runs the `after` queries and compares what there is with what was kept. `file` is the migration's text.
@@ -99,20 +106,25 @@ pub(crate) fn after(
     if !unkept.is_empty() {
         return Ok(After::Unkept(unkept));
     }
-    let outcomes = pairs::compare_after(session, pairs, &before.unread)?;
+    let outcomes = pairs::compare_after(session, pairs, &before.limits)?;
     after.count(session)?;
-    let Difference { mut losses, mut retyped, stamped, noted } =
+    let Difference { mut losses, mut retyped, stamped, mut noted } =
         before.compare(session, &after, file)?;
+    let vouched = Vouched { pairs: &outcomes, limits: &before.limits };
+    for table in before.filled().filter(|was| matches!(after.fate(was, &before.tables), Fate::Gone))
+    {
+        let unread = vouched.unread_of(table);
+        losses.extend(rows::columns_gone(session, table, &unread, &before.kept)?);
+    }
     losses.sort();
     retyped.sort();
-    let (covered, losses) = losses.into_iter().partition(|loss: &Loss| {
-        // What shows nothing vouches for nothing.
-        let mut vouching = pairs.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.is_empty);
-        vouching.any(|(pair, outcome)| {
-            let mut read = pair.covers().iter().filter(|name| !outcome.unread.contains(name));
-            read.any(|name| loss.is_in(name))
-        })
-    });
+    let (covered, losses): (Vec<Loss>, Vec<Loss>) =
+        losses.into_iter().partition(|loss| vouched.covers(loss));
+    noted.extend(vouched.notes_on(&covered));
+    let drafts = match losses.is_empty() {
+        true => Vec::new(),
+        false => drafts(&losses, &planned(file), &before.tables.before()),
+    };
     Ok(After::Seen(Preservation {
         tables: before.filled().count(),
         rows: before.filled().map(|table| table.rows).sum(),
@@ -123,7 +135,44 @@ pub(crate) fn after(
         noted,
         pairs: outcomes,
         calls: Vec::new(),
+        drafts,
     }))
+}
+
+/// What pairs vouch for.
+struct Vouched<'a> {
+    pairs: &'a [PairOutcome],
+    limits: &'a [Vouching],
+}
+
+impl Vouched<'_> {
+    /// The pairs that show something; what shows nothing vouches for nothing.
+    fn shown(&self) -> impl Iterator<Item = (&PairOutcome, &Vouching)> {
+        self.pairs.iter().zip(self.limits).filter(|(pair, _)| !pair.is_empty)
+    }
+
+    fn covers(&self, loss: &Loss) -> bool {
+        self.shown().any(|(pair, _)| pair.vouches_for(loss))
+    }
+
+    /// Of a table that pairs vouch for, the columns that none of these shows.
+    fn unread_of<'t>(&self, table: &'t Table) -> Vec<&'t Column> {
+        let whole = Loss::new(LossKind::TableDropped, table.name());
+        let vouching: Vec<&PairOutcome> =
+            self.shown().map(|(pair, _)| pair).filter(|pair| pair.vouches_for(&whole)).collect();
+        let is_unread = |column: &&Column| {
+            let place = format!("{}.{}", table.title(), column.name);
+            !vouching.is_empty() && vouching.iter().all(|pair| pair.unread.contains(&place))
+        };
+        table.columns.iter().filter(is_unread).collect()
+    }
+
+    /// What is to be said of the pairs that vouch for something.
+    fn notes_on(&self, covered: &[Loss]) -> Vec<String> {
+        let vouches = |pair: &PairOutcome| covered.iter().any(|loss| pair.vouches_for(loss));
+        let used = self.shown().filter(|(pair, _)| vouches(pair));
+        used.flat_map(|(_, limits)| limits.noted.clone()).collect()
+    }
 }
 
 /// What a file does to rows of which a statement has failed, as far as no pair speaks of it.
@@ -170,7 +219,8 @@ impl Before {
 
     fn compare(&self, session: &mut Session, after: &Tables, file: &str) -> Result<Difference> {
         rows::refuse_missing(session, &self.kept)?;
-        let (zones, mut difference) = (StatedZones::read(file), Difference::default());
+        let zones = StatedZones::read(file);
+        let mut difference = Difference::of(names_taken(&self.tables, after));
         for was in self.filled() {
             difference.noted.extend(self.note_on_namesake(was, after));
             let now = match after.fate(was, &self.tables) {
@@ -191,9 +241,12 @@ impl Before {
                 difference.noted.push(format!("{} was built anew without its key", was.title()));
             }
             difference.losses.extend(lacking.loss);
-            difference::compare(session, pair, &zones, &mut difference)?;
+            let known = Known { zones: &zones, triggers: &self.around.triggers };
+            difference::compare(session, pair, &known, &mut difference)?;
         }
         difference.losses.extend(around::of_relations(&self.tables, after));
+        let words = Words::of(file);
+        difference.losses.extend(self.around.taken_along(session, &words, &self.tables, after)?);
         difference.losses.extend(self.around.behind(session, &self.tables, after)?);
         Ok(difference)
     }

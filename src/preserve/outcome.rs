@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::names::Place;
+use crate::preserve::draft::Draft;
 use crate::preserve::loss::Loss;
 
 /// What was seen of the data across one migration.
@@ -26,6 +27,9 @@ pub struct Preservation {
     pub pairs: Vec<PairOutcome>,
     /// The recorded calls and how they came out.
     pub calls: Vec<CallOutcome>,
+    /// Pairs that could vouch for what is lost.
+    #[serde(skip)]
+    pub(crate) drafts: Vec<Draft>,
 }
 
 impl Preservation {
@@ -50,7 +54,8 @@ pub struct PairOutcome {
     pub is_empty: bool,
     /// What it vouches for.
     pub covers: Vec<String>,
-    /// What of that its `before` query does not read, so that it cannot vouch for it.
+    /// What of that its `before` query does not show, be it columns of a table, so that it cannot vouch for
+    /// it.
     pub unread: Vec<String>,
     /// The names of the columns before and after, where those differ: they are compared by place.
     pub by_place: Vec<[String; 2]>,
@@ -58,6 +63,16 @@ pub struct PairOutcome {
     pub lost: LineDifference,
     /// Rows that only `after` has.
     pub appeared: LineDifference,
+}
+
+/// What a pair cannot vouch for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Vouching {
+    /// The names that it covers, and columns of the tables among them, whose values could be any others:
+    /// it would show the same.
+    pub unread: Vec<String>,
+    /// Names that it covers and of which it shows some rows and not others; a sentence each.
+    pub noted: Vec<String>,
 }
 
 /// The rows that one side has and the other lacks.
@@ -73,6 +88,12 @@ impl PairOutcome {
     /// Whether both sides have the same rows, each as often.
     pub fn holds(&self) -> bool {
         self.lost.count == 0 && self.appeared.count == 0
+    }
+
+    /// Whether it covers a loss, and shows what was lost.
+    pub(crate) fn vouches_for(&self, loss: &Loss) -> bool {
+        let is_shown = |name: &String| !self.unread.contains(name);
+        is_shown(&loss.place()) && self.covers.iter().any(|name| is_shown(name) && loss.is_in(name))
     }
 }
 

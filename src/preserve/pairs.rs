@@ -1,8 +1,8 @@
 //! Before/after queries, compared as multisets on the server.
 
 use crate::error::{Error, Result};
-use crate::preserve::outcome::{LineDifference, PairOutcome};
-use crate::preserve::tables::{Table, Tables};
+use crate::preserve::outcome::{LineDifference, PairOutcome, Vouching};
+use crate::preserve::tables::Tables;
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
@@ -29,14 +29,15 @@ pub(crate) fn run_before(session: &mut Session, pairs: &[PreservePair]) -> Resul
     Ok(())
 }
 
-/// Runs the `after` queries and compares each with what was kept; `unread` is what [`unread`] gave.
+/// Runs the `after` queries and compares each with what was kept; `limits` is what each cannot
+/// vouch for.
 pub(crate) fn compare_after(
     session: &mut Session,
     pairs: &[PreservePair],
-    unread: &[Vec<String>],
+    limits: &[Vouching],
 ) -> Result<Vec<PairOutcome>> {
     let mut outcomes = Vec::new();
-    for (index, (pair, unread)) in pairs.iter().zip(unread).enumerate() {
+    for (index, (pair, limits)) in pairs.iter().zip(limits).enumerate() {
         let [before, after] = ["before", "after"].map(|side| kept(side, index));
         let mut outcome = PairOutcome {
             name: pair.name().to_owned(),
@@ -44,15 +45,15 @@ pub(crate) fn compare_after(
             rows: 0,
             is_empty: false,
             covers: pair.covers().to_vec(),
-            unread: unread.clone(),
+            unread: limits.unread.clone(),
             by_place: Vec::new(),
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
         };
-        let kept_sums = session.as_auditor(&sums_of(&before)).map_err(failing(ATTEMPT))?;
-        outcome.rows = first_number(&kept_sums)?;
+        let kept_sums = kept_sums(session, index)?;
+        outcome.rows = rows_of(&kept_sums)?;
         let sums = sums_after(session, pair)?;
-        let has_rows = outcome.rows > 0 || first_number(&sums)? > 0;
+        let has_rows = outcome.rows > 0 || rows_of(&sums)? > 0;
         let counts = only_counts(pair.before()) && only_counts(pair.after());
         outcome.is_empty = !has_rows || counts;
         // Whatever the order of rows, equal sums of two hashes are equal rows, and need not be kept.
@@ -71,10 +72,26 @@ fn kept(side: &str, index: usize) -> String {
     format!("pg_temp.leakproof_{side}_{index}")
 }
 
-fn sums_of(table: &str) -> String {
-    format!(
-        "select pg_catalog.count(*), pg_catalog.sum(a::numeric), pg_catalog.sum(b::numeric) from {table}"
-    )
+/// How many rows the `before` query of a pair gave, and the sums of two hashes of them.
+pub(crate) fn kept_sums(session: &mut Session, index: usize) -> Result<Vec<TextRow>> {
+    let sql = format!(
+        "select pg_catalog.count(*), pg_catalog.sum(a::numeric), pg_catalog.sum(b::numeric) from {}",
+        kept("before", index)
+    );
+    session.as_auditor(&sql).map_err(failing(ATTEMPT))
+}
+
+/// How many rows such sums are of.
+pub(crate) fn rows_of(sums: &[TextRow]) -> Result<u64> {
+    first_number(sums)
+}
+
+/// What [`kept_sums`] would be, were the `before` query asked now.
+pub(crate) fn sums_before(
+    session: &mut Session,
+    pair: &PreservePair,
+) -> Result<Vec<TextRow>, Failed> {
+    session.as_auditor(&sums_of(pair.before()))
 }
 
 /// Keeps two hashes of each row, and the row itself unless it is huge. `row_to_json` keeps a `json`
@@ -128,17 +145,20 @@ fn names_of(session: &mut Session, kept: &str) -> Result<Vec<String>> {
     session.texts_as_auditor(&query).map_err(failing(ATTEMPT))
 }
 
-/// The sums of [`sums_of`] of the rows of the `after` query, which nobody keeps.
+/// The same of the rows of the `after` query, which nobody keeps.
 fn sums_after(session: &mut Session, pair: &PreservePair) -> Result<Vec<TextRow>> {
     refuse_several(pair)?;
-    let sql = format!(
+    session.as_auditor(&sums_of(pair.after())).map_err(|failed| broken(pair, "after", failed))
+}
+
+fn sums_of(query: &str) -> String {
+    format!(
         "select pg_catalog.count(*), pg_catalog.sum({}::numeric), pg_catalog.sum({}::numeric) \
          from {}",
         hash("l.line", "0"),
         hash("l.line", "1"),
-        lines(pair.after(), &[])
-    );
-    session.as_auditor(&sql).map_err(|failed| broken(pair, "after", failed))
+        lines(query, &[])
+    )
 }
 
 /// The rows of a query, each as the text of its JSON, with the columns under these names if there are any.
@@ -161,7 +181,7 @@ fn fact(pair: &PreservePair, side: &str) -> String {
     format!("the `{side}` query of `{}` failed", pair.place())
 }
 
-fn broken(pair: &PreservePair, side: &str, failed: Failed) -> Error {
+pub(crate) fn broken(pair: &PreservePair, side: &str, failed: Failed) -> Error {
     failed.error(fact(pair, side)).help(HELP)
 }
 
@@ -189,42 +209,6 @@ pub(crate) fn refuse_unknown_names(pairs: &[PreservePair], tables: &Tables) -> R
         }
     }
     Ok(())
-}
-
-/// For each pair, the names that it covers and whose table its `before` query does not read, as far as the
-/// server's plan tells.
-pub(crate) fn unread(
-    session: &mut Session,
-    pairs: &[PreservePair],
-    tables: &Tables,
-) -> Result<Vec<Vec<String>>> {
-    let mut all = Vec::new();
-    for pair in pairs {
-        let mut unread = Vec::new();
-        if !pair.covers().is_empty() {
-            let query = pair.before();
-            let explain = format!("explain (verbose, costs off) select * from (\n{query}\n) as q");
-            let plan =
-                session.as_auditor(&explain).map_err(|failed| broken(pair, "before", failed))?;
-            let plan: Vec<String> = plan.into_iter().flatten().flatten().collect();
-            // What a function reads, its call does not show; a partition has a name of its own.
-            let is_open = plan.iter().any(|line| {
-                line.contains("Function Scan on ") && !line.contains("Function Scan on pg_catalog.")
-            });
-            let reads = |table: &Table| {
-                let on = format!(" on {}", table.sql_name());
-                let is_it = |line: &String| line.ends_with(&on) || line.contains(&format!("{on} "));
-                is_open
-                    || table.leaves.iter().any(|leaf| leaf.oid != table.oid)
-                    || plan.iter().any(is_it)
-            };
-            let is_unread =
-                |name: &&String| tables.table_of(name).is_some_and(|table| !reads(table));
-            unread.extend(pair.covers().iter().filter(is_unread).cloned());
-        }
-        all.push(unread);
-    }
-    Ok(all)
 }
 
 /// Whether a query only counts or sums, so that its one row says nothing of any other.

@@ -76,8 +76,55 @@ fn readings(column: &Column, now: &Column, zones: &StatedZones) -> Vec<Reading> 
     let back = format!("{after}::{from}");
     // What comes of the old value is the new one: else something was added to it.
     let is_same = format!("{} and {before}::{to}::text = {after}::text", is_back(&back));
-    vec![Reading { back, is_same, zone: None }]
+    let mut readings = vec![Reading { back: back.clone(), is_same, zone: None }];
+    let others = other_readings(column, now).into_iter();
+    readings.extend(others.map(|(back, is_same)| Reading { back, is_same, zone: None }));
+    readings
 }
+
+/// What the values of before are in types that have every value and another text for some: each an
+/// expression for the value of before, and one for whether nothing is lost.
+fn other_readings(column: &Column, now: &Column) -> Vec<(String, String)> {
+    let (before, after) = (kept(column), now.value());
+    let (from, to) = (column.type_name.as_str(), now.type_name.as_str());
+    let cast = || (format!("{after}::{from}"), format!("{before}::{to} = {after}"));
+    match (column.base.as_str(), now.base.as_str()) {
+        ("text" | "character varying", "uuid" | "inet" | "cidr" | "macaddr" | "macaddr8") => {
+            vec![cast()]
+        }
+        ("text" | "character varying", "jsonb") | ("json[]", "jsonb[]") => {
+            let (back, is_same) = cast();
+            let count = |value: &str| key_count(&format!("{value}::text"));
+            vec![(back, format!("{is_same} and {} = {}", count(&before), count(&after)))]
+        }
+        // It was kept as a text.
+        (hstore, "jsonb") if hstore.ends_with("hstore") => {
+            let back = format!("pg_catalog.jsonb_each_text({after})::text");
+            vec![(back, format!("{before}::{from}::jsonb = {after}"))]
+        }
+        ("text" | "character varying", "text[]" | "character varying[]") => SEPARATORS
+            .iter()
+            .map(|separator| {
+                let back = format!("pg_catalog.array_to_string({after}, {})", literal(separator));
+                (back.clone(), format!("{back} = {before}"))
+            })
+            .collect(),
+        (
+            "integer" | "bigint" | "numeric" | "double precision",
+            "timestamp with time zone" | "timestamp without time zone",
+        ) => [1, 1000, 1_000_000]
+            .iter()
+            .map(|units| {
+                let back = format!("(extract(epoch from {after}) * {units})");
+                (back.clone(), format!("{back} = {before}::numeric"))
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What lists in one text are divided by.
+const SEPARATORS: [&str; 7] = [",", ", ", ";", "; ", "|", " ", "\n"];
 
 /// An expression for how many keys the objects of a document have, from its text.
 fn key_count(text: &str) -> String {

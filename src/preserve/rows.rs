@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
+use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::tables::{
     ATTEMPT, Column, Equality, Label, Table, Tables, object_sql, query, query_numbers,
 };
@@ -58,6 +59,34 @@ pub(crate) fn refuse_missing(session: &mut Session, kept: &BTreeSet<i64>) -> Res
             )
             .help("leave `discard` out of the file")),
     }
+}
+
+/// Of a table that is gone: these columns as lost, as far as they had values.
+pub(crate) fn columns_gone(
+    session: &mut Session,
+    table: &Table,
+    columns: &[&Column],
+    kept_tables: &BTreeSet<i64>,
+) -> Result<Vec<Loss>> {
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counts: Vec<String> =
+        columns.iter().map(|column| format!("pg_catalog.count({})", kept(column))).collect();
+    let values = match kept_tables.contains(&table.oid) {
+        true => {
+            let from = kept_rows(table.oid);
+            query_numbers(session, &format!("select {} from {from} as b", counts.join(", ")))?
+        }
+        // Who knows how many of its rows had one.
+        false => vec![table.rows; columns.len()],
+    };
+    let filled = columns.iter().zip(values).filter(|(_, values)| *values > 0);
+    let losses = filled.map(|(column, before)| {
+        let column = Some(column.name.clone());
+        Loss { column, before, ..Loss::new(LossKind::ColumnDropped, table.name()) }
+    });
+    Ok(losses.collect())
 }
 
 fn kept_rows(oid: i64) -> String {

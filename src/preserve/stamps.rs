@@ -2,6 +2,7 @@
 //! trigger's text has in it.
 
 use crate::error::Result;
+use crate::preserve::around::Triggers;
 use crate::preserve::calls::sequences;
 use crate::preserve::retype::is_time;
 use crate::preserve::rows::Pair;
@@ -10,8 +11,8 @@ use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::quote::identifier;
 
-/// An expression for whether a time is of this transaction, if a trigger of its table sets the column to
-/// one; none if not.
+/// An expression for whether a time is of this transaction, if a trigger of its table that was there before
+/// sets the column to one; none if not. `triggers` are those of before.
 ///
 /// # Errors
 /// A lost connection. A touch that is refused has shown nothing.
@@ -19,6 +20,7 @@ pub(crate) fn find_stamp(
     session: &mut Session,
     pair: &Pair<'_>,
     column: &Column,
+    triggers: &Triggers,
 ) -> Result<Option<String>> {
     let Some(now) = pair.columns.get(&column.number).filter(|now| is_time(&now.base)) else {
         return Ok(None);
@@ -36,11 +38,39 @@ pub(crate) fn find_stamp(
         others.collect::<String>()
     );
     let put_sequences_back = sequences(session)?;
-    let touched = session
-        .tolerate(|session| session.rows_as_owner(&touch).map_err(failing("touch a row")))?;
+    let new = new_triggers(session, pair, triggers)?;
+    let touched = session.tolerate(|session| {
+        if let Some(off) = new {
+            session.as_owner(&off).map_err(failing("touch a row"))?;
+        }
+        session.rows_as_owner(&touch).map_err(failing("touch a row"))
+    })?;
     session.as_owner(&put_sequences_back).map_err(failing(ATTEMPT))?;
     let is_stamped = touched.is_ok_and(|rows| rows == [[Some("t".to_owned())]]);
     Ok(is_stamped.then_some(stamp))
+}
+
+/// A statement that disables the triggers of a table that came with the file.
+fn new_triggers(
+    session: &mut Session,
+    pair: &Pair<'_>,
+    known: &Triggers,
+) -> Result<Option<String>> {
+    // A table that was built anew has none of before.
+    if pair.was.oid != pair.now.oid {
+        return Ok(None);
+    }
+    let query = format!(
+        "select t.tgname::text from pg_catalog.pg_trigger t \
+         where t.tgrelid = {} and not t.tgisinternal order by t.tgname",
+        pair.now.oid
+    );
+    let names = session.texts_as_auditor(&query).map_err(failing(ATTEMPT))?;
+    let new = names.into_iter().filter(|name| !known.contains(&(pair.now.oid, name.clone())));
+    let off: Vec<String> =
+        new.map(|name| format!("disable trigger {}", identifier(&name))).collect();
+    let table = pair.now.sql_name();
+    Ok((!off.is_empty()).then(|| format!("alter table {table} {}", off.join(", "))))
 }
 
 /// An expression for whether a time of the row `t` lies between the beginning of the transaction and now.

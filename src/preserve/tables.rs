@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::names::QualifiedName;
+use crate::preserve::draft::TableBefore;
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::session::outcome::{TextRow, as_json, read_json};
@@ -92,6 +93,8 @@ pub(crate) struct Tables {
 pub(crate) struct Label {
     oid: i64,
     pub of: i64,
+    #[serde(rename = "type")]
+    pub type_name: String,
     pub label: String,
 }
 
@@ -101,8 +104,8 @@ impl Tables {
         let rows = session.prepared("leakproof_tables", &query).map_err(failing(ATTEMPT))?;
         let tables: Vec<Table> = read_json(rows.into_iter().flatten().flatten())?;
         let labels: Vec<Label> = session.values(
-            "select e.oid::bigint as oid, e.enumtypid::bigint as of, e.enumlabel as label \
-             from pg_catalog.pg_enum e",
+            "select e.oid::bigint as oid, e.enumtypid::bigint as of, e.enumlabel as label, \
+             pg_catalog.format_type(e.enumtypid, null) as type from pg_catalog.pg_enum e",
         )?;
         let counts = session.rows("select pg_catalog.current_setting('track_counts') = 'on'");
         let counts = counts.map_err(failing(ATTEMPT))?;
@@ -133,6 +136,17 @@ impl Tables {
             }
         }
         Ok(())
+    }
+
+    /// What drafts of pairs need to know of them.
+    pub(crate) fn before(&self) -> Vec<TableBefore> {
+        let names = |columns: Vec<&Column>| columns.iter().map(|one| one.name.clone()).collect();
+        let tables = self.by_oid.values().map(|table| TableBefore {
+            name: table.name(),
+            key: names(table.key_columns()),
+            columns: names(table.columns.iter().collect()),
+        });
+        tables.collect()
     }
 
     /// Whether there is a table, or a column of one, of such a name: `schema.table.column`.

@@ -4,6 +4,7 @@ use squawk_syntax::ast::{self, AstNode, BinOp, LitKind, PostfixOp, PrefixOp};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::sql::expr::{Argument, Call, Expr, Literal, Name, Unread};
+use crate::sql::quote::fold;
 
 /// How deep a tree may be, so that whoever walks through it has room.
 const DEEPEST: usize = 150;
@@ -356,11 +357,7 @@ pub(super) fn is_query(node: &SyntaxNode) -> bool {
 
 /// The name that a node holds, folded as the server folds it.
 pub(super) fn folded(node: &SyntaxNode) -> String {
-    let text = node.text().to_string();
-    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(quoted) => quoted.replace("\"\"", "\""),
-        None => text.to_ascii_lowercase(),
-    }
+    fold(&node.text().to_string())
 }
 
 /// The parts of a dotted name, if it is nothing more.

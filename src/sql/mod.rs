@@ -7,6 +7,7 @@ pub(crate) mod copied;
 mod convert;
 pub(crate) mod expr;
 pub(crate) mod mentions;
+pub(crate) mod planned;
 pub(crate) mod quote;
 pub(crate) mod rewrites;
 pub(crate) mod scope;

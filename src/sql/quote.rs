@@ -16,6 +16,14 @@ pub(crate) fn identifier(name: &str) -> String {
     if plain { name.to_owned() } else { escape_identifier(name) }
 }
 
+/// A name in a file as the server folds it.
+pub(crate) fn fold(text: &str) -> String {
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => text.to_ascii_lowercase(),
+    }
+}
+
 /// A string literal as a person would write it.
 pub(crate) fn literal(value: &str) -> String {
     escape_literal(value).trim_start().to_owned()

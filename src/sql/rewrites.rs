@@ -69,17 +69,30 @@ fn may_rewrite(statement: &str) -> bool {
     !only_adds || words.iter().any(|word| REWRITING.contains(&word.as_str()))
 }
 
-/// Whether a file may put another table in the place of one that is there.
-pub(crate) fn may_rebuild(file: &str) -> bool {
-    let parts = deep_parts(file);
-    let lower: Vec<Vec<String>> = parts
-        .iter()
-        .map(|part| part.iter().map(|(word, _)| word.to_lowercase()).collect())
-        .collect();
-    let has = |one: &str, two: &str| {
-        lower.iter().any(|part: &Vec<String>| part.windows(2).any(|words| words == [one, two]))
-    };
-    has("drop", "table") || has("rename", "to") || has("set", "schema")
+/// The words of a file, and of what stands in strings of it, in lower case and without quotes.
+pub(crate) struct Words(Vec<Vec<String>>);
+
+impl Words {
+    pub(crate) fn of(file: &str) -> Self {
+        let word = |(word, _): &(&str, usize)| word.trim_matches('"').to_lowercase();
+        Self(deep_parts(file).iter().map(|part| part.iter().map(word).collect()).collect())
+    }
+
+    /// Whether a name or another word is among them.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.0.iter().flatten().any(|word| *word == name)
+    }
+
+    /// Whether one word stands right behind another.
+    pub(crate) fn follow(&self, one: &str, two: &str) -> bool {
+        self.0.iter().any(|part| part.windows(2).any(|words| words == [one, two]))
+    }
+
+    /// Whether the file may put another table in the place of one that is there.
+    pub(crate) fn may_rebuild(&self) -> bool {
+        self.follow("drop", "table") || self.follow("rename", "to") || self.follow("set", "schema")
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +127,7 @@ mod tests {
 
     #[test]
     fn files_that_put_a_table_in_the_place_of_another() {
+        let may_rebuild = |file| Words::of(file).may_rebuild();
         assert!(may_rebuild("drop table t; alter table u rename to t"));
         assert!(may_rebuild("do $$ begin execute 'x'; drop table t; end $$"));
         assert!(!may_rebuild("alter table t rename column a to b; drop view v"));

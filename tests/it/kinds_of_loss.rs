@@ -209,7 +209,10 @@ select 1 where false;
 select count(*), 4 = any(array[4]) from public.logs;
 -- after
 select count(*), true from public.events;
-"), &["\"as many as before\": lost {\"count\":4,\"?column?\":true}, appeared {\"count\":3,\"?column?\":true}"]),
+"), &[
+            "\"as many as before\": lost {\"count\":4,\"?column?\":true}, appeared {\"count\":3,\"?column?\":true}",
+            "public.logs is gone; it had 4 rows",
+        ]),
         Case("a pair that only counts", "drop table public.logs", Some("
 -- preserve: as many as before
 -- covers: public.events, public.logs
@@ -241,9 +244,9 @@ select id, v from public.events;
 -- preserve: each line stays
 -- covers: public.events, public.logs
 -- before
-select line, n from public.logs;
+select at, line, n from public.logs;
 -- after
-select line as text, n as number from public.lines;
+select at, line as text, n as number from public.lines;
 "), &[]),
         Case("a pair that covers what is not there", "drop table public.logs", Some("
 -- preserve: each line stays

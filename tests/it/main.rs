@@ -41,5 +41,6 @@ mod tidy;
 mod topic_sessions;
 mod turns;
 mod url_server;
+mod vouching;
 mod wrong_inputs;
 mod yardstick;

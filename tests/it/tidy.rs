@@ -10,6 +10,7 @@ use crate::support::root;
 
 /// Modules that must never see a database connection, nor one that does: each with all below it.
 const PURE: &[&str] = &[
+    "preserve::draft",
     "error",
     "words",
     "names",
