@@ -21,6 +21,7 @@ mod unkeyed;
 
 use std::collections::BTreeSet;
 
+use crate::discretion::Discretion;
 use crate::error::Result;
 use crate::preserve::around::Around;
 use crate::preserve::difference::{Difference, Fate};
@@ -28,6 +29,7 @@ use crate::preserve::rows::Pair;
 use crate::preserve::steady::pin_formats;
 use crate::preserve::tables::{Table, Tables};
 use crate::project::preserve_file::PreservePair;
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::rewrites::{may_rebuild, names_in_rewriting};
 use crate::sql::zones::StatedZones;
@@ -48,6 +50,8 @@ pub(crate) struct Before {
     around: Around,
     /// For each pair, what it covers and does not read.
     unread: Vec<Vec<String>>,
+    /// The names of columns of keys, where rows are told of by these only.
+    keys: BTreeSet<String>,
 }
 
 /// What was seen after a migration.
@@ -83,7 +87,20 @@ pub(crate) fn before(
     rows::keep(session, &kept)?;
     let kept = kept.iter().map(|table| table.oid).collect();
     let around = Around::read(session, may_rebuild(file))?;
-    Ok(Before { tables, kept, around, unread })
+    let keys = match session.discretion() {
+        Discretion::Open => BTreeSet::new(),
+        Discretion::Keys => columns_of_keys(session)?,
+    };
+    Ok(Before { tables, kept, around, unread, keys })
+}
+
+/// The names of columns that are in the key of a table, or refer to one.
+fn columns_of_keys(session: &mut Session) -> Result<BTreeSet<String>> {
+    let query = "select distinct a.attname::text from pg_catalog.pg_constraint c \
+         join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey) \
+         where c.contype in ('p', 'f')";
+    let names = session.texts_as_auditor(query).map_err(failing("read the keys of tables"))?;
+    Ok(names.into_iter().collect())
 }
 
 /// Runs the `after` queries and compares what there is with what was kept. `file` is the migration's text.
@@ -123,6 +140,7 @@ pub(crate) fn after(
         noted,
         pairs: outcomes,
         calls: Vec::new(),
+        keys: before.keys.clone(),
     }))
 }
 

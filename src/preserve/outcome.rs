@@ -1,5 +1,7 @@
 //! What was seen of the data across one migration, as values. Pure.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::names::Place;
@@ -26,6 +28,9 @@ pub struct Preservation {
     pub pairs: Vec<PairOutcome>,
     /// The recorded calls and how they came out.
     pub calls: Vec<CallOutcome>,
+    /// The names of columns of keys, where rows are told of by these only.
+    #[serde(skip)]
+    pub keys: BTreeSet<String>,
 }
 
 impl Preservation {

@@ -15,6 +15,7 @@ const PURE: &[&str] = &[
     "names",
     "refusal",
     "sql",
+    "discretion",
     "project",
     "matrix",
     "catalog",

@@ -45,8 +45,9 @@ pub(crate) fn write_preservation(out: &mut String, report: &Report) -> Result {
 
 /// What one migration did to the data.
 fn write_applied(out: &mut String, applied: &Applied) -> Result {
-    let Preservation { noted, tables, rows, losses, covered, retyped, stamped, pairs, calls } =
-        &applied.preservation;
+    let Preservation {
+        noted, tables, rows, losses, covered, retyped, stamped, pairs, calls, ..
+    } = &applied.preservation;
     let title = format!("V{} {}", applied.version, applied.name);
     if *rows == 0 {
         writeln!(out, "  {title}: no data yet")?;
