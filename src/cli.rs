@@ -81,6 +81,9 @@ pub struct CheckArgs {
     /// config with its waivers and owners, fixtures and promises
     #[arg(long, value_name = "COMMIT")]
     pub base: Option<String>,
+    /// Show the values of rows also where they come from a dump; else keys and columns alone
+    #[arg(long)]
+    pub show_values: bool,
     /// How many actors try at the same time, at most 8; else as many as there are cores
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -62,7 +62,7 @@
 //!
 //! # What is kept true
 //!
-//! - The pure modules (`error`, `words`, `names`, `sql`, `project`, `tenancy`, `matrix`, `finding`,
+//! - The pure modules (`error`, `words`, `names`, `sql`, `discretion`, `project`, `tenancy`, `matrix`, `finding`,
 //!   `report`, and values elsewhere) never see a client, nor a module that does.
 //! - A probe never commits. Only `migrate` does.
 //! - Only a target that is thrown away has a way to adapt a file, stub an extension or elevate a
@@ -82,6 +82,7 @@ pub(crate) mod words;
 pub mod names;
 pub mod refusal;
 mod sql;
+pub(crate) mod discretion;
 pub mod project;
 mod session;
 pub mod server;

@@ -48,7 +48,10 @@ fn run(cli: Cli) -> Result<u8> {
 fn run_check(args: CheckArgs) -> Result<u8> {
     let progress = Bar::new(args.quiet);
     begin(args.server.timeout, &progress)?;
-    let project = Project::read(&args.path)?;
+    let mut project = Project::read(&args.path)?;
+    if args.show_values {
+        project = project.show_values();
+    }
     let options = CheckOptions {
         server: server_options(args.server)?,
         accept: args.accept,

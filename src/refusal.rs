@@ -40,6 +40,9 @@ pub struct Refusal {
     pub routine: Option<String>,
     /// Where in the statement it was seen, in characters, counted from 1.
     pub position: Option<usize>,
+    /// What the message is in full, where that may not be told.
+    #[serde(skip)]
+    pub(crate) hidden: Option<Box<str>>,
 }
 
 impl Refusal {

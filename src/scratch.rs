@@ -20,6 +20,7 @@ use crate::platform::own_schema::shared_query;
 use crate::project::Project;
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
+use crate::project::fixture::Fixture;
 use crate::server::database::Database;
 use crate::server::instance::Server;
 use crate::server::options::{ServerKind, ServerOptions};
@@ -57,7 +58,8 @@ impl<'p> Scratch<'p> {
         let template = server.template(&content_key(project, &platform), |database| {
             install(&platform, database)?;
             let owner = platform.owner().role;
-            let connection = &mut watched(database, &owner, MOST_FOR_FILES)?;
+            let connection = watched(database, &owner, MOST_FOR_FILES)?;
+            let connection = &mut connection.with(project.discretion());
             let target = Target::Throwaway(throwaway(&platform, database));
             let wanted = Wanted::up_to(i64::MAX);
             let plan = Plan::decide(project, History::empty(), &target, wanted)?;
@@ -194,6 +196,7 @@ impl<'p> Scratch<'p> {
         let wanted = Wanted { last, is_again, keeps_going: self.keeps_going };
         let plan = Plan::decide(self.project, History::read(connection)?, &target, wanted)?;
         let failed = apply_watched(connection, &target, plan, &mut self.done, &mut look)?;
+        self.notes.append(&mut self.done.notes);
         // What fails on the second way only is told by what it leaves out.
         if !is_again {
             self.failed.extend(failed);
@@ -285,12 +288,14 @@ impl<'p> Scratch<'p> {
 
     /// A connection that may commit, of the owner, for who migrates on it.
     pub(crate) fn connection(&self) -> Result<Connection> {
-        watched(&self.database, &self.platform.owner().role, MOST_FOR_FILES)
+        let connection = watched(&self.database, &self.platform.owner().role, MOST_FOR_FILES)?;
+        Ok(connection.with(self.project.discretion()))
     }
 
     /// A connection of who connects in production, and becomes whoever asks.
     pub(crate) fn login_connection(&self) -> Result<Connection> {
-        watched(&self.database, self.platform.login(), MOST_FOR_WORLD)
+        let connection = watched(&self.database, self.platform.login(), MOST_FOR_WORLD)?;
+        Ok(connection.with(self.project.discretion()))
     }
 
     /// The server it is on.
@@ -360,8 +365,9 @@ fn content_key(project: &Project, platform: &Platform) -> String {
     let mut content = platform.describe();
     let mut add = |part: &str| content.push_str(&format!("\n{}\n{part}", part.len()));
     for file in project.migrations() {
-        let fixture = project.fixture(file.version()).map_or("", SqlFile::raw);
-        [file.title().as_str(), file.raw(), &adapt(file).sql, fixture]
+        let fixtures = project.fixtures(file.version()).iter().map(Fixture::content);
+        let fixtures: String = fixtures.collect();
+        [file.title().as_str(), file.raw(), &adapt(file).sql, &fixtures]
             .into_iter()
             .for_each(&mut add);
     }

@@ -41,7 +41,7 @@ pub(crate) fn versions(project: &Project) -> Vec<i64> {
 }
 
 pub(crate) fn has_fixtures(project: &Project) -> bool {
-    project.migrations().iter().any(|file| project.fixture(file.version()).is_some())
+    project.migrations().iter().any(|file| !project.fixtures(file.version()).is_empty())
 }
 
 pub(crate) fn files_up_to(project: &Project, version: i64) -> usize {

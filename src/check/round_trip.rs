@@ -92,7 +92,7 @@ impl Passed {
             return Ok(false);
         }
         trip.back.push(version);
-        let has_fixture = |state: &State| project.fixture(state.version).is_some();
+        let has_fixture = |state: &State| !project.fixtures(state.version).is_empty();
         // Seeds come after the last version.
         let has_all_rows = project.seeds().is_empty() && !self.states[at..].iter().any(has_fixture);
         if !has_all_rows {

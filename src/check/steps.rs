@@ -15,6 +15,7 @@ use crate::check::options::CheckOptions;
 use crate::check::rehearsal::rehearse;
 use crate::check::round_trip::Passed;
 use crate::check::suspect::suspecting;
+use crate::discretion::Discretion;
 use crate::error::Result;
 use crate::finding::access::SeenAccess;
 use crate::finding::unknown::Unknown;
@@ -31,6 +32,7 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::project::config::{People, Waiver};
 use crate::project::revision::Revision;
+use crate::report::discreet::hide_values;
 use crate::report::value::Report;
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
@@ -351,7 +353,12 @@ impl<'a> Run<'a> {
             self.options.only.is_none()
                 && (has_fixtures(self.project) || !waiver.finding.is_about_rows())
         };
-        let findings = std::mem::take(&mut self.findings);
+        let mut findings = std::mem::take(&mut self.findings);
+        if self.project.discretion() == Discretion::Keys {
+            let real_data = self.project.real_data().into_iter();
+            let real_data: Vec<String> = real_data.map(|path| path.display().to_string()).collect();
+            hide_values(&mut self.report, &mut findings, &real_data);
+        }
         let known =
             Known { matrix: Some(&self.report.matrix), accepted: self.accepted_marks.as_ref() };
         let (findings, waived) = apply_waivers(findings, waivers, &known, must_match);

@@ -144,6 +144,11 @@ impl Matrix {
         self
     }
 
+    /// Changes how it is known what happened.
+    pub(crate) fn each_evidence(&mut self, change: impl FnMut(&mut Evidence)) {
+        self.cells.iter_mut().filter_map(|cell| cell.evidence.as_mut()).for_each(change);
+    }
+
     /// The cells of one relation, which lie side by side.
     pub(crate) fn of(&self, relation: &QualifiedName) -> &[Cell] {
         let start = self.cells.partition_point(|cell| cell.relation < *relation);

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::migrate::applied::{Applied, Deviations};
 use crate::migrate::history::HistoryKind;
 use crate::migrate::hosted::FileKind;
+use crate::migrate::loading::load_rows;
 use crate::migrate::places::Places;
 use crate::migrate::plan::{Action, Plan, Text};
 use crate::migrate::run::{finish, run_as_it_is, run_as_owner, run_past_failures};
@@ -20,6 +21,7 @@ use crate::preserve::outcome::Preservation;
 use crate::project::Project;
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
+use crate::project::fixture::Rows;
 use crate::project::guard::refuse_unguardable;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
@@ -39,6 +41,8 @@ pub struct Done {
     pub tried: Vec<Applied>,
     /// Where each object was changed last.
     pub places: Places,
+    /// What was loaded of dumps, and what was left out.
+    pub notes: Vec<String>,
 }
 
 /// Acts on a plan; gives what was done.
@@ -135,10 +139,21 @@ impl Applying<'_> {
         while let Some(unkept) = self.migrate(file, &text.0.sql, &kept)? {
             kept.extend(unkept);
         }
-        match project.fixture(file.version()).filter(|_| !wanted.is_again) {
-            Some(fixture) => self.load(fixture, &adapt(fixture).sql, FileKind::Data),
-            None => Ok(()),
+        let fixtures = project.fixtures(file.version()).iter().filter(|_| !wanted.is_again);
+        for fixture in fixtures {
+            match fixture.rows() {
+                Rows::Written => {
+                    let file = fixture.file();
+                    self.load(file, &adapt(file).sql, FileKind::Data)?;
+                }
+                _ => {
+                    let loaded = load_rows(self.connection, self.throwaway, fixture)?;
+                    self.done.places.extend(loaded.places);
+                    self.done.notes.extend(loaded.notes);
+                }
+            }
         }
+        Ok(())
     }
 
     /// Runs a file and writes it down, in one transaction. Gives the tables of which it has changed rows

@@ -5,6 +5,8 @@
 //! they are no superuser is done by a function of ours in place of the statement; see
 //! [`crate::migrate::elevation`].
 
+use serde::de::DeserializeOwned;
+
 use crate::error::Result;
 use crate::migrate::applied::Deviations;
 use crate::migrate::block::roles_made_by;
@@ -14,6 +16,7 @@ use crate::migrate::target::Throwaway;
 use crate::platform::call::{unquoted, words};
 use crate::platform::extensions::{self, Instead};
 use crate::platform::own_schema::mark_of_migrations;
+use crate::preserve::tables::query_numbers;
 use crate::refusal::Refusal;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::{Session, run_as_owner};
@@ -95,6 +98,42 @@ impl<'a> OwnerSession<'a> {
     ) -> Result<(), Failed> {
         self.session.copy_in(statement, rows)?;
         self.session.execute(&self.mark(line))
+    }
+
+    /// Reads values of ours as JSON.
+    pub(crate) fn values<T: DeserializeOwned>(&mut self, query: &str) -> Result<Vec<T>> {
+        self.session.values(query)
+    }
+
+    /// Asks as who may read every row, for numbers.
+    pub(crate) fn numbers(&mut self, query: &str) -> Result<Vec<u64>> {
+        query_numbers(self.session, query)
+    }
+
+    /// Runs statements of ours.
+    pub(crate) fn say(&mut self, sql: &str) -> Result<(), Failed> {
+        self.session.execute(sql)
+    }
+
+    /// Runs statements of ours as who may do whatever an owner may.
+    pub(crate) fn as_owner(&mut self, sql: &str) -> Result<(), Failed> {
+        self.session.as_owner(sql)
+    }
+
+    /// Sends rows in parts, and says of which line of the file they are.
+    ///
+    /// # Errors
+    /// What `next` says; inside, what the server does.
+    pub(crate) fn copy_parts(
+        &mut self,
+        statement: &str,
+        line: usize,
+        next: impl FnMut(&mut Vec<u8>) -> Result<bool>,
+    ) -> Result<Result<(), Failed>> {
+        if let Err(failed) = self.session.copy_parts(statement, next)? {
+            return Ok(Err(failed));
+        }
+        Ok(self.session.execute(&self.mark(line)))
     }
 
     /// Checks what waits for the end of a file, then puts back what it has set.

@@ -8,15 +8,19 @@
 
 pub(crate) mod applied;
 pub(crate) mod apply;
+pub(crate) mod archive;
 pub(crate) mod block;
 pub(crate) mod elevation;
 pub(crate) mod history;
 pub(crate) mod history_table;
 pub(crate) mod hosted;
 pub(crate) mod judge;
+pub(crate) mod loading;
+pub(crate) mod left_out;
 pub(crate) mod marks;
 pub(crate) mod places;
 pub(crate) mod plan;
+pub(crate) mod references;
 pub(crate) mod run;
 pub(crate) mod target;
 

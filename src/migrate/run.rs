@@ -1,6 +1,7 @@
 //! The statements of a file, one by one, so that an error names its line.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::migrate::applied::Deviations;
@@ -66,10 +67,7 @@ pub(crate) fn run_past_failures(
 ) -> Result<Ran> {
     session.say("select leakproof.begin_roles()");
     let mut owner = OwnerSession::begin(session, throwaway, kind)?;
-    let on = Server {
-        is_hosted: !owner.is_superuser,
-        is_supabase: Some(throwaway.owner().is_of_supabase()),
-    };
+    let on = Server::of(&owner, throwaway);
     let statements = split(sql);
     let mut lines = Lines::of(sql);
     let (mut last, mut failed) = (1, None);
@@ -200,7 +198,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn left_broken(file: &SqlFile, failed: Failed) -> Error {
+pub(crate) fn left_broken(file: &SqlFile, failed: Failed) -> Error {
     failed
         .error(format!("`{}` leaves a constraint broken at its end", file.path().display()))
         .help("a deferred constraint must hold when the file ends; mend the rows before that")
@@ -214,8 +212,17 @@ fn error_of(
 ) -> Error {
     let seen_at = failed.refusal().map_or(0, |refusal| refusal.offset_in(statement.text));
     let at = (statement.start + seen_at).max(statement.first_word);
-    let line = statement::line_of(sql, at);
-    let fact = format!("`{}` failed at line {line}", file.path().display());
+    error_at((file.path(), statement::line_of(sql, at)), statement.text, failed, on)
+}
+
+/// Why a statement in a line of a file failed.
+pub(crate) fn error_at(
+    (path, line): (&Path, usize),
+    statement: &str,
+    failed: Failed,
+    on: Server,
+) -> Error {
+    let fact = format!("`{}` failed at line {line}", path.display());
     let refusal = match failed {
         Failed::Refused(refusal) => refusal,
         Failed::Ended(_) => return failed.error(fact),
@@ -235,24 +242,32 @@ fn error_of(
     }
     let code = refusal.sqlstate.clone();
     let error = error.refused(*refusal).cause(why);
-    if code == "0A000" && extensions::is_creation(statement.text) {
+    if code == "0A000" && extensions::is_creation(statement) {
         return error.help(extensions::help_for_unknown());
     }
     let otherwise = "nothing of this file was kept; mend the statement and run again";
-    if let Some(help) = help_on_platform(&code, statement.text, on.is_supabase) {
+    if let Some(help) = help_on_platform(&code, statement, on.is_supabase) {
         return error.help(help);
     }
-    let help = own_schema::help_for(statement.text).or_else(|| help_for(&code, on));
+    let help = own_schema::help_for(statement).or_else(|| help_for(&code, on));
     error.help(help.unwrap_or(otherwise))
 }
 
 /// What is known of where a file runs.
 #[derive(Debug, Clone, Copy, Default)]
-struct Server {
+pub(crate) struct Server {
     /// Whether it runs as no superuser.
     is_hosted: bool,
     /// Whether Supabase's platform is there; none where nobody knows.
     is_supabase: Option<bool>,
+}
+
+impl Server {
+    /// As it is to a session of the owner.
+    pub(crate) fn of(owner: &OwnerSession<'_>, throwaway: &Throwaway) -> Self {
+        let is_supabase = Some(throwaway.owner().is_of_supabase());
+        Self { is_hosted: !owner.is_superuser, is_supabase }
+    }
 }
 
 /// The way out where a statement is for another platform than the one it met.

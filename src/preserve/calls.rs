@@ -7,6 +7,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::actor::caller;
+use crate::discretion::Discretion;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::preserve::outcome::{AnswerDifference, CallOutcome};
@@ -74,7 +75,7 @@ pub(crate) fn record_calls<'p>(
             .help("correct the call; it is made from the version of its file on"));
         }
         match difference(&answer, &ask(rewind, call)?).first() {
-            Some(difference) => Err(unsteady(call, difference)),
+            Some(difference) => Err(unsteady(call, difference, project.discretion())),
             None => Ok(answer),
         }
     })?;
@@ -162,8 +163,13 @@ const ROWS_AT_A_TIME: usize = 500;
 
 impl Answer {
     fn add(&mut self, text: String) {
+        self.add_told(text, "");
+    }
+
+    /// Adds what is more than is told of it.
+    fn add_told(&mut self, text: String, more: &str) {
         let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
+        (&text, more).hash(&mut hasher);
         self.kept += text.len();
         let text = (self.kept <= MOST_KEPT).then_some(text);
         self.lines.push(Line { hash: hasher.finish(), text });
@@ -190,12 +196,17 @@ fn ask(rewind: &mut Rewind<'_>, call: &RecordedCall) -> Result<Answer> {
         Ok(attempted) => Ok(Answer::of(lines(attempted.outcomes))),
         Err(Failed::Refused(refusal)) => {
             let code = &refusal.sqlstate;
-            let line = match call.compares_errors_by_code() {
-                true => format!("error {code}"),
-                false => format!("error {code}: {}", refusal.message),
-            };
             let misfit = is_misfit(&refusal).then(|| refusal.reason());
-            Ok(Answer { misfit, ..Answer::of([line]) })
+            let mut answer = Answer { misfit, ..Answer::default() };
+            match call.compares_errors_by_code() {
+                true => answer.add(format!("error {code}")),
+                // What may not be told is compared all the same.
+                false => answer.add_told(
+                    format!("error {code}: {}", refusal.message),
+                    refusal.hidden.as_deref().unwrap_or_default(),
+                ),
+            }
+            Ok(answer)
         }
         // A server that goes away has not answered.
         Err(lost) => Err(failing(&format!("make the call at `{}`", call.place()))(lost)),
@@ -281,8 +292,8 @@ fn difference(before: &Answer, after: &Answer) -> Vec<AnswerDifference> {
         .collect()
 }
 
-fn unsteady(call: &RecordedCall, difference: &AnswerDifference) -> Error {
-    let (first, then) = difference.shortened();
+fn unsteady(call: &RecordedCall, difference: &AnswerDifference, discretion: Discretion) -> Error {
+    let (first, then) = discretion.of_both(difference).shortened();
     Error::new(format!("the call at `{}` answers differently when it is made again", call.place()))
         .cause(format!("\"{}\" answers\n    first {first}\n    then  {then}", call.name()))
         .help(

@@ -24,6 +24,7 @@ mod vouching;
 
 use std::collections::BTreeSet;
 
+use crate::discretion::Discretion;
 use crate::error::Result;
 use crate::preserve::around::Around;
 use crate::preserve::difference::{Difference, Fate, Known};
@@ -34,6 +35,7 @@ use crate::preserve::rows::Pair;
 use crate::preserve::steady::pin_formats;
 use crate::preserve::tables::{Column, Table, Tables};
 use crate::project::preserve_file::PreservePair;
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::sql::planned::planned;
 use crate::sql::rewrites::{Words, names_in_rewriting};
@@ -55,6 +57,8 @@ pub(crate) struct Before {
     around: Around,
     /// What each pair cannot vouch for.
     limits: Vec<Vouching>,
+    /// The names of columns of keys, where rows are told of by these only.
+    keys: BTreeSet<String>,
 }
 
 /// What was seen after a migration.
@@ -90,7 +94,20 @@ pub(crate) fn before(
     rows::keep(session, &kept)?;
     let kept = kept.iter().map(|table| table.oid).collect();
     let around = Around::read(session, &Words::of(file), &tables)?;
-    Ok(Before { tables, kept, around, limits })
+    let keys = match session.discretion() {
+        Discretion::Open => BTreeSet::new(),
+        Discretion::Keys => columns_of_keys(session)?,
+    };
+    Ok(Before { tables, kept, around, limits, keys })
+}
+
+/// The names of columns that are in the key of a table, or refer to one.
+fn columns_of_keys(session: &mut Session) -> Result<BTreeSet<String>> {
+    let query = "select distinct a.attname::text from pg_catalog.pg_constraint c \
+         join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey) \
+         where c.contype in ('p', 'f')";
+    let names = session.texts_as_auditor(query).map_err(failing("read the keys of tables"))?;
+    Ok(names.into_iter().collect())
 }
 
 /// Runs the `after` queries and compares what there is with what was kept. `file` is the migration's text.
@@ -136,6 +153,7 @@ pub(crate) fn after(
         pairs: outcomes,
         calls: Vec::new(),
         drafts,
+        keys: before.keys.clone(),
     }))
 }
 

@@ -1,5 +1,7 @@
 //! What was seen of the data across one migration, as values. Pure.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::names::Place;
@@ -30,6 +32,9 @@ pub struct Preservation {
     /// Pairs that could vouch for what is lost.
     #[serde(skip)]
     pub(crate) drafts: Vec<Draft>,
+    /// The names of columns of keys, where rows are told of by these only.
+    #[serde(skip)]
+    pub keys: BTreeSet<String>,
 }
 
 impl Preservation {

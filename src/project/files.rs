@@ -142,24 +142,37 @@ pub(crate) fn refuse_doubled(files: &[SqlFile]) -> Result<()> {
 /// if there is no such folder. Beside another tool's migrations a version has as many digits as it
 /// has there.
 pub(crate) fn read_beside(folder: &Path, migrations: &[SqlFile]) -> Result<Vec<SqlFile>> {
-    // A link that leads nowhere is not the same as nothing.
-    let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
-    if fs::symlink_metadata(folder).is_err_and(|cause| is_missing(&cause)) {
+    if is_missing(folder) {
         return Ok(Vec::new());
     }
-    let is_foreign = migrations.iter().any(|file| file.dialect.is_foreign());
-    let files = read_folder(folder, |digits| digits == 14 || is_foreign)?;
-    for file in &files {
-        if !migrations.iter().any(|migration| migration.version == file.version) {
-            return Err(Error::new(format!(
-                "`{}` belongs to version {}, which no migration has",
-                file.path.display(),
-                file.version
-            ))
-            .help("rename it to the version of its migration, or delete it"));
-        }
-    }
+    let files = read_folder(folder, timestamps_of(migrations))?;
+    files.iter().try_for_each(|file| refuse_unknown_version(file, migrations))?;
     Ok(files)
+}
+
+/// Whether nothing is there. A link that leads nowhere is not the same.
+pub(super) fn is_missing(folder: &Path) -> bool {
+    let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
+    fs::symlink_metadata(folder).is_err_and(|cause| is_missing(&cause))
+}
+
+/// How many digits a version has without a `V` beside these migrations.
+pub(super) fn timestamps_of(migrations: &[SqlFile]) -> impl Fn(usize) -> bool + use<> {
+    let is_foreign = migrations.iter().any(|file| file.dialect.is_foreign());
+    move |digits| digits == 14 || is_foreign
+}
+
+/// Refuses what accompanies no migration.
+pub(super) fn refuse_unknown_version(file: &SqlFile, migrations: &[SqlFile]) -> Result<()> {
+    match migrations.iter().any(|migration| migration.version == file.version) {
+        true => Ok(()),
+        false => Err(Error::new(format!(
+            "`{}` belongs to version {}, which no migration has",
+            file.path.display(),
+            file.version
+        ))
+        .help("rename it to the version of its migration, or delete it")),
+    }
 }
 
 /// Whether a folder has a file of a version that there is.
@@ -167,7 +180,8 @@ pub(crate) fn has_version_of(folder: &Path, migrations: &[SqlFile]) -> bool {
     let names = entries(folder).unwrap_or_default();
     let mut versions = names.iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?;
-        parse_name(name, |_| true).ok().map(|(version, _, _)| version)
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        parse_name(&format!("{stem}.sql"), |_| true).ok().map(|(version, _, _)| version)
     });
     versions.any(|version| migrations.iter().any(|migration| migration.version == version))
 }
@@ -225,7 +239,7 @@ fn read_folder(folder: &Path, is_timestamp: impl Fn(usize) -> bool) -> Result<Ve
 }
 
 /// Files that people keep beside migrations and nobody takes for one.
-fn is_bystander(file_name: &str) -> bool {
+pub(super) fn is_bystander(file_name: &str) -> bool {
     let is_ours = ["access.snap", "leakproof.toml"].contains(&file_name);
     is_ours
         || file_name.starts_with('.')
@@ -234,7 +248,7 @@ fn is_bystander(file_name: &str) -> bool {
 }
 
 /// Splits a file name into version, name and kind.
-fn parse_name(
+pub(super) fn parse_name(
     file_name: &str,
     is_timestamp: impl Fn(usize) -> bool,
 ) -> Result<(i64, String, Naming), &'static str> {
@@ -263,7 +277,7 @@ fn parse_name(
     Ok((version, name.to_owned(), kind))
 }
 
-fn misnamed(path: &Path, why: &str) -> Error {
+pub(super) fn misnamed(path: &Path, why: &str) -> Error {
     Error::new(format!("`{}` is not named like a migration", path.display())).cause(why).help(
         "name it `V<n>__<name>.sql` (letters, digits, `_`) or `<14 digits>_<name>.sql`; \
          notes may end in `.md` or `.txt`",

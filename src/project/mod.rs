@@ -8,9 +8,12 @@ pub(crate) mod boundary;
 pub(crate) mod calls;
 pub(crate) mod checksum;
 pub(crate) mod config;
+pub(crate) mod csv;
 pub(crate) mod dialect;
 pub(crate) mod discover;
+pub(crate) mod dump;
 pub(crate) mod files;
+pub(crate) mod fixture;
 pub(crate) mod glob;
 pub(crate) mod guard;
 pub(crate) mod identity;
@@ -28,10 +31,13 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::discretion::Discretion;
 use crate::error::{Error, Result};
 use crate::project::adapt::notes_on_left_out;
 use crate::project::boundary::refuse_outside;
 use crate::project::dialect::Dialect;
+use crate::project::dump::is_dump;
+use crate::project::fixture::read_fixtures;
 use crate::project::identity::{Asking, Identity};
 use crate::project::platform_kind::PlatformChoice;
 use crate::project::supabase_config::SupabaseConfig;
@@ -42,6 +48,7 @@ pub use crate::project::config::{
     TenancyConfig, Waiver,
 };
 pub use crate::project::files::{Naming, SqlFile};
+pub use crate::project::fixture::{CsvFile, Fixture, Rows};
 pub use crate::project::layout::Layout;
 pub use crate::project::next::NextMigration;
 pub use crate::project::preserve_file::PreservePair;
@@ -53,7 +60,9 @@ pub struct Project {
     name: String,
     config: Config,
     migrations: Vec<SqlFile>,
-    fixtures: BTreeMap<i64, SqlFile>,
+    fixtures: BTreeMap<i64, Vec<Fixture>>,
+    /// Whether values of real data are shown.
+    shows_values: bool,
     rollbacks: BTreeMap<i64, SqlFile>,
     preserve: BTreeMap<i64, Vec<PreservePair>>,
     calls: Vec<RecordedCall>,
@@ -123,14 +132,12 @@ impl Project {
         notes.extend(reading.notes);
         // Elsewhere a folder of that name may be something else.
         let is_ours = layout == Layout::Refinery || root.join("leakproof.toml").is_file();
-        let beside = |kind: &str| {
-            let folder = root.join(kind);
-            match is_ours || files::has_version_of(&folder, &migrations) {
-                true => files::read_beside(&folder, &migrations),
-                false => Ok(Vec::new()),
-            }
-        };
-        let fixtures = one_per_version(beside("fixtures")?)?;
+        let beside =
+            |kind: &str| read_beside_as(&root, kind, is_ours, &migrations, files::read_beside);
+        let mut fixtures: BTreeMap<i64, Vec<Fixture>> = BTreeMap::new();
+        for fixture in read_beside_as(&root, "fixtures", is_ours, &migrations, read_fixtures)? {
+            fixtures.entry(fixture.file().version()).or_default().push(fixture);
+        }
         let mut rollbacks = reading.rollbacks;
         rollbacks.extend(beside("rollback")?);
         let rollbacks = one_per_version(rollbacks)?;
@@ -148,7 +155,7 @@ impl Project {
             Some(name) => name.clone(),
             None => folder_name(&root),
         };
-        let files = migrations.iter().chain(fixtures.values());
+        let files = migrations.iter().chain(fixtures.values().flatten().map(Fixture::file));
         let files = files.chain(seeds.iter().map(Seed::file));
         let platform = platform_kind::choose(&config, &root, supabase_folder.is_some(), files);
         refuse_identity(&root, &config, &platform)?;
@@ -160,6 +167,7 @@ impl Project {
             config,
             migrations,
             fixtures,
+            shows_values: false,
             rollbacks,
             preserve,
             calls,
@@ -263,13 +271,37 @@ impl Project {
     /// All files that change the database: migrations, fixtures, seeds and rollbacks.
     pub(crate) fn all_files(&self) -> impl Iterator<Item = &SqlFile> {
         let seeds = self.seeds.iter().map(Seed::file);
-        let beside = self.fixtures.values().chain(self.rollbacks.values());
+        let fixtures = self.fixtures.values().flatten().map(Fixture::file);
+        let beside = fixtures.chain(self.rollbacks.values());
         self.migrations.iter().chain(beside).chain(seeds)
     }
 
-    /// The data to load right after a version, if there is any.
-    pub fn fixture(&self, version: i64) -> Option<&SqlFile> {
-        self.fixtures.get(&version)
+    /// The data to load right after a version, in order.
+    pub fn fixtures(&self, version: i64) -> &[Fixture] {
+        self.fixtures.get(&version).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same project, of whose rows the values are shown, too, where they come from a dump.
+    #[must_use]
+    pub fn show_values(self) -> Self {
+        Self { shows_values: true, ..self }
+    }
+
+    /// How rows may be told of: those that come from a database are somebody's.
+    pub(crate) fn discretion(&self) -> Discretion {
+        match self.shows_values || self.real_data().is_empty() {
+            true => Discretion::Open,
+            false => Discretion::Keys,
+        }
+    }
+
+    /// The fixtures and seeds whose rows come from a database.
+    pub(crate) fn real_data(&self) -> Vec<&Path> {
+        let fixtures = self.fixtures.values().flatten();
+        let fixtures = fixtures.filter(|one| one.is_of_real_data()).map(|one| one.file().path());
+        let is_dump = |seed: &&Seed| is_dump(seed.file.raw().as_bytes());
+        let seeds = self.seeds.iter().filter(is_dump).map(|seed| seed.file.path());
+        fixtures.chain(seeds).collect()
     }
 
     /// What was left out of files of other tools, where they are applied to a throwaway database.
@@ -385,6 +417,21 @@ fn read_seeds(
         }
     }
     Ok(seeds)
+}
+
+/// Reads a folder beside the migrations; of another layout only where it has a version that there is.
+fn read_beside_as<T>(
+    root: &Path,
+    kind: &str,
+    is_ours: bool,
+    migrations: &[SqlFile],
+    read: fn(&Path, &[SqlFile]) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
+    let folder = root.join(kind);
+    match is_ours || files::has_version_of(&folder, migrations) {
+        true => read(&folder, migrations),
+        false => Ok(Vec::new()),
+    }
 }
 
 fn one_per_version(files: Vec<SqlFile>) -> Result<BTreeMap<i64, SqlFile>> {

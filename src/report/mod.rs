@@ -1,6 +1,7 @@
 //! What a check found, as values and as text or JSON. Pure; the caller prints.
 
 pub mod value;
+pub(crate) mod discreet;
 pub(crate) mod rows;
 pub(crate) mod finding;
 pub(crate) mod json;

@@ -34,6 +34,25 @@ pub fn find_binaries() -> Result<Binaries> {
     find_in(folders.chain(iter::once_with(folders_of_packages).flatten()))
 }
 
+/// The programs of that name: beside the server that would be used, then on PATH and in the folders of packages,
+/// highest first; each once.
+pub fn programs_named(name: &str) -> Vec<PathBuf> {
+    let beside = find_binaries().ok().map(|binaries| binaries.folder);
+    let folders = beside.into_iter().chain(folders_on_path()).chain(folders_of_packages());
+    let mut found: Vec<PathBuf> = Vec::new();
+    for program in folders.map(|folder| folder.join(name)).filter(|program| program.is_file()) {
+        if !found.contains(&program) {
+            found.push(program);
+        }
+    }
+    found
+}
+
+/// A program in an environment that does not depend on ours.
+pub fn tool(program: &Path, account: Option<&Account>) -> Command {
+    command(program, account)
+}
+
 fn find_in(mut folders: impl Iterator<Item = PathBuf>) -> Result<Binaries> {
     let Some(folder) = folders.find_map(|folder| holds_all(&folder)) else {
         return Err(Error::new("could not find PostgreSQL on this machine")

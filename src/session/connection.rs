@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
+use crate::discretion::Discretion;
 use crate::error::Result;
 use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
@@ -29,6 +30,12 @@ impl Connection {
     /// As [`Self::new`], in which no round trip takes longer than `limit`.
     pub(crate) fn watched(client: Client, who: Stoppable, limit: Duration) -> Self {
         Self { session: Session { watch: Some((who, limit)), ..Session::new(client) } }
+    }
+
+    /// The same, of which is told what may be told of rows.
+    pub(crate) fn with(mut self, discretion: Discretion) -> Self {
+        self.session.discretion = discretion;
+        self
     }
 
     /// Whether the server has ended it.

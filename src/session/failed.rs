@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postgres::error::{DbError, ErrorPosition};
 
+use crate::discretion::Discretion;
 use crate::error::Error;
 use crate::refusal::{QUERY_CANCELED, Refusal};
 use crate::words::{counted, printable};
@@ -20,12 +21,14 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
-    pub(crate) fn of(error: &postgres::Error) -> Self {
+    /// What may be told of rows is told of what the server says.
+    pub(crate) fn of(error: &postgres::Error, discretion: Discretion) -> Self {
+        let refusal = |said| discretion.of_refusal(refusal_of(said));
         match error.as_db_error() {
             Some(said) if !error.is_closed() && !is_goodbye(said) => {
-                Self::Refused(Box::new(refusal_of(said)))
+                Self::Refused(Box::new(refusal(said)))
             }
-            Some(said) => Self::Lost(refusal_of(said).reason()),
+            Some(said) => Self::Lost(refusal(said).reason()),
             None => Self::Lost(words_of(error)),
         }
     }
@@ -107,6 +110,7 @@ pub(crate) fn refusal_of(error: &DbError) -> Refusal {
             Some(ErrorPosition::Original(character)) => Some(*character as usize),
             _ => None,
         },
+        hidden: None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use postgres::Client;
 use serde::de::DeserializeOwned;
 
+use crate::discretion::Discretion;
 use crate::error::Result;
 use crate::refusal::Refusal;
 use crate::session::failed::{Failed, failing};
@@ -29,6 +30,8 @@ pub(crate) struct Session {
     pub(in crate::session) depth: usize,
     /// Who stops what takes too long, and how long that is for each round trip.
     pub(in crate::session) watch: Option<(Stoppable, Duration)>,
+    /// What may be told of rows.
+    pub(in crate::session) discretion: Discretion,
 }
 
 /// The settings in which rows are looked at and seeded, whatever the server is set to.
@@ -63,7 +66,8 @@ pub(in crate::session) fn ask_as_auditor(query: &str) -> String {
 
 impl Session {
     pub(in crate::session) fn new(client: Client) -> Self {
-        Self { client, ahead: Vec::new(), depth: 0, watch: None }
+        let (ahead, discretion) = (Vec::new(), Discretion::Open);
+        Self { client, ahead, depth: 0, watch: None, discretion }
     }
 
     /// Runs statements as who is logged in, and gives what came of each.
@@ -183,7 +187,7 @@ impl Session {
     ) -> Result<T, Failed> {
         let watched = self.watch.as_ref().map(|(who, limit)| (Watched::begin(who, *limit), *limit));
         ask(&mut self.client).map_err(|cause| {
-            let failed = Failed::of(&cause);
+            let failed = Failed::of(&cause, self.discretion);
             match watched {
                 Some((watched, limit)) if watched.is_stopped() => failed.late(limit),
                 _ => failed,
@@ -306,6 +310,42 @@ impl Session {
             let _ = writer.write_all(rows.as_bytes());
             writer.finish().map(drop)
         })
+    }
+
+    /// As [`Self::copy_in`], in parts: `next` puts one into a buffer, or says that there are no more.
+    ///
+    /// # Errors
+    /// What `next` says; inside, what the server does.
+    pub(crate) fn copy_parts(
+        &mut self,
+        statement: &str,
+        mut next: impl FnMut(&mut Vec<u8>) -> Result<bool>,
+    ) -> Result<Result<(), Failed>> {
+        if let Err(failed) = self.flush() {
+            return Ok(Err(failed));
+        }
+        let mut broken = None;
+        let sent = self.send(|client| {
+            let mut writer = client.copy_in(statement)?;
+            let mut part = Vec::new();
+            loop {
+                match next(&mut part) {
+                    Ok(true) if writer.write_all(&part).is_ok() => {}
+                    // A write that fails is told of by the end.
+                    Ok(_) => return writer.finish().map(drop),
+                    Err(error) => {
+                        broken = Some(error);
+                        return Ok(());
+                    }
+                }
+            }
+        });
+        broken.map_or(Ok(sent), Err)
+    }
+
+    /// What may be told of rows.
+    pub(crate) fn discretion(&self) -> Discretion {
+        self.discretion
     }
 
     /// Says one statement that cannot fail, ahead of the next one.

@@ -5,6 +5,8 @@ pub(crate) mod body;
 pub(crate) mod constants;
 pub(crate) mod copied;
 mod convert;
+pub(crate) mod dumped;
+pub(crate) mod ending;
 pub(crate) mod expr;
 pub(crate) mod mentions;
 pub(crate) mod planned;

@@ -111,6 +111,11 @@ pub(crate) fn raw_words(statement: &str) -> impl Iterator<Item = &str> {
     tokens(statement).filter(|(token, _, _)| !is_blank(*token)).map(|(_, text, _)| text)
 }
 
+/// As [`raw_words`], each with its place in bytes.
+pub(crate) fn placed_words(statement: &str) -> impl Iterator<Item = (&str, usize)> {
+    tokens(statement).filter(|(token, _, _)| !is_blank(*token)).map(|(_, text, at)| (text, at))
+}
+
 /// The line, counted from 1, of a byte offset.
 pub(crate) fn line_of(file: &str, offset: usize) -> usize {
     1 + file.as_bytes()[..offset.min(file.len())].iter().filter(|byte| **byte == b'\n').count()
@@ -215,17 +220,17 @@ fn is_blank(token: TokenKind) -> bool {
 
 /// Follows `begin atomic ... end` through the `case ... end` inside it.
 #[derive(Default)]
-struct AtomicBody {
+pub(crate) struct AtomicBody {
     after_begin: bool,
     depth: usize,
 }
 
 impl AtomicBody {
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.depth > 0
     }
 
-    fn see(&mut self, word: &str) {
+    pub(crate) fn see(&mut self, word: &str) {
         let is = |other: &str| word.eq_ignore_ascii_case(other);
         let opens = if self.is_open() { is("case") } else { self.after_begin && is("atomic") };
         if opens {

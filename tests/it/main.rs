@@ -8,6 +8,7 @@ mod audience;
 mod candidates;
 mod character_chats;
 mod controls;
+mod dumps;
 mod containers;
 mod conversations;
 mod hanging;

@@ -16,6 +16,7 @@ const PURE: &[&str] = &[
     "names",
     "refusal",
     "sql",
+    "discretion",
     "project",
     "matrix",
     "catalog",

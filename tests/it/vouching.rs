@@ -182,8 +182,7 @@ fn pairs_are_drafted_from_what_the_file_says() {
         (report.outcome(), found)
     };
     // What nobody has completed does not pass.
-    let error =
-        try_check_with(path, |options| options.data_only = true).err().expect("not complete");
+    let error = try_check_with(path, |options| options.data_only = true).expect_err("not complete");
     assert!(error.to_string().contains("syntax error"), "{error}");
     let file = path.join("preserve/V2__a.sql");
     let whole: Vec<&str> = text.split("\n-- preserve:").filter(|one| !one.contains('<')).collect();

@@ -57,7 +57,6 @@ refused! {
 
     broken_fixture
     fixture_without_version
-    two_fixtures
     preserve_failing_before
     preserve_two_statements
     preserve_without_after

@@ -18,6 +18,7 @@ use crate::actor::Actor;
 use crate::check::audience::seen::{ATTEMPT, Readable, Stored, Tokens, text_of, texts};
 use crate::check::audience::value_tokens::token_id;
 use crate::check::audience::widening::{Followed, Widening};
+use crate::discretion::VISITOR;
 use crate::error::Result;
 use crate::migrate::applied::MigrationName;
 use crate::names::QualifiedName;
@@ -130,7 +131,7 @@ impl<'p> Audience<'p> {
             }
             if self.readers.is_empty() {
                 let actor = Actor::of_data(&self.platform, None)?;
-                self.readers.extend(actor.map(|actor| Reader { name: "a visitor".into(), actor }));
+                self.readers.extend(actor.map(|actor| Reader { name: VISITOR.into(), actor }));
             }
             let actor =
                 Actor::of_data(&self.platform, Some((&user.id, user.tenant, &user.claims)))?;
@@ -186,7 +187,7 @@ impl<'p> Audience<'p> {
                     Err(refusal) => unread.push(format!(
                         "{}: {} could not read {}.{}: {}",
                         told(version),
-                        reader.name,
+                        session.discretion().of_reader(&reader.name),
                         relation.schema,
                         relation.name,
                         refusal.reason()

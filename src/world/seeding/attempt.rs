@@ -68,13 +68,16 @@ fn run(session: &mut Session, attempts: &[Attempt], is_one_enough: bool) -> Resu
     let list = literal(&json!(list).to_string());
     let sql = format!("select pg_temp.leakproof_try({list}, {is_one_enough})");
     let rows = session.rows_as_owner(&sql).map_err(failing(SEED))?;
-    let outcomes = rows.into_iter().flatten().flatten();
-    outcomes
-        .map(|text| {
-            serde_json::from_str(&text)
-                .map_err(|cause| Error::new("the server's answer has a wrong form").cause(cause))
+    let discretion = session.discretion();
+    let outcome = |text: String| {
+        let outcome = serde_json::from_str(&text)
+            .map_err(|cause| Error::new("the server's answer has a wrong form").cause(cause))?;
+        Ok(match outcome {
+            Outcome::Refused(said) => Outcome::Refused(Box::new(discretion.of_refusal(*said))),
+            other => other,
         })
-        .collect()
+    };
+    rows.into_iter().flatten().flatten().map(outcome).collect()
 }
 
 /// Which values each type takes, by their places.
