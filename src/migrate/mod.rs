@@ -17,6 +17,7 @@ pub(crate) mod judge;
 pub(crate) mod marks;
 pub(crate) mod places;
 pub(crate) mod plan;
+pub(crate) mod repeat;
 pub(crate) mod run;
 pub(crate) mod target;
 

@@ -7,11 +7,14 @@
 
 mod around;
 pub(crate) mod calls;
+pub(crate) mod circumstance;
 pub(crate) mod contents;
 mod difference;
 pub(crate) mod loss;
 pub(crate) mod outcome;
 pub(crate) mod pairs;
+pub(crate) mod prints;
+pub(crate) mod repeated;
 mod retype;
 mod rows;
 mod stamps;
@@ -25,17 +28,19 @@ use crate::error::Result;
 use crate::preserve::around::Around;
 use crate::preserve::difference::{Difference, Fate};
 use crate::preserve::rows::Pair;
-use crate::preserve::steady::pin_formats;
+use crate::preserve::steady::{leave_formats, pin_formats};
 use crate::preserve::tables::{Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::open::Session;
 use crate::sql::rewrites::{may_rebuild, names_in_rewriting};
 use crate::sql::zones::StatedZones;
 
+pub use crate::preserve::circumstance::Circumstance;
 pub use crate::preserve::loss::{Loss, LossKind};
 pub use crate::preserve::outcome::{
     AnswerDifference, CallOutcome, LineDifference, PairOutcome, Preservation,
 };
+pub use crate::preserve::repeated::{Difference as RunDifference, DifferenceKind, Repeated, What};
 
 /// Rows of a smaller table are kept whatever the file has in it.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -83,6 +88,7 @@ pub(crate) fn before(
     rows::keep(session, &kept)?;
     let kept = kept.iter().map(|table| table.oid).collect();
     let around = Around::read(session, may_rebuild(file))?;
+    leave_formats(session);
     Ok(Before { tables, kept, around, unread })
 }
 

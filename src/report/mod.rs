@@ -2,6 +2,7 @@
 
 pub mod value;
 pub(crate) mod rows;
+pub(crate) mod repeat;
 pub(crate) mod finding;
 pub(crate) mod json;
 pub(crate) mod text;

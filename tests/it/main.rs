@@ -40,6 +40,7 @@ mod support;
 mod tidy;
 mod topic_sessions;
 mod turns;
+mod twice;
 mod url_server;
 mod wrong_inputs;
 mod yardstick;
