@@ -80,6 +80,7 @@ mod tests {
             kind,
             columns: columns.iter().map(|name| (*name).to_owned()).collect(),
             rows: 1,
+            is_at_least: false,
             of: 2,
             examples: vec![Example { row: "{}".into(), usual: Some("1".into()), other: None }],
         };

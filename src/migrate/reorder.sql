@@ -1,5 +1,5 @@
--- For each table with rows, a statement that writes them anew from the last to the first, so that they
--- are read in another order where nothing asks for one.
+-- For each table with rows, a statement that writes them anew from the last to the first, so that
+-- they are read in another order where nothing asks for one.
 select pg_catalog.format(
     'update only %1$I.%2$I as t set %3$I = t.%3$I '
     'from (select s.ctid as place from only %1$I.%2$I as s order by s.ctid desc) as o '

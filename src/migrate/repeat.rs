@@ -215,7 +215,8 @@ impl Repeat<'_> {
                 _ => search.examples(was, is),
             };
             let (rows, of) = (differing.count, search.of);
-            let what = What::Table { table, kind, columns, rows, of, examples };
+            let is_at_least = search.is_estimated();
+            let what = What::Table { table, kind, columns, rows, is_at_least, of, examples };
             Difference { under: under.clone(), line, what }
         });
         Ok(told.collect())

@@ -296,9 +296,14 @@ impl Search {
         }
     }
 
+    /// Whether rows share hashes, so that more may differ than are counted.
+    pub(crate) fn is_estimated(&self) -> bool {
+        self.of > MOST_BUCKETS
+    }
+
     fn bucket(&self, identity: &[&Column]) -> String {
         let whole = hash_of(identity, "0");
-        match self.of > MOST_BUCKETS {
+        match self.is_estimated() {
             true => format!("({whole} & {})", MOST_BUCKETS - 1),
             false => whole,
         }

@@ -58,8 +58,10 @@ pub enum What {
         kind: DifferenceKind,
         /// The columns, where those can be told.
         columns: Vec<String>,
-        /// How many rows differ; of a large table at least.
+        /// How many rows differ.
         rows: u64,
+        /// Whether it may be more, since the table is large.
+        is_at_least: bool,
         /// How many there are.
         of: u64,
         /// The first of them.

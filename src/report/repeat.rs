@@ -12,8 +12,9 @@ pub(crate) fn repeat_sentence(migration: &MigrationName, difference: &Difference
     let under = joined(&under.iter().map(circumstance).collect::<Vec<_>>());
     let said = match what {
         What::Fails { .. } => "it fails".to_owned(),
-        What::Table { table, kind, columns, rows, of, .. } => {
-            let (names, count) = (columns.join(", "), format!("{rows} of {of}"));
+        What::Table { table, kind, columns, rows, is_at_least, of, .. } => {
+            let least = if *is_at_least { "at least " } else { "" };
+            let (names, count) = (columns.join(", "), format!("{least}{rows} of {of}"));
             match (kind, columns.as_slice()) {
                 (DifferenceKind::Values, [column]) => {
                     format!("{table}.{column} holds other values ({count})")

@@ -1,12 +1,14 @@
 //! `check --twice`: what depends on the session, or on the order of rows, is told, each kind in both
 //! directions, and what comes of the clock or chance is not taken for it.
 
+use std::fs;
+
 use leakproof::finding::Rule;
 use leakproof::preserve::Circumstance;
 use leakproof::report::to_text;
 
 use crate::preservation::project;
-use crate::support::{check_with, in_parallel};
+use crate::support::{Copy, PLAIN_CONFIG, check_with, in_parallel};
 
 const BASELINE: &str = "
 create table public.events (
@@ -205,4 +207,49 @@ fn days_are_read_as_a_server_reads_them() {
     let folder = project(&[BASELINE, change], FIXTURE, "", None);
     let report = check_with(folder.path(), |options| options.data_only = true);
     assert!(report.stopped.is_none(), "{}", to_text(&report));
+}
+
+const NUMBERED: &str = "alter table public.people add n bigint; update public.people p set n = o.n
+    from (select id, row_number() over () as n from public.people) o where o.id = p.id";
+
+/// Where there are no fixtures, new files are applied once more on generated rows.
+#[test]
+fn generated_rows_are_met_again() {
+    let folder = Copy::empty();
+    folder.write("leakproof.toml", "[project]\nplatform = \"plain\"\npeople = \"none\"\n");
+    folder.write(
+        "migrations/V1__a.sql",
+        "create table public.people (id int primary key, name text)",
+    );
+    folder.write("migrations/V2__a.sql", NUMBERED);
+    let report = check_with(&folder.path(), |options| {
+        options.data_only = true;
+        options.twice = true;
+        options.rows_from = Some(1);
+    });
+    let found = report.findings.iter().filter(|one| one.rule == Rule::NotRepeatable);
+    let told: Vec<String> = found.map(|one| one.message()).collect();
+    assert_eq!(
+        told,
+        [
+            "on generated rows, V2 a: with rows in another order, public.people.n holds other values (2 of 2)"
+        ]
+    );
+}
+
+/// What is meant can be waived, and such a waiver need not match where nothing is applied again.
+#[test]
+fn a_difference_can_be_waived() {
+    let folder = project(&[BASELINE, NUMBERED], FIXTURE, "", None);
+    let waiver =
+        "[[waive]]\nfinding = \"not-repeatable\"\non = \"public.people.n\"\nreason = \"any\"\n";
+    let config = format!("{PLAIN_CONFIG}\n{waiver}");
+    fs::write(folder.path().join("leakproof.toml"), config).expect("a file");
+    for (twice, expected) in [(true, 1), (false, 0)] {
+        let report = check_with(folder.path(), |options| {
+            options.data_only = true;
+            options.twice = twice;
+        });
+        assert_eq!((report.findings.len(), report.waived.len()), (0, expected));
+    }
 }

@@ -37,8 +37,9 @@ pub(crate) fn write_twice(out: &mut String, report: &Report) -> Result {
     untried.dedup();
     let differing = repeated.iter().filter(|(_, one)| !one.differences.is_empty()).count();
     let said = match differing {
-        0 => "each gives the same".to_owned(),
-        count => format!("{count} not with the same rows"),
+        0 => "each gives the same rows".to_owned(),
+        1 => "1 gives other rows, or fails".to_owned(),
+        count => format!("{count} give other rows, or fail"),
     };
     let files = counted(repeated.len(), "file");
     let line = format!("{files} applied once more under another {}: {said}", joined(&under));
