@@ -232,7 +232,7 @@ fn generated_rows_are_met_again() {
     assert_eq!(
         told,
         [
-            "on generated rows, V2 a: with rows in another order, public.people.n holds other values (2 of 2)"
+            "on generated rows, V2 a, line 1: with rows in another order, public.people.n holds other values (2 of 2)"
         ]
     );
 }
