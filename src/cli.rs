@@ -67,6 +67,10 @@ pub struct CheckArgs {
     /// Go back over the files in `rollback/` and there again; schema and rows must agree
     #[arg(long)]
     pub round_trip: bool,
+    /// Apply each file that meets rows once more under another time zone, date style, interval style and
+    /// locale, with its rows in another order; tell what differs
+    #[arg(long)]
+    pub twice: bool,
     /// Probe and compare this relation alone
     #[arg(long, value_name = "SCHEMA.NAME", conflicts_with = "accept")]
     pub only: Option<String>,

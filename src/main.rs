@@ -59,6 +59,7 @@ fn run_check(args: CheckArgs) -> Result<u8> {
         fail_on: args.fail_on.map(Into::into),
         data_only: args.data,
         round_trip: args.round_trip,
+        twice: args.twice,
         only: args.only,
         keep_going: args.keep_going,
         rows_from: args.rows_from,

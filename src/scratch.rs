@@ -40,6 +40,7 @@ pub struct Scratch<'p> {
     database: Database,
     done: Done,
     keeps_going: bool,
+    repeats: bool,
     failed: Vec<Error>,
     notes: Vec<String>,
 }
@@ -120,7 +121,8 @@ impl<'p> Scratch<'p> {
 
     fn on(project: &'p Project, platform: Platform, database: Database) -> Self {
         let (done, failed, notes) = (Done::default(), Vec::new(), Vec::new());
-        Self { project, platform, database, done, keeps_going: false, failed, notes }
+        let (keeps_going, repeats) = (false, false);
+        Self { project, platform, database, done, keeps_going, repeats, failed, notes }
     }
 
     /// The same, but that a file that cannot be applied is left out, and the next one tried; see
@@ -128,6 +130,13 @@ impl<'p> Scratch<'p> {
     #[must_use]
     pub fn keep_going(self) -> Self {
         Self { keeps_going: true, ..self }
+    }
+
+    /// The same, but that each file that meets rows is also applied under other circumstances, and taken
+    /// back: see [`Applied::repeated`].
+    #[must_use]
+    pub fn repeat(self) -> Self {
+        Self { repeats: true, ..self }
     }
 
     /// A copy of the database, with nothing noted as applied by it. Nobody may be connected.
@@ -154,6 +163,7 @@ impl<'p> Scratch<'p> {
 
     /// As [`Self::migrate`], on data that is there already: no fixture is loaded.
     pub(crate) fn migrate_again(&mut self, connection: &mut Connection) -> Result<()> {
+        self.repeats = false;
         self.apply_on(connection, i64::MAX, true, None)
     }
 
@@ -193,7 +203,8 @@ impl<'p> Scratch<'p> {
             None => Ok(()),
         };
         let target = Target::Throwaway(self.throwaway());
-        let wanted = Wanted { last, is_again, keeps_going: self.keeps_going };
+        let Self { keeps_going, repeats, .. } = *self;
+        let wanted = Wanted { last, is_again, keeps_going, repeats };
         let plan = Plan::decide(self.project, History::read(connection)?, &target, wanted)?;
         let failed = apply_watched(connection, &target, plan, &mut self.done, &mut look)?;
         self.notes.append(&mut self.done.notes);

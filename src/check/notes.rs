@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::Actor;
-use crate::check::new_files::{files_up_to, has_fixtures};
+use crate::check::new_files::{files_up_to, has_fixtures, versions};
 use crate::finding::broken_rule::can_list_themselves;
 use crate::matrix::cell::{Cell, Matrix, Subject};
 use crate::matrix::command::Command;
@@ -12,7 +12,10 @@ use crate::matrix::snapshot::AcceptedAt;
 use crate::matrix::verdict::Verdict;
 use crate::migrate::applied::{Applied, Deviations};
 use crate::project::Project;
+use crate::project::adapt::adapt;
+use crate::project::files::SqlFile;
 use crate::server::instance::Server;
+use crate::sql::chance::{ChanceCall, read_chance};
 use crate::words::{counted, first_names};
 
 /// Who asks on the plain platform, where nobody has said it.
@@ -62,6 +65,47 @@ pub(crate) fn note_on_late_files(project: &Project, accepted: AcceptedAt) -> Opt
             "up to the accepted version {version} there were {}, and are {now}: what came late \
              has met no rows; `--rows-from` says which files are to",
             counted(accepted, "file")
+        )
+    })
+}
+
+/// What new files write that the clock or chance gives; all files, where each is applied twice.
+pub(crate) fn notes_on_chance(
+    project: &Project,
+    accepted: AcceptedAt,
+    of_all: bool,
+) -> Vec<String> {
+    let versions = versions(project);
+    let from = match (of_all, accepted, versions.as_slice()) {
+        (true, ..) => i64::MIN,
+        (_, AcceptedAt::Version(version, _), _) => version,
+        (_, AcceptedAt::Unknown, [.., before, _]) => *before,
+        _ => return Vec::new(),
+    };
+    let new = project.migrations().iter().filter(|file| file.version() > from);
+    new.filter_map(note_on_chance).collect()
+}
+
+/// One line a file, however often it does.
+fn note_on_chance(file: &SqlFile) -> Option<String> {
+    let mut by_call: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for ChanceCall { call, into, line } in read_chance(&adapt(file).sql) {
+        let into = into.map_or(String::new(), |column| format!(" into {column}"));
+        by_call.entry(format!("`{call}`{into}")).or_default().insert(line);
+    }
+    let calls: Vec<String> = by_call
+        .iter()
+        .map(|(call, lines)| {
+            let word = if lines.len() == 1 { "line" } else { "lines" };
+            let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
+            format!("{call} ({word} {})", first_names(&lines))
+        })
+        .collect();
+    let title = format!("V{} {}", file.version(), file.name());
+    (!calls.is_empty()).then(|| {
+        format!(
+            "{title} writes, or chooses rows by, what is another value on each run: {}",
+            first_names(&calls)
         )
     })
 }

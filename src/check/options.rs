@@ -21,6 +21,8 @@ pub struct CheckOptions {
     pub data_only: bool,
     /// Go back over the rollback files, and there again.
     pub round_trip: bool,
+    /// Apply each file that meets rows under other circumstances as well, and tell what differs.
+    pub twice: bool,
     /// Probe, judge and compare this relation alone, as `schema.name`.
     pub only: Option<String>,
     /// Leave out a file that cannot be applied, and try the next one.

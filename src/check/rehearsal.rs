@@ -48,11 +48,14 @@ pub(crate) fn rehearse(
     platform: &Platform,
     server: &Arc<Server>,
     from: i64,
+    twice: bool,
 ) -> Result<Rehearsal> {
     let mut rehearsal = Rehearsal::default();
     let mut from = from;
     // Once more after each file that fails on rows, which it does not meet then.
-    while let Some(failed_at) = rehearse_from(project, platform, server, from, &mut rehearsal)? {
+    while let Some(failed_at) =
+        rehearse_from((project, platform, server), from, twice, &mut rehearsal)?
+    {
         from = failed_at;
     }
     Ok(rehearsal)
@@ -60,10 +63,9 @@ pub(crate) fn rehearse(
 
 /// Gives the version that failed on rows, if one did.
 fn rehearse_from(
-    project: &Project,
-    platform: &Platform,
-    server: &Arc<Server>,
+    (project, platform, server): (&Project, &Platform, &Arc<Server>),
     from: i64,
+    twice: bool,
     rehearsal: &mut Rehearsal,
 ) -> Result<Option<i64>> {
     let later = project.migrations().iter().filter(|file| file.version() > from);
@@ -72,6 +74,9 @@ fn rehearse_from(
         return Ok(None);
     }
     let mut scratch = Scratch::empty(project, platform.clone(), server)?;
+    if twice {
+        scratch = scratch.repeat();
+    }
     scratch.rehearse_to(from, None)?;
     let mut connection = scratch.login_connection()?;
     let mut filled = Filled::default();

@@ -8,7 +8,7 @@ use crate::check::jobs::probe_everything;
 use crate::check::new_files::{first_without_rows, has_fixtures, newest};
 use crate::check::notes::{
     note_on_calls_ahead, note_on_grants, note_on_idle, note_on_late_files, note_on_rosters,
-    note_on_version, notes_on_deviations, notes_on_identity,
+    note_on_version, notes_on_chance, notes_on_deviations, notes_on_identity,
 };
 use crate::check::observer::{Event, Observer};
 use crate::check::options::CheckOptions;
@@ -18,11 +18,12 @@ use crate::check::suspect::suspecting;
 use crate::discretion::Discretion;
 use crate::error::Result;
 use crate::finding::access::SeenAccess;
+use crate::finding::rule::Rule;
 use crate::finding::unknown::Unknown;
 use crate::finding::value::Finding;
 use crate::finding::waiver::{Known, apply_waivers};
 use crate::finding::{
-    judge_access, misplaced, nobody, opening, preservation, rehearsal, round_trip, unknown,
+    judge_access, misplaced, nobody, opening, preservation, rehearsal, repeat, round_trip, unknown,
     untested, widening,
 };
 use crate::matrix::compare::compare_with;
@@ -93,6 +94,9 @@ impl<'a> Run<'a> {
         if options.keep_going {
             scratch = scratch.keep_going();
         }
+        if options.twice {
+            scratch = scratch.repeat();
+        }
         let report = Report {
             project: project.name().to_owned(),
             path: project.root().display().to_string(),
@@ -101,6 +105,7 @@ impl<'a> Run<'a> {
             since,
             platform_why: project.platform().why.clone(),
             is_data_only: options.data_only,
+            is_twice: options.twice,
             fail_on: options.fail_on.or(project.config().check.fail_on).unwrap_or_default(),
             ..Report::default()
         };
@@ -156,6 +161,7 @@ impl<'a> Run<'a> {
         self.note(project.notes_on_left_out());
         self.note(note_on_version(project, &self.server));
         self.note(note_on_late_files(project, self.accepted));
+        self.note(notes_on_chance(project, self.accepted, self.options.twice));
         let notes = self.scratch.uncommitted(|session| self.platform.notes(session))?;
         self.note(notes);
         let mut audience = Audience::of(project, self.platform.clone());
@@ -186,6 +192,7 @@ impl<'a> Run<'a> {
         self.accepting = newest(project, &self.report.applied);
         self.findings.extend(preservation::judge(&self.report.applied));
         self.findings.extend(preservation::judge(self.scratch.tried()));
+        self.findings.extend(repeat::judge(&self.report.applied));
         self.findings.extend(widening::judge(&self.report.followed.widenings));
         match migrated {
             // What was lost on the way explains more than where it ended.
@@ -206,7 +213,8 @@ impl<'a> Run<'a> {
             self.note([note.into()]);
             return Ok(());
         }
-        let rehearsal = rehearse(self.project, &self.platform, &self.server, from)?;
+        let rehearsal =
+            rehearse(self.project, &self.platform, &self.server, from, self.options.twice)?;
         let lost = rehearsal::judge(&rehearsal);
         self.report.rehearsal = Some(rehearsal);
         if !apply_waivers(lost.clone(), &self.project.config().waive, &Known::default(), |_| false)
@@ -352,6 +360,7 @@ impl<'a> Run<'a> {
         let must_match = |waiver: &Waiver| {
             self.options.only.is_none()
                 && (has_fixtures(self.project) || !waiver.finding.is_about_rows())
+                && (self.options.twice || !waiver.finding.is_of(Rule::NotRepeatable))
         };
         let mut findings = std::mem::take(&mut self.findings);
         if self.project.discretion() == Discretion::Keys {

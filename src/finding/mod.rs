@@ -22,6 +22,7 @@ pub(crate) mod misplaced;
 pub(crate) mod preservation;
 pub(crate) mod widening;
 pub(crate) mod rehearsal;
+pub(crate) mod repeat;
 pub(crate) mod round_trip;
 pub(crate) mod scope;
 pub(crate) mod waiver;

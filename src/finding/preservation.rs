@@ -162,7 +162,8 @@ pub(crate) mod tests {
 
     pub(crate) fn applied(version: i64, preservation: Preservation) -> Applied {
         let name = "move".into();
-        Applied { version, name, statements: 1, preservation, deviations: Default::default() }
+        let deviations = Default::default();
+        Applied { version, name, statements: 1, preservation, deviations, repeated: None }
     }
 
     pub(crate) fn loss(kind: LossKind, column: Option<&str>) -> Loss {

@@ -7,13 +7,14 @@ use crate::finding::rule::Rule;
 use crate::finding::subject::Subject;
 use crate::finding::symptoms::{Run, Symptoms};
 use crate::finding::value::Finding;
-use crate::finding::{preservation, widening};
+use crate::finding::{preservation, repeat, widening};
 use crate::migrate::applied::MigrationName;
 
 /// What fails on rows, and what is lost or seen by more people where there are some.
 pub(crate) fn judge(rehearsal: &Rehearsal) -> Vec<Finding> {
     let lost = preservation::judge(&rehearsal.applied);
-    let seen = lost.into_iter().chain(widening::judge(&rehearsal.widenings));
+    let other = repeat::judge(&rehearsal.applied);
+    let seen = lost.into_iter().chain(other).chain(widening::judge(&rehearsal.widenings));
     let failing = rehearsal.failed.iter().filter_map(failing);
     failing.chain(seen).map(|finding| finding.seen(Run::OnGeneratedRows)).collect()
 }

@@ -176,6 +176,17 @@ rules! {
                from what users say",
         ..ACCESS
     },
+    NotRepeatable: Page {
+        name: "not-repeatable",
+        is_about_rows: true,
+        meaning: "A migration, applied to the same rows once more, gives other rows or fails where the \
+                  session has another time zone, date style, interval style or locale, or where rows \
+                  come in another order: it reads texts or picks rows in a way that no file states.",
+        exploit: "Nobody needs to attack: on the next server, times are hours off, days and months \
+                  trade places, or another of two rows stays.",
+        help: "state it in the file: a zone, a format, or an order down to a unique key",
+        ..ACCESS
+    },
     OwnerlessRead: Page {
         name: "ownerless-read",
         meaning: "Rows whose owner column is NULL, or the default that stands for nobody, can be read by \
@@ -447,7 +458,7 @@ mod tests {
             "waiver-unused",
         ];
         assert_eq!(names(|page| !page.is_waivable), never);
-        let about_rows = ["access-widened", "data-lost", "fails-on-rows"];
+        let about_rows = ["access-widened", "data-lost", "fails-on-rows", "not-repeatable"];
         assert_eq!(names(|page| page.is_about_rows), about_rows);
     }
 }

@@ -10,6 +10,7 @@ use crate::matrix::verdict::Verdict;
 use crate::migrate::applied::MigrationName;
 use crate::names::QualifiedName;
 use crate::preserve::loss::Loss;
+use crate::preserve::repeated::Difference;
 
 /// In which run something was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -70,6 +71,13 @@ pub enum Symptoms {
     FailsOnRows {
         /// The migration.
         migration: MigrationName,
+    },
+    /// A migration does something else under other circumstances.
+    NotRepeatable {
+        /// The migration.
+        migration: MigrationName,
+        /// What it does otherwise.
+        difference: Difference,
     },
     /// A step of a round trip leaves something otherwise than it was.
     RoundTrip {

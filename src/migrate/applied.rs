@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::preserve::outcome::Preservation;
+use crate::preserve::repeated::Repeated;
 
 /// A migration by its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,6 +36,8 @@ pub struct Applied {
     pub preservation: Preservation,
     /// Where it was not run as it would be on its own server.
     pub deviations: Deviations,
+    /// What came of applying it again on the same rows, where that was asked for and there were some.
+    pub repeated: Option<Repeated>,
 }
 
 impl Applied {

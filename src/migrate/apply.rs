@@ -12,12 +12,14 @@ use crate::migrate::hosted::FileKind;
 use crate::migrate::loading::load_rows;
 use crate::migrate::places::Places;
 use crate::migrate::plan::{Action, Plan, Text};
+use crate::migrate::repeat::Repeat;
 use crate::migrate::run::{finish, run_as_it_is, run_as_owner, run_past_failures};
 use crate::migrate::target::{Target, Throwaway};
 use crate::preserve;
 use crate::preserve::After;
 use crate::preserve::calls::{record_calls, sequences};
 use crate::preserve::outcome::Preservation;
+use crate::preserve::repeated::Repeated;
 use crate::project::Project;
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
@@ -115,7 +117,8 @@ fn apply_as_it_is(
     })?;
     let (version, name) = (file.version(), file.name().to_owned());
     let (preservation, deviations) = (Preservation::default(), Deviations::default());
-    done.applied.push(Applied { version, name, statements, preservation, deviations });
+    let repeated = None;
+    done.applied.push(Applied { version, name, statements, preservation, deviations, repeated });
     Ok(())
 }
 
@@ -135,9 +138,16 @@ impl Applying<'_> {
             // One that fails here, since its type comes with the file, is in the file as well.
             let _ = self.load(file, part, FileKind::Change);
         }
+        let repeated = match wanted.repeats {
+            true => self.repeat(file, &text.0.sql)?,
+            false => None,
+        };
         let mut kept = BTreeSet::new();
         while let Some(unkept) = self.migrate(file, &text.0.sql, &kept)? {
             kept.extend(unkept);
+        }
+        if let Some(applied) = self.done.applied.last_mut() {
+            applied.repeated = repeated;
         }
         let fixtures = project.fixtures(file.version()).iter().filter(|_| !wanted.is_again);
         for fixture in fixtures {
@@ -154,6 +164,12 @@ impl Applying<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Runs a file under other circumstances, and keeps nothing.
+    fn repeat(&mut self, file: &SqlFile, sql: &str) -> Result<Option<Repeated>> {
+        let (connection, throwaway) = (&mut *self.connection, self.throwaway);
+        Repeat { connection, throwaway, file, sql }.run()
     }
 
     /// Runs a file and writes it down, in one transaction. Gives the tables of which it has changed rows
@@ -197,7 +213,8 @@ impl Applying<'_> {
             finish(session, throwaway, file)?;
             let (version, name) = (file.version(), file.name().to_owned());
             let (statements, deviations) = (ran.statements, ran.deviations);
-            let applied = Applied { version, name, statements, preservation, deviations };
+            let repeated = None;
+            let applied = Applied { version, name, statements, preservation, deviations, repeated };
             Ok((applied, ran.places))
         });
         if let Some(tables) = unkept {
@@ -212,7 +229,9 @@ impl Applying<'_> {
             let preservation = Preservation { losses: lost, ..Preservation::default() };
             let deviations = Deviations::default();
             let statements = 0;
-            self.done.tried.push(Applied { version, name, statements, preservation, deviations });
+            let repeated = None;
+            let tried = Applied { version, name, statements, preservation, deviations, repeated };
+            self.done.tried.push(tried);
         }
         let (applied, places) = outcome?;
         self.done.applied.push(applied);

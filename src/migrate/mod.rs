@@ -21,6 +21,7 @@ pub(crate) mod marks;
 pub(crate) mod places;
 pub(crate) mod plan;
 pub(crate) mod references;
+pub(crate) mod repeat;
 pub(crate) mod run;
 pub(crate) mod target;
 

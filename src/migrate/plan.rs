@@ -24,12 +24,14 @@ pub struct Wanted {
     pub is_again: bool,
     /// Whether a file that fails or is refused is left out, and the next one tried.
     pub keeps_going: bool,
+    /// Whether each file that meets rows is applied under other circumstances before, and taken back.
+    pub repeats: bool,
 }
 
 impl Wanted {
     /// All files up to a version, for the first time, until one fails.
     pub fn up_to(last: i64) -> Self {
-        Self { last, is_again: false, keeps_going: false }
+        Self { last, is_again: false, keeps_going: false, repeats: false }
     }
 }
 

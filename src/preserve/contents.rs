@@ -49,7 +49,7 @@ fn by_name(table: &Table) -> Vec<&Column> {
 
 /// An expression over the row `t` for the value as text. How many zeros a number ends with is no part
 /// of its value.
-fn text(column: &Column) -> String {
+pub(crate) fn text(column: &Column) -> String {
     match column.base.as_str() {
         "numeric" => format!("pg_catalog.trim_scale(t.{})::text", identifier(&column.name)),
         _ => format!("{}::text", column.value()),

@@ -7,6 +7,7 @@
 
 mod around;
 pub(crate) mod calls;
+pub(crate) mod circumstance;
 pub(crate) mod contents;
 mod difference;
 pub(crate) mod draft;
@@ -14,6 +15,8 @@ mod hanging;
 pub(crate) mod loss;
 pub(crate) mod outcome;
 pub(crate) mod pairs;
+pub(crate) mod prints;
+pub(crate) mod repeated;
 mod retype;
 mod rows;
 mod stamps;
@@ -32,7 +35,7 @@ use crate::preserve::draft::drafts;
 use crate::preserve::hanging::names_taken;
 use crate::preserve::outcome::Vouching;
 use crate::preserve::rows::Pair;
-use crate::preserve::steady::pin_formats;
+use crate::preserve::steady::{leave_formats, pin_formats};
 use crate::preserve::tables::{Column, Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::failing;
@@ -41,10 +44,12 @@ use crate::sql::planned::planned;
 use crate::sql::rewrites::{Words, names_in_rewriting};
 use crate::sql::zones::StatedZones;
 
+pub use crate::preserve::circumstance::Circumstance;
 pub use crate::preserve::loss::{Loss, LossKind};
 pub use crate::preserve::outcome::{
     AnswerDifference, CallOutcome, LineDifference, PairOutcome, Preservation,
 };
+pub use crate::preserve::repeated::{Difference as RunDifference, DifferenceKind, Repeated, What};
 
 /// Rows of a smaller table are kept whatever the file has in it.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -98,6 +103,7 @@ pub(crate) fn before(
         Discretion::Open => BTreeSet::new(),
         Discretion::Keys => columns_of_keys(session)?,
     };
+    leave_formats(session);
     Ok(Before { tables, kept, around, limits, keys })
 }
 

@@ -16,6 +16,22 @@ const FORMATS: [&str; 9] = [
     "set local cursor_tuple_fraction = 1",
 ];
 
+/// What a file finds as its session has it. Its zone stays: that of a server is nobody's choice.
+const LEFT: [&str; 7] = [
+    "datestyle",
+    "intervalstyle",
+    "extra_float_digits",
+    "bytea_output",
+    "xmlbinary",
+    "row_security",
+    "cursor_tuple_fraction",
+];
+
+/// Has a file run in the formats of its session, whatever we have read before it.
+pub(crate) fn leave_formats(session: &mut Session) {
+    LEFT.into_iter().for_each(|name| session.say(format!("set local {name} to default")));
+}
+
 /// Has all values read in the same form from here on.
 pub(crate) fn pin_formats(session: &mut Session) {
     FORMATS.into_iter().for_each(|statement| session.say(statement));

@@ -5,6 +5,7 @@ use crate::finding::symptoms::{Reached, Run, Symptoms};
 use crate::finding::value::Finding;
 use crate::matrix::class::class_name;
 use crate::names::QualifiedName;
+use crate::report::repeat::repeat_sentence;
 use crate::report::rows::{shortened, side_by_side};
 use crate::words::{counted, first_names, joined, one_line};
 
@@ -53,6 +54,7 @@ fn sentence(symptoms: &Symptoms) -> String {
         Symptoms::FailsOnRows { migration } => {
             format!("{migration} cannot be applied where the table has a row")
         }
+        Symptoms::NotRepeatable { migration, difference } => repeat_sentence(migration, difference),
         Symptoms::RoundTrip { step, has_failed: true } => format!("{step} fails"),
         Symptoms::RoundTrip { step, has_failed: false } => {
             format!("{step} leaves schema or rows as they were not")

@@ -100,6 +100,7 @@ fn migrations(applied: &[Applied]) -> Vec<Value> {
             "name": applied.name,
             "statements": applied.statements,
             "preservation": applied.preservation,
+            "repeated": applied.repeated,
         })
     });
     each.collect()

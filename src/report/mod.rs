@@ -3,6 +3,7 @@
 pub mod value;
 pub(crate) mod discreet;
 pub(crate) mod rows;
+pub(crate) mod repeat;
 pub(crate) mod finding;
 pub(crate) mod json;
 pub(crate) mod text;

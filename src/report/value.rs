@@ -73,6 +73,8 @@ pub struct Report {
     pub followed: Followed,
     /// What the files that are new did to generated rows, where there are no fixtures.
     pub rehearsal: Option<Rehearsal>,
+    /// With `--twice`: files that meet rows were applied under other circumstances as well.
+    pub is_twice: bool,
     /// With `--round-trip`: there, back and there again.
     pub round_trip: Option<RoundTrip>,
     /// How long each step took.

@@ -2,6 +2,7 @@
 
 mod back_end;
 pub(crate) mod body;
+pub(crate) mod chance;
 pub(crate) mod constants;
 pub(crate) mod copied;
 mod convert;
@@ -19,4 +20,5 @@ mod sketch;
 pub(crate) mod statement;
 pub(crate) mod syntax;
 pub(crate) mod ways;
+pub(crate) mod writers;
 pub(crate) mod zones;

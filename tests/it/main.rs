@@ -41,6 +41,7 @@ mod support;
 mod tidy;
 mod topic_sessions;
 mod turns;
+mod twice;
 mod url_server;
 mod vouching;
 mod wrong_inputs;

@@ -36,8 +36,10 @@ const PURE: &[&str] = &[
     "migrate::places",
     "migrate::plan",
     "migrate::target",
+    "preserve::circumstance",
     "preserve::loss",
     "preserve::outcome",
+    "preserve::repeated",
 ];
 
 /// What reads the values of a pure module from the database.

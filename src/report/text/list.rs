@@ -2,6 +2,9 @@
 
 use std::fmt::{Result, Write};
 
+/// How wide a line is.
+pub(crate) const LINE: usize = 100;
+
 /// Writes the first lines, indented, and how many there are beside them.
 pub(crate) fn write_first(
     out: &mut String,

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod data;
 pub(crate) mod findings;
 pub(crate) mod list;
+pub(crate) mod twice;
 pub(crate) mod verdict;
 
 use std::fmt::{Result, Write};
@@ -14,13 +15,11 @@ use crate::report::text::data::{
     write_followed, write_migrations, write_preservation, write_rehearsal, write_round_trip,
 };
 use crate::report::text::findings::write_findings;
-use crate::report::text::list::write_first;
+use crate::report::text::list::{LINE, write_first};
+use crate::report::text::twice::write_twice;
 use crate::report::text::verdict::verdict_line;
 use crate::report::value::Report;
 use crate::words::{counted, printable, wrapped};
-
-/// How wide a line is.
-const LINE: usize = 100;
 
 /// How many files that could not be applied are listed; most fail because of the first.
 const SHOWN_FAILURES: usize = 20;
@@ -73,6 +72,7 @@ fn write_report(out: &mut String, report: &Report) -> Result {
     if let Some(rehearsal) = &report.rehearsal {
         write_rehearsal(out, rehearsal)?;
     }
+    write_twice(out, report)?;
     if let Some(trip) = &report.round_trip {
         write_round_trip(out, trip)?;
     }
