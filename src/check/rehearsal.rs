@@ -4,9 +4,10 @@
 //! It is a database of its own, so that nothing of it is in what the actors are probed on, and a file
 //! that fails on rows which it would never meet stops nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::actor::Actor;
 use crate::catalog::Catalog;
 use crate::catalog::relation::Relation;
 use crate::check::audience::Audience;
@@ -86,6 +87,7 @@ fn rehearse_from(
     let mut failed_at = None;
     for file in later {
         filled.fill(&mut connection, (project, platform), (&throwaway, file), rehearsal)?;
+        audience.names.clone_from(&filled.people);
         connection.uncommitted(|session| audience.look_anew(session, file))?;
         let mut look = |session: &mut Session, file: &SqlFile| audience.look(session, file);
         if let Err(error) = scratch.rehearse_to(file.version(), Some(&mut look)) {
@@ -118,6 +120,8 @@ fn title(file: &SqlFile) -> String {
 struct Filled {
     tables: BTreeSet<Oid>,
     rows: usize,
+    /// The names of users, by their ids.
+    people: BTreeMap<String, String>,
     catalog: Arc<Catalog>,
 }
 
@@ -182,6 +186,11 @@ impl Filled {
         let platform = platform.clone();
         let world = World::seed(session, ground, platform, &new, &[])?;
         make_telling(session, &world)?;
+        let named = |actor: &Actor| Some((actor.user()?.to_owned(), actor.name().to_owned()));
+        for (id, name) in world.actors.iter().filter_map(named) {
+            // Some are one person who says more.
+            self.people.entry(id).or_insert(name);
+        }
         self.rows += world.seeded.values().map(Vec::len).sum::<usize>();
         let reason = |oid: &Oid| {
             let title = catalog.relation(*oid)?.title();

@@ -199,7 +199,7 @@ impl Applying<'_> {
                 return Err(error);
             }
             let mut preservation = match preserve::after(session, sql, pairs, &before)? {
-                After::Seen(preservation) => preservation,
+                After::Seen(preservation) => *preservation,
                 After::Unkept(tables) => {
                     unkept = Some(tables);
                     return Err(Error::new("the file has to be applied once more"));

@@ -68,7 +68,7 @@ pub(crate) struct Before {
 
 /// What was seen after a migration.
 pub(crate) enum After {
-    Seen(Preservation),
+    Seen(Box<Preservation>),
     /// The file has changed rows of these tables, which were not kept: it has to be applied once more.
     Unkept(BTreeSet<i64>),
 }
@@ -148,7 +148,7 @@ pub(crate) fn after(
         true => Vec::new(),
         false => drafts(&losses, &planned(file), &before.tables.before()),
     };
-    Ok(After::Seen(Preservation {
+    Ok(After::Seen(Box::new(Preservation {
         tables: before.filled().count(),
         rows: before.filled().map(|table| table.rows).sum(),
         losses,
@@ -160,7 +160,7 @@ pub(crate) fn after(
         calls: Vec::new(),
         drafts,
         keys: before.keys.clone(),
-    }))
+    })))
 }
 
 /// What pairs vouch for.

@@ -147,7 +147,7 @@ impl Tried<'_> {
             Some(column) => self.shows_column(session, table, column, reads)?,
             // It does not even read its rows.
             None if !reads.has(table) => Shown { yes: 0, no: 1 },
-            None => self.shows_rows(session, table)?,
+            None => self.shows_rows(session, table, reads)?,
         };
         if shown.is_nothing() {
             vouching.unread.push(name.clone());
@@ -172,12 +172,21 @@ impl Tried<'_> {
         Ok(())
     }
 
-    /// Of rows that are taken away, one at a time, how many it shows to be missing.
-    fn shows_rows(&self, session: &mut Session, table: &Table) -> Result<Shown> {
+    /// Of rows that are taken away or changed, one at a time, how many it shows to be missing or others. One
+    /// that is somewhere else, too, is shown when it is changed.
+    fn shows_rows(&self, session: &mut Session, table: &Table, reads: &Reads) -> Result<Shown> {
         let mut shown = Shown::default();
         for row in self.some_rows(session, table, "true")? {
             let delete = format!("delete from {} where {row}", table.rows_sql());
-            shown.add(self.is_shown(session, &delete)?);
+            let mut is_shown = self.is_shown(session, &delete)?;
+            let read = table.columns.iter().filter(|column| reads.has_column(table, column));
+            for column in read {
+                if is_shown == Some(true) {
+                    break;
+                }
+                is_shown = self.shows_value(session, table, column, &row)?.or(is_shown);
+            }
+            shown.add(is_shown);
         }
         Ok(shown)
     }
@@ -195,21 +204,32 @@ impl Tried<'_> {
         }
         let mut shown = Shown::default();
         for row in self.some_rows(session, table, &format!("{} is not null", column.value()))? {
-            let mut is_shown = None;
-            for other in other_values(table, column) {
-                let update = format!(
-                    "update {} set {} = {other} where {row}",
-                    table.rows_sql(),
-                    identifier(&column.name)
-                );
-                is_shown = self.is_shown(session, &update)?.or(is_shown);
-                if is_shown == Some(true) {
-                    break;
-                }
-            }
-            shown.add(is_shown);
+            shown.add(self.shows_value(session, table, column, &row)?);
         }
         Ok(shown)
+    }
+
+    /// Whether it shows another value in a row; none where that cannot be tried.
+    fn shows_value(
+        &self,
+        session: &mut Session,
+        table: &Table,
+        column: &Column,
+        row: &str,
+    ) -> Result<Option<bool>> {
+        let mut is_shown = None;
+        for other in other_values(table, column) {
+            let update = format!(
+                "update {} set {} = {other} where {row}",
+                table.rows_sql(),
+                identifier(&column.name)
+            );
+            is_shown = self.is_shown(session, &update)?.or(is_shown);
+            if is_shown == Some(true) {
+                break;
+            }
+        }
+        Ok(is_shown)
     }
 
     /// Conditions that name a row each, the same on every machine.

@@ -14,6 +14,7 @@ use crate::matrix::verdict::Evidence;
 use crate::migrate::applied::Applied;
 use crate::preserve::loss::Loss;
 use crate::preserve::outcome::{CallOutcome, LineDifference, PairOutcome, Preservation};
+use crate::preserve::repeated::{Difference, Example, What};
 use crate::report::value::Report;
 use crate::words::joined;
 
@@ -52,6 +53,7 @@ fn hide_in_finding(finding: &mut Finding, keys: &BTreeSet<String>) {
     match &mut finding.symptoms {
         Symptoms::Loss { loss, .. } => hide_in_loss(loss, &mut veil),
         Symptoms::Widening { readers, .. } => hide_readers(readers, &mut veil),
+        Symptoms::NotRepeatable { difference, .. } => hide_in_difference(difference, &mut veil),
         _ => {}
     }
     if let Some(proof) = &mut finding.evidence {
@@ -105,6 +107,9 @@ fn hide_in_applied(applied: &mut Applied, keys: &BTreeSet<String>) {
         keys: _,
         drafts: _,
     } = &mut applied.preservation;
+    for difference in applied.repeated.iter_mut().flat_map(|one| &mut one.differences) {
+        hide_in_difference(difference, &mut Veil::new(keys));
+    }
     losses.iter_mut().chain(covered).for_each(|loss| hide_in_loss(loss, &mut Veil::new(keys)));
     for PairOutcome { lost, appeared, .. } in pairs {
         hide_in_sides(lost, appeared, &mut Veil::new(keys));
@@ -112,6 +117,17 @@ fn hide_in_applied(applied: &mut Applied, keys: &BTreeSet<String>) {
     for CallOutcome { first, .. } in calls {
         let mut veil = Veil::new(keys);
         first.iter_mut().for_each(|rows| *rows = veil.answers(rows));
+    }
+}
+
+/// What a file does otherwise under another circumstance; what a server says of it was read already.
+fn hide_in_difference(difference: &mut Difference, veil: &mut Veil<'_>) {
+    let What::Table { examples, .. } = &mut difference.what else { return };
+    for Example { row, usual, other } in examples {
+        *row = veil.key(row);
+        for values in [usual, other].into_iter().flatten() {
+            *values = veil.row(values);
+        }
     }
 }
 

@@ -119,6 +119,19 @@ select id, author, body, at from public.posts
 -- after
 select id, author, body, at from public.texts
 "), &["public.posts.made_at is gone; it had 3 values"]),
+        Case("a pair for rows that are somewhere else, too", "
+            create table public.copy (id bigint primary key, email text, name text);
+            insert into public.copy select * from public.users; drop table public.users cascade", Some("
+-- preserve: users
+-- covers: public.users
+-- before
+select id, email, name from public.users
+union
+select id, email, name from (values (1, 'a@x.org', 'Ann Lee'), (2, 'b@x.org', 'Bo Ray'),
+    (3, 'c@x.org', null)) as old (id, email, name)
+-- after
+select id, email, name from public.copy
+"), &["public.counts is gone; it had 3 rows"]),
         Case("a pair that shows one row of many", "update public.posts set body = body || '!'", Some("
 -- preserve: the first
 -- covers: public.posts.body

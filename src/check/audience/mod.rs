@@ -10,7 +10,7 @@ mod seen;
 pub(crate) mod value_tokens;
 pub(crate) mod widening;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -45,6 +45,8 @@ pub(crate) struct Audience<'p> {
     platform: Platform,
     schemas: Vec<String>,
     readers: Vec<Reader>,
+    /// What users are called whose rows were generated, by their ids.
+    pub names: BTreeMap<String, String>,
     /// Whose who saw a value when anybody last did: a bit for each reader.
     known: HashMap<u64, u64>,
     followed: Followed,
@@ -71,6 +73,7 @@ impl<'p> Audience<'p> {
             schemas: project.schemas(),
             platform,
             readers: Vec::new(),
+            names: BTreeMap::new(),
             known: HashMap::new(),
             followed: Followed::default(),
         }
@@ -222,6 +225,10 @@ impl<'p> Audience<'p> {
         Ok(())
     }
 
+    fn name_of(&self, reader: &Reader) -> String {
+        self.names.get(&reader.name).unwrap_or(&reader.name).clone()
+    }
+
     /// What a reader sees of a relation that others saw before, but not he.
     fn newly_seen(
         &self,
@@ -252,10 +259,10 @@ impl<'p> Audience<'p> {
         Ok(Some(Widening {
             migration: told(version),
             relation: QualifiedName::new(&relation.schema, &relation.name),
-            reader: reader.name.clone(),
+            reader: self.name_of(reader),
             values: new.len(),
             example,
-            audience: names.map(|(_, reader)| reader.name.clone()).collect(),
+            audience: names.map(|(_, reader)| self.name_of(reader)).collect(),
             statement: relation.statement(),
         }))
     }
