@@ -34,11 +34,11 @@ pub(crate) const WAY_OUT: &str = "`--show-values` shows it";
 const RAISED: &str = "exec_stmt_raise";
 
 impl Discretion {
-    /// What a server said, as far as it may be told.
-    pub(crate) fn of_refusal(self, refusal: Refusal) -> Refusal {
+    /// What a server said of a text that it was sent, as far as it may be told.
+    pub(crate) fn of_refusal(self, refusal: Refusal, sent: &str) -> Refusal {
         match self {
             Self::Open => refusal,
-            Self::Keys => without_values(refusal),
+            Self::Keys => without_values(refusal, sent),
         }
     }
 
@@ -61,7 +61,7 @@ impl Discretion {
 
 /// The words of a server name what is in a row where it could not read a value (class 22), in its details,
 /// and wherever a function raises what it likes.
-fn without_values(refusal: Refusal) -> Refusal {
+fn without_values(refusal: Refusal, sent: &str) -> Refusal {
     let place = refusal.context.as_deref().and_then(|said| said.lines().next());
     // What functions of ours raise is ours.
     let is_ours = place.is_some_and(|place| place.starts_with("PL/pgSQL function leakproof."));
@@ -75,7 +75,7 @@ fn without_values(refusal: Refusal) -> Refusal {
         ["23", "42", "0A", "3F", "25", "2D", "40", "53", "54", "55", "57", "58", "XX"]
             .iter()
             .any(|class| refusal.sqlstate.starts_with(class));
-    let is_hidden = is_raised || !may_be_told;
+    let is_hidden = is_raised || !may_be_told || names_a_value(&refusal, sent);
     let detail = refusal.detail.as_deref().filter(|_| !is_raised).and_then(columns_of_key);
     let has_more = refusal.detail.is_some() || refusal.context.is_some();
     let context = refusal.context.as_deref().and_then(place_only);
@@ -87,16 +87,32 @@ fn without_values(refusal: Refusal) -> Refusal {
         true => {
             let what = match is_raised {
                 true => "a function or trigger raised an error",
+                false if may_be_told => "something is not as a value or a function names it",
                 false => "a value cannot be taken as it is",
             };
             let of = [("table", &refusal.table), ("column", &refusal.column)];
-            let of = of.iter().filter_map(|(kind, name)| Some((kind, name.as_ref()?)));
+            // Who raises an error says what it is about.
+            let of = of.iter().filter(|_| !is_raised);
+            let of = of.filter_map(|(kind, name)| Some((kind, name.as_ref()?)));
             of.fold(what.to_owned(), |said, (kind, name)| format!("{said}, {kind} \"{name}\""))
         }
         false => refusal.message.clone(),
     };
     let hidden = is_hidden.then(|| Box::from(refusal.message.as_str()));
     Refusal { message, detail, hint, context, hidden, ..refusal }
+}
+
+/// Whether a server names something that neither stands in what it was sent nor is what it refuses: the name
+/// may come from a row.
+fn names_a_value(refusal: &Refusal, sent: &str) -> bool {
+    let sent = sent.to_lowercase();
+    let known = [&refusal.schema, &refusal.table, &refusal.column, &refusal.constraint];
+    let is_known = |name: &str| {
+        let is_it = |known: &&Option<String>| known.as_deref() == Some(name);
+        known.iter().any(is_it) || sent.contains(&name.to_lowercase())
+    };
+    let names = refusal.message.split('"').skip(1).step_by(2);
+    names.flat_map(|name| name.split('.')).any(|name| !name.is_empty() && !is_known(name))
 }
 
 /// `Key (email)` of `Key (email)=(a@b.c) already exists.`
@@ -348,7 +364,7 @@ mod tests {
             ..Refusal::default()
         };
         let told = |refusal: Refusal| {
-            let told = Discretion::Keys.of_refusal(refusal);
+            let told = Discretion::Keys.of_refusal(refusal, "select 1 from \"T\"");
             format!("{} | {}", told.reason(), told.context.unwrap_or_default())
         };
         let hint = "what it says of values is left out; `--show-values` shows it";
@@ -363,6 +379,7 @@ mod tests {
             format!("twice (SQLSTATE 23505)\n    Key (lower(mail))\n    {hint} | COPY t, line 2")
         );
         let row = refusal("23514", "check \"c\"", "Failing row contains (1, secret).", "");
+        let row = Refusal { constraint: Some("c".into()), ..row };
         assert_eq!(told(row), format!("check \"c\" (SQLSTATE 23514)\n    {hint} | "));
         let misread = refusal(
             "22P02",
@@ -395,7 +412,14 @@ mod tests {
         assert!(told(raised("leakproof.f")).starts_with("bad secret"));
         let missing = refusal("42P01", "no \"t\"", "", "");
         assert_eq!(told(missing), "no \"t\" (SQLSTATE 42P01) | ");
-        let open = Discretion::Open.of_refusal(refusal("22P02", "\"secret\"", "", ""));
+        let named = refusal("42P01", "no \"t.secret\"", "", "");
+        assert_eq!(
+            told(named),
+            format!(
+                "something is not as a value or a function names it (SQLSTATE 42P01)\n    {hint} | "
+            )
+        );
+        let open = Discretion::Open.of_refusal(refusal("22P02", "\"secret\"", "", ""), "");
         assert_eq!(open.message, "\"secret\"");
     }
 }

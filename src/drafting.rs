@@ -14,6 +14,7 @@ use crate::preserve::draft::Draft;
 use crate::project::Project;
 use crate::project::boundary::refuse_outside;
 use crate::project::files::SqlFile;
+use crate::project::preserve_file::UNFINISHED;
 
 /// What was drafted for a migration.
 #[derive(Debug)]
@@ -63,6 +64,9 @@ pub fn draft_pairs(
             drafts.push(draft);
         }
     }
+    if let (true, Some(error)) = (drafts.is_empty(), report.stopped) {
+        return Err(error);
+    }
     if drafts.is_empty() {
         return Ok(Drafted { path: None, told: Vec::new() });
     }
@@ -81,7 +85,7 @@ pub fn draft_pairs(
             .help("check that you may write there; nothing was written")
     })?;
     let told = drafts.iter().map(|draft| match draft.lines.as_slice() {
-        [] => format!("{}: to be completed, where it stands in `<...>`", draft.covers),
+        [] => format!("{}: to be completed where it says `{UNFINISHED}`", draft.covers),
         [line, ..] => format!("{}: from line {line} of {}", draft.covers, file.path().display()),
     });
     Ok(Drafted { told: told.collect(), path: Some(path) })

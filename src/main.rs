@@ -170,6 +170,11 @@ fn run_new(args: NewArgs) -> Result<u8> {
         if let Some(version) = version_named(&project, &name) {
             return draft(&project, version, server);
         }
+        let digits = name.strip_prefix(['V', 'v']).unwrap_or_default();
+        if !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit()) {
+            return Err(Error::new(format!("there is no version {digits}"))
+                .help("name a migration that is there, or what a new one does"));
+        }
     }
     let options = TemplateOptions { preserve, rollback, api };
     let made = write_templates(&path, &name, options)?;

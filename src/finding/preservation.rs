@@ -77,8 +77,8 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
             )
         }
         _ if !empty.is_empty() => format!(
-            "{} covers it and shows nothing: its queries give no row, or only count; have them name \
-             the rows that stay",
+            "{} covers it and shows nothing: its queries give no row, only count, or `after` reads \
+             nothing that stays; have them name the rows that stay",
             joined(&empty)
         ),
         _ => format!(
@@ -181,6 +181,7 @@ pub(crate) mod tests {
             is_empty: false,
             covers: Vec::new(),
             unread: Vec::new(),
+            keyless: Vec::new(),
             by_place: Vec::new(),
             lost: difference(lost),
             appeared: difference(appeared),

@@ -1,8 +1,6 @@
 //! Acts on a plan: each file and its history row commit together or not at all. On a throwaway
 //! database, census, preserve queries and recorded calls run inside the file's transaction.
 
-use std::collections::BTreeSet;
-
 use postgres::Client;
 
 use crate::error::{Error, Result};
@@ -16,10 +14,10 @@ use crate::migrate::repeat::Repeat;
 use crate::migrate::run::{finish, run_as_it_is, run_as_owner, run_past_failures};
 use crate::migrate::target::{Target, Throwaway};
 use crate::preserve;
-use crate::preserve::After;
 use crate::preserve::calls::{record_calls, sequences};
 use crate::preserve::outcome::Preservation;
 use crate::preserve::repeated::Repeated;
+use crate::preserve::{After, Again};
 use crate::project::Project;
 use crate::project::adapt::adapt;
 use crate::project::files::SqlFile;
@@ -142,9 +140,9 @@ impl Applying<'_> {
             true => self.repeat(file, &text.0.sql)?,
             false => None,
         };
-        let mut kept = BTreeSet::new();
-        while let Some(unkept) = self.migrate(file, &text.0.sql, &kept)? {
-            kept.extend(unkept);
+        let mut again = Again::default();
+        while let Some(more) = self.migrate(file, &text.0.sql, &again)? {
+            again.extend(more);
         }
         if let Some(applied) = self.done.applied.last_mut() {
             applied.repeated = repeated;
@@ -172,22 +170,17 @@ impl Applying<'_> {
         Repeat { connection, throwaway, file, sql }.run()
     }
 
-    /// Runs a file and writes it down, in one transaction. Gives the tables of which it has changed rows
-    /// that were not kept, if there are such; then nothing of it stays.
-    fn migrate(
-        &mut self,
-        file: &SqlFile,
-        sql: &str,
-        kept: &BTreeSet<i64>,
-    ) -> Result<Option<BTreeSet<i64>>> {
+    /// Runs a file and writes it down, in one transaction. Gives what has to be looked at when it is applied
+    /// once more, if it has to be; then nothing of it stays.
+    fn migrate(&mut self, file: &SqlFile, sql: &str, again: &Again) -> Result<Option<Again>> {
         let Plan { project, wanted, history, .. } = self.plan;
         let (throwaway, pairs) = (self.throwaway, project.preserve(file.version()));
-        let (mut unkept, mut put_sequences_back) = (None, String::new());
+        let (mut more, mut put_sequences_back) = (None, String::new());
         let mut lost = Vec::new();
         let outcome = self.connection.transaction(|session| {
             let record = || record_calls(session, project, file.version());
             let recorded = (!wanted.is_again).then(record).transpose()?;
-            let before = preserve::before(session, sql, pairs, kept)?;
+            let before = preserve::before(session, sql, pairs, again)?;
             put_sequences_back = sequences(session)?;
             let mut ran = run_past_failures(session, throwaway, file, sql, FileKind::Change)?;
             if let Some(error) = ran.failed.take() {
@@ -200,8 +193,8 @@ impl Applying<'_> {
             }
             let mut preservation = match preserve::after(session, sql, pairs, &before)? {
                 After::Seen(preservation) => *preservation,
-                After::Unkept(tables) => {
-                    unkept = Some(tables);
+                After::Again(again) => {
+                    more = Some(again);
                     return Err(Error::new("the file has to be applied once more"));
                 }
             };
@@ -217,12 +210,12 @@ impl Applying<'_> {
             let applied = Applied { version, name, statements, preservation, deviations, repeated };
             Ok((applied, ran.places))
         });
-        if let Some(tables) = unkept {
+        if let Some(more) = more {
             // Rolling back does not.
             self.connection.transaction(|session| {
                 session.as_owner(&put_sequences_back).map_err(failing("put the sequences back"))
             })?;
-            return Ok(Some(tables));
+            return Ok(Some(more));
         }
         if !lost.is_empty() {
             let (version, name) = (file.version(), file.name().to_owned());

@@ -371,7 +371,8 @@ pub(crate) fn of_relations(before: &Tables, after: &Tables) -> Vec<Loss> {
         if !was.is_unlogged && now.is_unlogged && was.rows > 0 {
             losses.push(Loss::new(LossKind::Unlogged, was.name()));
         }
-        if was.is_view() && was.is_populated && now.is_view() && !now.is_populated {
+        let is_left = was.is_populated && was.rows > 0;
+        if was.is_view() && is_left && now.is_view() && !now.is_populated {
             losses.push(Loss { before: was.rows, ..Loss::new(LossKind::ViewEmptied, was.name()) });
         }
     }

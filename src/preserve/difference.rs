@@ -205,12 +205,15 @@ impl Comparison<'_> {
             losses.push(Loss { rows: first, ..table_loss(pair.was, LossKind::RowsLost, left) });
         }
         for (column, difference) in pair.was.columns.iter().zip(&rows.columns) {
-            // A column that was empty, or that is made of others, cannot lose anything.
-            if difference.before == 0 || column.is_generated {
+            // A column that was empty cannot lose anything.
+            if difference.before == 0 {
                 continue;
             }
             if !pair.columns.contains_key(&column.number) {
-                losses.push(self.dropped(column, difference.before));
+                // What is made of others is not lost with it.
+                if !column.is_generated {
+                    losses.push(self.dropped(column, difference.before));
+                }
             } else if difference.changed > 0 {
                 let rows = pair.first_changed(session, column, &self.same)?;
                 losses.push(Loss { rows, ..self.changed(session, column, *difference)? });

@@ -3,6 +3,7 @@
 
 use crate::names::QualifiedName;
 use crate::preserve::loss::{Loss, LossKind};
+use crate::project::preserve_file::UNFINISHED;
 use crate::sql::planned::{Change, Named, Planned};
 use crate::sql::quote::identifier;
 use crate::sql::statement::has_name;
@@ -283,7 +284,7 @@ impl Drafting<'_> {
             covers: self.loss.place(),
             name: format!("what {} held is kept", self.loss.place()),
             before: format!("select {columns}\nfrom {}", sql(table)),
-            after: format!("select {columns}\nfrom <where it is now>"),
+            after: format!("select {columns}\nfrom {UNFINISHED}"),
             lines: Vec::new(),
         }
     }

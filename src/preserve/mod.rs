@@ -17,6 +17,7 @@ pub(crate) mod outcome;
 pub(crate) mod pairs;
 pub(crate) mod prints;
 pub(crate) mod repeated;
+mod reads;
 mod retype;
 mod rows;
 mod stamps;
@@ -37,6 +38,7 @@ use crate::preserve::outcome::Vouching;
 use crate::preserve::rows::Pair;
 use crate::preserve::steady::{leave_formats, pin_formats};
 use crate::preserve::tables::{Column, Table, Tables};
+use crate::preserve::vouching::{Changed, MOST_ROWS};
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::failing;
 use crate::session::open::Session;
@@ -62,6 +64,8 @@ pub(crate) struct Before {
     around: Around,
     /// What each pair cannot vouch for.
     limits: Vec<Vouching>,
+    /// What it was tried on: `schema.table`, or with a column.
+    changed: BTreeSet<String>,
     /// The names of columns of keys, where rows are told of by these only.
     keys: BTreeSet<String>,
 }
@@ -69,30 +73,46 @@ pub(crate) struct Before {
 /// What was seen after a migration.
 pub(crate) enum After {
     Seen(Box<Preservation>),
-    /// The file has changed rows of these tables, which were not kept: it has to be applied once more.
-    Unkept(BTreeSet<i64>),
+    /// The file has to be applied once more: it has changed rows that were not kept, or that pairs may not show.
+    Again(Again),
 }
 
-/// Keeps the rows that a file may change or remove, those of `also` in any case, and runs the `before`
-/// queries, in the migration's transaction.
+/// What is to be looked at when a file is applied once more.
+#[derive(Default)]
+pub(crate) struct Again {
+    /// Tables whose rows are kept.
+    keep: BTreeSet<i64>,
+    /// Rows that pairs have to show, if they are to vouch for what becomes of them.
+    changed: Vec<Changed>,
+}
+
+impl Again {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.keep.extend(other.keep);
+        self.changed.extend(other.changed);
+    }
+}
+
+/// Keeps the rows that a file may change or remove, and what `again` says, and runs the `before` queries, in
+/// the migration's transaction.
 pub(crate) fn before(
     session: &mut Session,
     file: &str,
     pairs: &[PreservePair],
-    also: &BTreeSet<i64>,
+    again: &Again,
 ) -> Result<Before> {
     pin_formats(session);
     pairs::run_before(session, pairs)?;
     let mut tables = Tables::read(session)?;
     tables.count(session)?;
     pairs::refuse_unknown_names(pairs, &tables)?;
-    let limits = vouching::limits(session, pairs, &tables)?;
+    let limits = vouching::limits(session, pairs, &tables, &again.changed)?;
     let names = names_in_rewriting(file);
     let is_kept = |table: &&Table| {
         table.rows > 0
             && !table.is_view()
             && (table.bytes() <= SMALL_BYTES
-                || also.contains(&table.oid)
+                || again.keep.contains(&table.oid)
                 || names.contains(&table.word().to_lowercase()))
     };
     let kept: Vec<&Table> = tables.by_oid.values().filter(is_kept).collect();
@@ -104,7 +124,8 @@ pub(crate) fn before(
         Discretion::Keys => columns_of_keys(session)?,
     };
     leave_formats(session);
-    Ok(Before { tables, kept, around, limits, keys })
+    let changed = again.changed.iter().map(|one| one.place.clone()).collect();
+    Ok(Before { tables, kept, around, limits, keys, changed })
 }
 
 /// The names of columns that are in the key of a table, or refer to one.
@@ -127,7 +148,7 @@ pub(crate) fn after(
     let mut after = Tables::read(session)?;
     let unkept = before.unkept(&after);
     if !unkept.is_empty() {
-        return Ok(After::Unkept(unkept));
+        return Ok(After::Again(Again { keep: unkept, changed: Vec::new() }));
     }
     let outcomes = pairs::compare_after(session, pairs, &before.limits)?;
     after.count(session)?;
@@ -143,6 +164,10 @@ pub(crate) fn after(
     retyped.sort();
     let (covered, losses): (Vec<Loss>, Vec<Loss>) =
         losses.into_iter().partition(|loss| vouched.covers(loss));
+    let changed = before.changed_anew(&covered);
+    if !changed.is_empty() {
+        return Ok(After::Again(Again { keep: BTreeSet::new(), changed }));
+    }
     noted.extend(vouched.notes_on(&covered));
     let drafts = match losses.is_empty() {
         true => Vec::new(),
@@ -231,6 +256,22 @@ impl Before {
         let is_changed = |was: &&Table| matches!(after.fate(was, &self.tables), Fate::Changed(_));
         let changed = self.filled().filter(|was| !self.kept.contains(&was.oid)).filter(is_changed);
         changed.map(|table| table.oid).collect()
+    }
+
+    /// The rows of what is covered that pairs were not tried on.
+    fn changed_anew(&self, covered: &[Loss]) -> Vec<Changed> {
+        let is_new = |loss: &&Loss| {
+            let table = self.tables.named(&loss.table);
+            !loss.rows.is_empty()
+                && !self.changed.contains(&loss.place())
+                && table.is_some_and(|table| table.rows <= MOST_ROWS)
+        };
+        let new = covered.iter().filter(is_new).map(|loss| Changed {
+            table: loss.table.to_string(),
+            place: loss.place(),
+            rows: loss.rows.clone(),
+        });
+        new.collect()
     }
 
     /// Where another table has the name of one that is there under another name.

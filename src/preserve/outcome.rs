@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::names::Place;
 use crate::preserve::draft::Draft;
-use crate::preserve::loss::Loss;
+use crate::preserve::loss::{Loss, LossKind};
 
 /// What was seen of the data across one migration.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -62,6 +62,9 @@ pub struct PairOutcome {
     /// What of that its `before` query does not show, be it columns of a table, so that it cannot vouch for
     /// it.
     pub unread: Vec<String>,
+    /// Tables of whose rows it does not show the keys.
+    #[serde(skip)]
+    pub(crate) keyless: Vec<String>,
     /// The names of the columns before and after, where those differ: they are compared by place.
     pub by_place: Vec<[String; 2]>,
     /// Rows that only `before` has.
@@ -76,6 +79,8 @@ pub(crate) struct Vouching {
     /// The names that it covers, and columns of the tables among them, whose values could be any others:
     /// it would show the same.
     pub unread: Vec<String>,
+    /// Tables of whose rows it does not show the keys.
+    pub keyless: Vec<String>,
     /// Names that it covers and of which it shows some rows and not others; a sentence each.
     pub noted: Vec<String>,
 }
@@ -98,7 +103,12 @@ impl PairOutcome {
     /// Whether it covers a loss, and shows what was lost.
     pub(crate) fn vouches_for(&self, loss: &Loss) -> bool {
         let is_shown = |name: &String| !self.unread.contains(name);
-        is_shown(&loss.place()) && self.covers.iter().any(|name| is_shown(name) && loss.is_in(name))
+        // Without a key, who has which value is not shown.
+        let is_told_apart =
+            loss.kind != LossKind::ValuesMoved || !self.keyless.contains(&loss.table.to_string());
+        is_told_apart
+            && is_shown(&loss.place())
+            && self.covers.iter().any(|name| is_shown(name) && loss.is_in(name))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::preserve::outcome::{LineDifference, PairOutcome, Vouching};
+use crate::preserve::reads::Reads;
 use crate::preserve::tables::Tables;
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::{Failed, failing};
@@ -46,6 +47,7 @@ pub(crate) fn compare_after(
             is_empty: false,
             covers: pair.covers().to_vec(),
             unread: limits.unread.clone(),
+            keyless: limits.keyless.clone(),
             by_place: Vec::new(),
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
@@ -55,7 +57,12 @@ pub(crate) fn compare_after(
         let sums = sums_after(session, pair)?;
         let has_rows = outcome.rows > 0 || rows_of(&sums)? > 0;
         let counts = only_counts(pair.before()) && only_counts(pair.after());
-        outcome.is_empty = !has_rows || counts;
+        // What `after` takes from nowhere, or from what goes with the session, is not kept.
+        let is_lasting = pair.covers().is_empty() || {
+            let reads = Reads::of(session, pair.after());
+            reads.map_err(|failed| broken(pair, "after", failed))?.is_lasting()
+        };
+        outcome.is_empty = !has_rows || counts || !is_lasting;
         // Whatever the order of rows, equal sums of two hashes are equal rows, and need not be kept.
         if sums != kept_sums {
             keep_lines(session, pair, "after", &lines(pair.after(), &[]), index)?;

@@ -16,14 +16,15 @@ with recursive views (oid) as (
     join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass
         and d.objid = w.oid
 )
-select distinct u.refobjid::bigint as relation, u.refobjsubid as number, false as is_open
+select distinct u.refobjid::bigint as relation, u.refobjsubid as number, false as is_open,
+    c.relpersistence = 't' as is_passing
 from used u
 join pg_catalog.pg_class c on c.oid = u.refobjid and c.relkind in ('r', 'p', 'm', 'f')
 where u.refclassid = 'pg_catalog.pg_class'::regclass and (u.refobjsubid > 0 or u.has_whole)
 union all
-select 0, 0, true
+select 0, 0, true, false
 from used u
 join pg_catalog.pg_proc p on p.oid = u.refobjid
 join pg_catalog.pg_language l on l.oid = p.prolang and l.lanname not in ('internal', 'c')
 where u.refclassid = 'pg_catalog.pg_proc'::regclass
-order by 1, 2, 3
+order by 1, 2, 3, 4

@@ -43,11 +43,15 @@ from (
     left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attnum > 0 and not a.attisdropped and (a.attidentity <> '' or d.oid is not null)
     union all
-    select t.tgrelid, 'statement', pg_catalog.regexp_replace(
-        pg_catalog.pg_get_triggerdef(t.oid), '^create ', '', 'i'
+    select t.tgrelid, 'statement', pg_catalog.concat(
+        case t.tgenabled when 'D' then 'disabled ' end,
+        pg_catalog.regexp_replace(pg_catalog.pg_get_triggerdef(t.oid), '^create ', '', 'i')
     )
     from pg_catalog.pg_trigger t
     where not t.tgisinternal
+    union all
+    select r.ev_class, 'statement', pg_catalog.concat('rule ', r.rulename, ' ', r.ev_type)
+    from pg_catalog.pg_rewrite r
     union all
     select d.objoid, 'comment', case d.objsubid
         when 0 then d.description

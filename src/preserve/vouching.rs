@@ -3,13 +3,10 @@
 //! What it reads is known from the catalog, by a view made of it. Whether it shows a change is tried: a
 //! value of another row is put in the place of one, or a row is taken away, and the query is asked again.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Deserialize;
-
 use crate::error::Result;
 use crate::preserve::outcome::Vouching;
 use crate::preserve::pairs::{broken, kept_sums, rows_of, sums_before};
+use crate::preserve::reads::Reads;
 use crate::preserve::tables::{ATTEMPT, Column, Table, Tables, query};
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::failing;
@@ -18,27 +15,34 @@ use crate::session::outcome::TextRow;
 use crate::sql::quote::{identifier, literal};
 
 /// Larger tables, and pairs with more rows, are not tried; what is read is known of them, too.
-const MOST_ROWS: u64 = 10_000;
+pub(crate) const MOST_ROWS: u64 = 10_000;
 
 /// How many rows are changed before it counts as shown that a pair does not see that.
 const TRIED_ROWS: usize = 3;
 
-/// What each pair cannot vouch for; `tables` is what is there before the migration.
+/// What each pair cannot vouch for; `tables` is what is there before the migration, `changed` what it is known
+/// to do to it.
 pub(crate) fn limits(
     session: &mut Session,
     pairs: &[PreservePair],
     tables: &Tables,
+    changed: &[Changed],
 ) -> Result<Vec<Vouching>> {
     let mut all = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         let mut vouching = Vouching::default();
         if !pair.covers().is_empty() {
-            let reads = Reads::of(session, pair)?;
+            let reads = Reads::of(session, pair.before());
+            let reads = reads.map_err(|failed| broken(pair, "before", failed))?;
             let sums = kept_sums(session, index)?;
             let tried = Tried { pair, sums: &sums, is_small: rows_of(&sums)? <= MOST_ROWS };
             for name in pair.covers() {
                 let Some(table) = tables.table_of(name) else { continue };
                 tried.look(session, (name, table), &reads, &mut vouching)?;
+            }
+            for one in changed.iter().filter(|one| pair.covers().iter().any(|name| one.is_in(name)))
+            {
+                tried.look_at(session, one, tables, &mut vouching)?;
             }
         }
         all.push(vouching);
@@ -46,60 +50,20 @@ pub(crate) fn limits(
     Ok(all)
 }
 
-/// What a query reads.
-struct Reads {
-    /// The columns of each relation; 0 for whole rows.
-    columns: BTreeMap<i64, BTreeSet<i32>>,
-    /// Whether it calls a function that may read whatever it likes.
-    is_open: bool,
+/// Rows that a migration changes or takes away, known from when it was applied before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// `schema.table`.
+    pub table: String,
+    /// `schema.table.column`, or the table where rows are gone.
+    pub place: String,
+    /// The keys of some of them, as JSON objects.
+    pub rows: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Read {
-    relation: i64,
-    number: i32,
-    is_open: bool,
-}
-
-impl Reads {
-    fn of(session: &mut Session, pair: &PreservePair) -> Result<Self> {
-        let query = pair.before();
-        // Columns of one name are no matter then.
-        let make = format!(
-            "create temporary view leakproof_reads as select 1 as one from (\n{query}\n) as q"
-        );
-        session.as_owner(&make).map_err(|failed| broken(pair, "before", failed))?;
-        let read: Vec<Read> = session.values(include_str!("reads.sql"))?;
-        // A view would keep the migration from changing what it reads.
-        session.as_owner("drop view pg_temp.leakproof_reads").map_err(failing(ATTEMPT))?;
-        let is_open = read.iter().any(|one| one.is_open);
-        let mut columns: BTreeMap<i64, BTreeSet<i32>> = BTreeMap::new();
-        for Read { relation, number, .. } in read {
-            columns.entry(relation).or_default().insert(number);
-        }
-        Ok(Self { columns, is_open })
-    }
-
-    fn has(&self, table: &Table) -> bool {
-        self.is_open || self.columns_of(table).next().is_some()
-    }
-
-    fn has_column(&self, table: &Table, column: &Column) -> bool {
-        let is_read = |read: &BTreeSet<i32>| read.contains(&0) || read.contains(&column.number);
-        // A partition may have other numbers.
-        let is_root = |oid: &i64| *oid == table.oid;
-        let mut roots = self.columns.iter().filter(|(oid, _)| is_root(oid));
-        self.is_open
-            || roots.any(|(_, read)| is_read(read))
-            || table
-                .leaves
-                .iter()
-                .any(|leaf| leaf.oid != table.oid && self.columns.contains_key(&leaf.oid))
-    }
-
-    fn columns_of<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = &'a BTreeSet<i32>> {
-        let oids = table.leaves.iter().map(|leaf| leaf.oid).chain([table.oid]);
-        oids.filter_map(|oid| self.columns.get(&oid))
+impl Changed {
+    fn is_in(&self, name: &str) -> bool {
+        name == self.table || name == self.place
     }
 }
 
@@ -155,12 +119,19 @@ impl Tried<'_> {
         }
         if shown.no > 0 {
             let (pair, of) = (self.pair.place(), shown.yes + shown.no);
-            let done =
-                if column.is_some() { "values that were changed" } else { "rows taken away" };
+            let done = if column.is_some() {
+                "values that were changed"
+            } else {
+                "rows that were changed"
+            };
             vouching.noted.push(format!(
                 "`{pair}` covers {name} and shows a part of it only: of {of} {done} it missed {}",
                 shown.no
             ));
+        }
+        let has_key = table.key_columns().iter().all(|key| reads.has_column(table, key));
+        if !has_key {
+            vouching.keyless.push(table.title());
         }
         if column.is_none() {
             for column in &table.columns {
@@ -168,6 +139,35 @@ impl Tried<'_> {
                     vouching.unread.push(place(column));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Whether it shows the very rows that the migration changes or takes away.
+    fn look_at(
+        &self,
+        session: &mut Session,
+        changed: &Changed,
+        tables: &Tables,
+        vouching: &mut Vouching,
+    ) -> Result<()> {
+        let Some(table) = tables.table_of(&changed.table) else { return Ok(()) };
+        if !self.is_small || table.rows > MOST_ROWS {
+            return Ok(());
+        }
+        let mut shown = Shown::default();
+        for row in changed.rows.iter().filter_map(|key| condition_of(table, key)) {
+            let delete = format!("delete from {} where {row}", table.rows_sql());
+            shown.add(self.is_shown(session, &delete)?);
+        }
+        match (changed.place == changed.table, shown.is_nothing()) {
+            (true, true) => vouching.noted.push(format!(
+                "rows of {} are gone that `{}` does not show",
+                changed.table,
+                self.pair.place()
+            )),
+            (false, true) => vouching.unread.push(changed.place.clone()),
+            _ => {}
         }
         Ok(())
     }
@@ -217,17 +217,22 @@ impl Tried<'_> {
         column: &Column,
         row: &str,
     ) -> Result<Option<bool>> {
+        let update = |other: &str| {
+            let name = identifier(&column.name);
+            format!("update {} set {name} = {other} where {row}", table.rows_sql())
+        };
         let mut is_shown = None;
         for other in other_values(table, column) {
-            let update = format!(
-                "update {} set {} = {other} where {row}",
-                table.rows_sql(),
-                identifier(&column.name)
-            );
-            is_shown = self.is_shown(session, &update)?.or(is_shown);
+            is_shown = self.is_shown(session, &update(&other))?.or(is_shown);
             if is_shown == Some(true) {
                 break;
             }
+        }
+        // Who sees the first letter only has not seen the text.
+        if is_shown == Some(true)
+            && let Some(near) = near_value(column)
+        {
+            return Ok(self.is_shown(session, &update(&near))?.or(is_shown));
         }
         Ok(is_shown)
     }
@@ -273,6 +278,17 @@ impl Tried<'_> {
     }
 }
 
+/// A condition for the row of a key, which is a JSON object of texts.
+fn condition_of(table: &Table, key: &str) -> Option<String> {
+    let key: serde_json::Map<String, serde_json::Value> = serde_json::from_str(key).ok()?;
+    let mut conditions = Vec::new();
+    for column in table.key_columns() {
+        let value = key.get(&column.name)?.as_str()?;
+        conditions.push(format!("{}::text = {}", column.value(), literal(value)));
+    }
+    (!conditions.is_empty()).then(|| conditions.join(" and "))
+}
+
 /// Expressions for other values than that of the row `t`: another row's, which meets what is asked of them,
 /// and made ones.
 fn other_values(table: &Table, column: &Column) -> Vec<String> {
@@ -299,4 +315,16 @@ fn other_values(table: &Table, column: &Column) -> Vec<String> {
         _ => None,
     };
     std::iter::once(another).chain(made).filter(|_| column.is_written).collect()
+}
+
+/// An expression for a text that has another last letter.
+fn near_value(column: &Column) -> Option<String> {
+    let is_text = ["text", "character varying"].contains(&column.base.as_str());
+    let value = format!("pg_catalog.rtrim({})", column.value());
+    (is_text && column.is_written).then(|| {
+        format!(
+            "pg_catalog.left({value}, -1) || case pg_catalog.right({value}, 1) \
+             when 'x' then 'y' else 'x' end"
+        )
+    })
 }

@@ -53,6 +53,9 @@ impl PreservePair {
     }
 }
 
+/// What stands in a draft for what nobody but its reader knows.
+pub(crate) const UNFINISHED: &str = "<where it is now>";
+
 #[derive(PartialEq)]
 enum Part {
     Head,
@@ -116,6 +119,9 @@ pub(crate) fn parse(file: &SqlFile) -> Result<Vec<PreservePair>> {
                 *query = statement.text.to_owned();
             }
             query.truncate(query.trim_end().len());
+        }
+        if pair.after.contains(UNFINISHED) {
+            return Err(wrong(pair.line, &format!("`{UNFINISHED}` is still to be replaced")));
         }
         if pair.before.is_empty() || pair.after.is_empty() {
             return Err(wrong(pair.line, "the pair lacks its `before` or its `after` query"));

@@ -21,9 +21,9 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
-    /// What may be told of rows is told of what the server says.
-    pub(crate) fn of(error: &postgres::Error, discretion: Discretion) -> Self {
-        let refusal = |said| discretion.of_refusal(refusal_of(said));
+    /// What may be told of rows is told of what the server says of a text that it was sent.
+    pub(crate) fn of(error: &postgres::Error, discretion: Discretion, sent: &str) -> Self {
+        let refusal = |said| discretion.of_refusal(refusal_of(said), sent);
         match error.as_db_error() {
             Some(said) if !error.is_closed() && !is_goodbye(said) => {
                 Self::Refused(Box::new(refusal(said)))

@@ -76,10 +76,10 @@ impl Session {
     pub(crate) fn run(&mut self, sql: &str) -> Result<Vec<Outcome>, Failed> {
         let ahead = mem::take(&mut self.ahead);
         let messages = match ahead.as_slice() {
-            [] => self.send(|client| client.simple_query(sql)),
+            [] => self.send(sql, |client| client.simple_query(sql)),
             some => {
                 let all = format!("{}; {sql}", some.join("; "));
-                self.send(|client| client.simple_query(&all))
+                self.send(&all, |client| client.simple_query(&all))
             }
         };
         let mut outcomes = read_outcomes(messages?);
@@ -180,14 +180,16 @@ impl Session {
         }
     }
 
-    /// Sends something, and waits for the answer no longer than it may take.
+    /// Sends something, and waits for the answer no longer than it may take. What a server names of what was
+    /// `said` is no secret.
     fn send<T>(
         &mut self,
+        said: &str,
         ask: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T, Failed> {
         let watched = self.watch.as_ref().map(|(who, limit)| (Watched::begin(who, *limit), *limit));
         ask(&mut self.client).map_err(|cause| {
-            let failed = Failed::of(&cause, self.discretion);
+            let failed = Failed::of(&cause, self.discretion, said);
             match watched {
                 Some((watched, limit)) if watched.is_stopped() => failed.late(limit),
                 _ => failed,
@@ -268,14 +270,14 @@ impl Session {
     /// Runs statements of ours by themselves, where nobody asks what comes of them.
     pub(crate) fn execute(&mut self, sql: &str) -> Result<(), Failed> {
         self.flush()?;
-        self.send(|client| client.batch_execute(sql))
+        self.send(sql, |client| client.batch_execute(sql))
     }
 
     /// Runs one statement of the project's. It is the server who sees to it that it is one: what ends it for
     /// us need not end it there, and the next one could be `commit`.
     pub(crate) fn execute_one(&mut self, statement: &str) -> Result<(), Failed> {
         self.flush()?;
-        self.send(|client| client.execute_typed(statement, &[])).map(drop)
+        self.send(statement, |client| client.execute_typed(statement, &[])).map(drop)
     }
 
     /// As [`Self::execute_one`], then statements of ours; in one round trip where it can only be one.
@@ -292,7 +294,7 @@ impl Session {
     pub(in crate::session) fn refuse_several(&mut self, statement: &str) -> Result<(), Failed> {
         const SYNTAX_ERROR: &str = "42601";
         self.flush()?;
-        match self.send(|client| client.prepare(statement)) {
+        match self.send(statement, |client| client.prepare(statement)) {
             Err(failed) if failed.refusal().is_none() || failed.has_state(SYNTAX_ERROR) => {
                 Err(failed)
             }
@@ -304,7 +306,7 @@ impl Session {
     /// Sends the rows that stand in a file after a `copy ... from stdin`, as psql does.
     pub(crate) fn copy_in(&mut self, statement: &str, rows: &str) -> Result<(), Failed> {
         self.flush()?;
-        self.send(|client| {
+        self.send(statement, |client| {
             let mut writer = client.copy_in(statement)?;
             // A write that fails is told of by the end.
             let _ = writer.write_all(rows.as_bytes());
@@ -325,7 +327,7 @@ impl Session {
             return Ok(Err(failed));
         }
         let mut broken = None;
-        let sent = self.send(|client| {
+        let sent = self.send(statement, |client| {
             let mut writer = client.copy_in(statement)?;
             let mut part = Vec::new();
             loop {
@@ -380,7 +382,7 @@ impl Session {
     pub(in crate::session) fn flush(&mut self) -> Result<(), Failed> {
         match mem::take(&mut self.ahead).join("; ") {
             nothing if nothing.is_empty() => Ok(()),
-            some => self.send(|client| client.batch_execute(&some)),
+            some => self.send(&some, |client| client.batch_execute(&some)),
         }
     }
 }

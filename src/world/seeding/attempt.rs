@@ -73,7 +73,9 @@ fn run(session: &mut Session, attempts: &[Attempt], is_one_enough: bool) -> Resu
         let outcome = serde_json::from_str(&text)
             .map_err(|cause| Error::new("the server's answer has a wrong form").cause(cause))?;
         Ok(match outcome {
-            Outcome::Refused(said) => Outcome::Refused(Box::new(discretion.of_refusal(*said))),
+            Outcome::Refused(said) => {
+                Outcome::Refused(Box::new(discretion.of_refusal(*said, &sql)))
+            }
             other => other,
         })
     };
