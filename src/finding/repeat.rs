@@ -19,11 +19,9 @@ pub(crate) fn judge(applied: &[Applied]) -> Vec<Finding> {
 }
 
 fn found(migration: &MigrationName, difference: &Difference) -> Finding {
-    let (subject, severity, lines) = match &difference.what {
-        What::Fails { error, .. } => {
-            (Subject::Version(migration.version), Severity::High, vec![error.clone()])
-        }
-        What::Table { table, kind, columns, examples, .. } => {
+    let (subject, severity) = match &difference.what {
+        What::Fails { .. } => (Subject::Version(migration.version), Severity::High),
+        What::Table { table, kind, columns, .. } => {
             let relation = table.clone();
             let subject = match (kind, columns.as_slice()) {
                 (DifferenceKind::Values | DifferenceKind::Numbers, [column]) => {
@@ -36,7 +34,7 @@ fn found(migration: &MigrationName, difference: &Difference) -> Finding {
                 DifferenceKind::Numbers => Severity::Low,
                 _ => Severity::High,
             };
-            (subject, severity, examples.iter().map(line).collect())
+            (subject, severity)
         }
     };
     let help = difference.under.iter().map(|other| other.circumstance.help()).next();
@@ -45,13 +43,21 @@ fn found(migration: &MigrationName, difference: &Difference) -> Finding {
     let finding = Finding {
         severity,
         cause: Some(Cause::Migration(migration.clone())),
-        evidence: Some(Proof::Lines(lines)),
+        evidence: Some(evidence_of(difference)),
         ..Finding::new(Rule::NotRepeatable, subject, symptoms)
     };
     match help {
         Some(help) if difference.under.len() == 1 => Finding { help: help.into(), ..finding },
         _ => finding,
     }
+}
+
+/// What shows it: rows, or what the server says.
+pub(crate) fn evidence_of(difference: &Difference) -> Proof {
+    Proof::Lines(match &difference.what {
+        What::Fails { error, .. } => vec![error.clone()],
+        What::Table { examples, .. } => examples.iter().map(line).collect(),
+    })
 }
 
 fn line(example: &Example) -> String {

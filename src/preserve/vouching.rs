@@ -18,7 +18,7 @@ use crate::sql::quote::{identifier, literal};
 pub(crate) const MOST_ROWS: u64 = 10_000;
 
 /// How many rows are changed before it counts as shown that a pair does not see that.
-const TRIED_ROWS: usize = 3;
+const TRIED_ROWS: usize = 6;
 
 /// What each pair cannot vouch for; `tables` is what is there before the migration, `changed` what it is known
 /// to do to it.
@@ -108,7 +108,7 @@ impl Tried<'_> {
         let place = |column: &Column| format!("{}.{}", table.title(), column.name);
         let column = table.columns.iter().find(|column| place(column) == *name);
         let shown = match column {
-            Some(column) => self.shows_column(session, table, column, reads)?,
+            Some(column) => self.shows_column(session, (table, column), reads, false)?,
             // It does not even read its rows.
             None if !reads.has(table) => Shown { yes: 0, no: 1 },
             None => self.shows_rows(session, table, reads)?,
@@ -135,7 +135,7 @@ impl Tried<'_> {
         }
         if column.is_none() {
             for column in &table.columns {
-                if self.shows_column(session, table, column, reads)?.is_nothing() {
+                if self.shows_column(session, (table, column), reads, true)?.is_nothing() {
                     vouching.unread.push(place(column));
                 }
             }
@@ -191,13 +191,14 @@ impl Tried<'_> {
         Ok(shown)
     }
 
-    /// Of values of a column that are changed, one at a time, how many it shows to be others.
+    /// Of values of a column that are changed, one at a time, how many it shows to be others; or whether it
+    /// shows one.
     fn shows_column(
         &self,
         session: &mut Session,
-        table: &Table,
-        column: &Column,
+        (table, column): (&Table, &Column),
         reads: &Reads,
+        is_one_enough: bool,
     ) -> Result<Shown> {
         if !reads.has_column(table, column) {
             return Ok(Shown { yes: 0, no: 1 });
@@ -205,6 +206,9 @@ impl Tried<'_> {
         let mut shown = Shown::default();
         for row in self.some_rows(session, table, &format!("{} is not null", column.value()))? {
             shown.add(self.shows_value(session, table, column, &row)?);
+            if is_one_enough && shown.yes > 0 {
+                break;
+            }
         }
         Ok(shown)
     }

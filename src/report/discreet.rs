@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::check::audience::widening::Widening;
 use crate::discretion::Veil;
 use crate::finding::proof::Proof;
+use crate::finding::repeat::evidence_of;
 use crate::finding::symptoms::Symptoms;
 use crate::finding::value::Finding;
 use crate::matrix::verdict::Evidence;
@@ -53,7 +54,10 @@ fn hide_in_finding(finding: &mut Finding, keys: &BTreeSet<String>) {
     match &mut finding.symptoms {
         Symptoms::Loss { loss, .. } => hide_in_loss(loss, &mut veil),
         Symptoms::Widening { readers, .. } => hide_readers(readers, &mut veil),
-        Symptoms::NotRepeatable { difference, .. } => hide_in_difference(difference, &mut veil),
+        Symptoms::NotRepeatable { difference, .. } => {
+            hide_in_difference(difference, &mut veil);
+            finding.evidence = Some(evidence_of(difference));
+        }
         _ => {}
     }
     if let Some(proof) = &mut finding.evidence {
@@ -124,7 +128,9 @@ fn hide_in_applied(applied: &mut Applied, keys: &BTreeSet<String>) {
 fn hide_in_difference(difference: &mut Difference, veil: &mut Veil<'_>) {
     let What::Table { examples, .. } = &mut difference.what else { return };
     for Example { row, usual, other } in examples {
-        *row = veil.key(row);
+        // One that is there in one of the runs only is told of as a whole.
+        let is_whole = usual.is_none() || other.is_none();
+        *row = if is_whole { veil.row(row) } else { veil.key(row) };
         for values in [usual, other].into_iter().flatten() {
             *values = veil.row(values);
         }
