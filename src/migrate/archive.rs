@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use crate::error::{Error, Result};
 use crate::server::account::find_account;
 use crate::server::binaries::{programs_named, tool};
+use crate::server::jail::Jail;
 
 /// What reads them.
 const PROGRAM: &str = "pg_restore";
@@ -34,7 +35,14 @@ impl Archive {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut refused = None;
         for program in programs_named(PROGRAM) {
-            let mut archive = Self::start(path, &program)?;
+            // One that is a script of Debian's needs more than there is in the jail.
+            let mut archive = match Self::start(path, &program) {
+                Ok(archive) => archive,
+                Err(error) => {
+                    refused = refused.or(Some(error));
+                    continue;
+                }
+            };
             let has_text = match &mut archive.text {
                 Some(text) => !std::io::BufRead::fill_buf(text).unwrap_or_default().is_empty(),
                 None => false,
@@ -67,12 +75,12 @@ impl Archive {
         let input = File::open(path).map_err(|cause| {
             Error::new(format!("cannot read `{}`", path.display())).cause(cause)
         })?;
-        // What a branch brings is read as nobody in particular, as servers are run.
+        // What a branch brings is read as nobody in particular and in a jail, as servers are run.
         let account = find_account()?;
         let mut command: Command = tool(program, account.as_ref());
         command.args(["--data-only", "--no-owner", "-f", "-"]).stdin(input);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (mut child, _) = Jail::of_reader(program).start(&mut command).map_err(failed)?;
         let text = child.stdout.take().map(BufReader::new);
         let said = child.stderr.take().map(|stderr| {
             thread::spawn(move || {

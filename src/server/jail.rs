@@ -34,14 +34,16 @@ impl fmt::Display for Gaps {
     }
 }
 
-/// The folders of a server.
+/// The folders of a server, or of a program that reads what a project brings.
 pub struct Jail {
     #[cfg(test)]
     is_open: bool,
     /// Where its programs are.
     binaries: PathBuf,
-    /// The only place that it may write to.
-    own: PathBuf,
+    /// The one that is started.
+    program: PathBuf,
+    /// The only place that it may write to, if there is one.
+    own: Option<PathBuf>,
 }
 
 impl Jail {
@@ -51,7 +53,20 @@ impl Jail {
             #[cfg(test)]
             is_open: false,
             binaries: binaries.to_owned(),
-            own: own.to_owned(),
+            program: binaries.join("postgres"),
+            own: Some(own.to_owned()),
+        }
+    }
+
+    /// For a program that writes to its output alone.
+    pub fn of_reader(program: &Path) -> Self {
+        let binaries = program.parent().unwrap_or(Path::new("/")).to_owned();
+        Self {
+            #[cfg(test)]
+            is_open: false,
+            binaries,
+            program: program.to_owned(),
+            own: None,
         }
     }
 
@@ -61,7 +76,7 @@ impl Jail {
         Self { is_open: true, ..Self::new(binaries, own) }
     }
 
-    /// Starts the server in it; says what is not kept.
+    /// Starts the program in it; says what is not kept.
     ///
     /// # Errors
     /// The program cannot be started. That the kernel keeps nothing is none.
@@ -75,7 +90,7 @@ impl Jail {
 
     /// Programs and libraries: what may be executed.
     fn executable(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.binaries.join("postgres")];
+        let mut folders = vec![self.program.clone()];
         let architecture = env::consts::ARCH;
         let libraries = [
             format!("/lib/{architecture}-linux-gnu"),
@@ -153,7 +168,7 @@ mod kernel {
             .create()?
             .add_rules(path_beneath_rules(jail.executable(), AccessFs::from_read(NEWEST)))?
             .add_rules(path_beneath_rules(jail.readable(), read))?
-            .add_rules(path_beneath_rules([&jail.own], write))?
+            .add_rules(path_beneath_rules(jail.own.as_slice(), write))?
             .add_rules(path_beneath_rules(["/dev/null"], device))?
             .restrict_self()?;
         Ok(match status.ruleset {
@@ -189,5 +204,34 @@ mod kernel {
              are open to a migration that becomes superuser",
         );
         server.spawn().map(|child| (child, gaps))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+    use std::process::Stdio;
+
+    use super::*;
+
+    /// What a reader of dumps can read and write is what a program is that comes with the system.
+    #[test]
+    fn a_reader_has_its_program_and_nothing_of_its_user() {
+        let cat = ["/usr/bin/cat", "/bin/cat"].map(Path::new).into_iter().find(|cat| cat.exists());
+        let cat = cat.expect("cat");
+        let folder = tempfile::tempdir().expect("a folder");
+        let secret = folder.path().join("secret");
+        fs::write(&secret, "secret").expect("written");
+        let read = |path: &Path| {
+            let mut command = Command::new(cat);
+            command.arg(path).stdout(Stdio::piped()).stderr(Stdio::null());
+            let (child, gaps) = Jail::of_reader(cat).start(&mut command).expect("started");
+            let output = child.wait_with_output().expect("its output");
+            gaps.is_empty().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        // A kernel without Landlock keeps nothing.
+        let Some(seen) = read(&secret) else { return };
+        assert_eq!(seen, "");
+        assert!(read(Path::new("/etc/passwd")).is_some_and(|seen| !seen.is_empty()));
     }
 }
