@@ -26,23 +26,28 @@ pub struct Drafted {
     pub told: Vec<String>,
 }
 
-/// The version of a migration of the project that a text names, such as `V4` or `20240102030405`.
-pub fn version_named(project: &Project, text: &str) -> Option<i64> {
-    let version = text.strip_prefix(['V', 'v']).unwrap_or(text).parse().ok()?;
-    project.migrations().iter().any(|file| file.version() == version).then_some(version)
+/// The version that a text names, such as `V4` or `20240102030405`.
+pub fn version_named(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['V', 'v']).unwrap_or(text);
+    digits.chars().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// Applies the files of a project, and writes a pair for each thing that the migration to `version` loses
 /// and no pair covers; below the pairs that are there already.
 ///
 /// # Errors
-/// A check that cannot be run, or a file that cannot be written.
+/// A version that no migration has, a check that cannot be run, or a file that cannot be written.
 pub fn draft_pairs(
     project: &Project,
     version: i64,
     mut options: CheckOptions,
     observer: &dyn Observer,
 ) -> Result<Drafted> {
+    let file = project.migrations().iter().find(|file| file.version() == version);
+    let file = file.ok_or_else(|| {
+        Error::new(format!("there is no version {version}"))
+            .help("name a migration that is there, or what a new one does")
+    })?;
     let versions = project.migrations().iter().map(SqlFile::version);
     let earlier = versions.filter(|other| *other < version).max();
     options.data_only = true;
@@ -64,15 +69,12 @@ pub fn draft_pairs(
             drafts.push(draft);
         }
     }
-    if let (true, Some(error)) = (drafts.is_empty(), report.stopped) {
-        return Err(error);
-    }
     if drafts.is_empty() {
-        return Ok(Drafted { path: None, told: Vec::new() });
+        return match report.stopped {
+            Some(error) => Err(error),
+            None => Ok(Drafted { path: None, told: Vec::new() }),
+        };
     }
-    let Some(file) = project.migrations().iter().find(|file| file.version() == version) else {
-        return Ok(Drafted { path: None, told: Vec::new() });
-    };
     let path = match project.preserve(version).first() {
         Some(pair) => pair.place().file().to_owned(),
         None => project.root().join("preserve").join(file_name(file)),

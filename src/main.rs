@@ -165,15 +165,16 @@ fn server_options(args: ServerArgs) -> Result<ServerOptions> {
 
 fn run_new(args: NewArgs) -> Result<u8> {
     let NewArgs { name, path, preserve, rollback, api, server } = args;
-    if preserve && !rollback && !api && name.ends_with(|last: char| last.is_ascii_digit()) {
+    if preserve
+        && !rollback
+        && !api
+        && let Some(version) = version_named(&name)
+    {
         let project = Project::read(&path)?;
-        if let Some(version) = version_named(&project, &name) {
+        let is_there = project.migrations().iter().any(|file| file.version() == version);
+        // Digits alone may be a name as well.
+        if is_there || name.starts_with(['V', 'v']) {
             return draft(&project, version, server);
-        }
-        let digits = name.strip_prefix(['V', 'v']).unwrap_or_default();
-        if !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit()) {
-            return Err(Error::new(format!("there is no version {digits}"))
-                .help("name a migration that is there, or what a new one does"));
         }
     }
     let options = TemplateOptions { preserve, rollback, api };

@@ -101,7 +101,7 @@ fn note_on_chance(file: &SqlFile) -> Option<String> {
             format!("{call} ({word} {})", first_names(&lines))
         })
         .collect();
-    let title = format!("V{} {}", file.version(), file.name());
+    let title = file.title();
     (!calls.is_empty()).then(|| {
         format!(
             "{title} writes, or chooses rows by, what is another value on each run: {}",

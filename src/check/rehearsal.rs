@@ -110,11 +110,6 @@ fn rehearse_from(
     Ok(failed_at)
 }
 
-/// `V3 add_title`
-fn title(file: &SqlFile) -> String {
-    format!("V{} {}", file.version(), file.name())
-}
-
 /// The tables that have rows, as they were when they got them.
 #[derive(Default)]
 struct Filled {
@@ -150,14 +145,14 @@ impl Filled {
         match seeded {
             Ok(empty) => {
                 for (table, reason) in empty {
-                    let title = title(file);
+                    let title = file.title();
                     let reason = reason.lines().next().unwrap_or_default();
                     rehearsal.note(format!("no rows in {table} before {title}: {reason}"));
                 }
             }
             Err(error) if is_seeded || connection.is_closed() => return Err(error),
             Err(error) => {
-                rehearsal.note(format!("no rows before {}: {}", title(file), error.fact()));
+                rehearsal.note(format!("no rows before {}: {}", file.title(), error.fact()));
             }
         }
         Ok(())

@@ -182,6 +182,7 @@ pub(crate) mod tests {
             covers: Vec::new(),
             unread: Vec::new(),
             keyless: Vec::new(),
+            noted: Vec::new(),
             by_place: Vec::new(),
             lost: difference(lost),
             appeared: difference(appeared),

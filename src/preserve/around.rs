@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::names::QualifiedName;
-use crate::preserve::hanging::{Hanging, views_gone};
+use crate::preserve::hanging::Hanging;
 use crate::preserve::loss::{Loss, LossKind};
 use crate::preserve::rows::Pair;
 use crate::preserve::tables::{Column, Table, Tables, read_number};
@@ -23,7 +23,7 @@ pub(crate) struct Around {
     /// Of each table, where a file may put others in their places.
     shapes: Option<Shapes>,
     /// Where a file has the word for it.
-    hanging: Option<Hanging>,
+    pub hanging: Option<Hanging>,
     pub triggers: Triggers,
 }
 
@@ -87,24 +87,6 @@ impl Around {
         Ok(Self { sequences, shapes, hanging, triggers })
     }
 
-    /// What went with something else that the file drops.
-    pub(crate) fn taken_along(
-        &self,
-        session: &mut Session,
-        words: &Words,
-        before: &Tables,
-        after: &Tables,
-    ) -> Result<Vec<Loss>> {
-        match &self.hanging {
-            Some(hanging) => {
-                let mut losses = hanging.lost(session, words, before, after)?;
-                losses.extend(views_gone(words, before, after));
-                Ok(losses)
-            }
-            None => Ok(Vec::new()),
-        }
-    }
-
     /// What a table lacks that was put in the place of another.
     pub(crate) fn lacking(&self, session: &mut Session, pair: &Pair<'_>) -> Result<Lacking> {
         let is_another = pair.was.oid != pair.now.oid;
@@ -116,7 +98,6 @@ impl Around {
         let before = shapes.get(&pair.was.oid).cloned().unwrap_or_default();
         let has_key = |shape: &Shape| shape.iter().any(|(kind, _)| kind == "key");
         let columns: BTreeSet<&str> = pair.now.columns.iter().map(|c| c.name.as_str()).collect();
-        // What a key does, it does as well.
         let plain: BTreeSet<(&str, String)> =
             now.iter().map(|(kind, item)| (kind.as_str(), plain_form(item))).collect();
         let is_there = |(kind, item): &(String, String)| {
@@ -127,6 +108,7 @@ impl Around {
                 ["unique", "key"].iter().any(|kind| plain.contains(&(*kind, of.clone())))
             };
             has(kind)
+                // A key is unique and never NULL.
                 || kind == "unique" && has("key")
                 || kind == "not null" && has("not null in a key")
                 || kind == "unique index" && partial_columns(item).is_some_and(is_total)
@@ -238,16 +220,20 @@ fn count_up(session: &mut Session, sequences: &mut [Sequence], tables: &Tables) 
             counted.push(sequence);
         }
     }
-    if queries.is_empty() {
-        return Ok(());
-    }
-    // A query has room for 1,664 columns only.
-    let query = format!("select pg_catalog.unnest(array[{}]::bigint[])::text", queries.join(", "));
-    let most = session.texts_as_auditor(&query).map_err(failing("read the sequences"))?;
-    for (sequence, most) in counted.into_iter().zip(most) {
+    for (sequence, most) in counted.into_iter().zip(numbers(session, &queries)?) {
         sequence.most = read_number(&most)?;
     }
     Ok(())
+}
+
+/// The number that each of the queries gives.
+fn numbers(session: &mut Session, queries: &[String]) -> Result<Vec<String>> {
+    if queries.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A query has room for 1,664 columns only.
+    let query = format!("select pg_catalog.unnest(array[{}]::bigint[])::text", queries.join(", "));
+    session.texts_as_auditor(&query).map_err(failing("read the sequences"))
 }
 
 /// A definition without what its server writes otherwise for the same thing: casts, parentheses, and other
@@ -342,12 +328,7 @@ fn read_sequences(session: &mut Session) -> Result<Vec<Sequence>> {
             )
         })
         .collect();
-    if states.is_empty() {
-        return Ok(sequences);
-    }
-    let query = format!("select pg_catalog.unnest(array[{}]::bigint[])::text", states.join(", "));
-    let next = session.texts_as_auditor(&query).map_err(failing("read the sequences"))?;
-    for (sequence, next) in sequences.iter_mut().zip(next) {
+    for (sequence, next) in sequences.iter_mut().zip(numbers(session, &states)?) {
         sequence.next = read_number(&next)?;
     }
     Ok(sequences)

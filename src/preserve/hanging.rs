@@ -32,7 +32,8 @@ impl Hanging {
         session.values(include_str!("hanging.sql")).map(Self)
     }
 
-    /// What tables lack that are there, though the file does not say so; `words` are the file's.
+    /// What tables lack that are there, and the views that hold rows and are gone, though the file does not say
+    /// so; `words` are the file's.
     pub(crate) fn lost(
         &self,
         session: &mut Session,
@@ -56,6 +57,7 @@ impl Hanging {
                 }
             }
         }
+        losses.extend(views_gone(words, before, after));
         Ok(losses)
     }
 
@@ -101,7 +103,7 @@ impl Words {
 }
 
 /// Views that hold rows and went with something else.
-pub(crate) fn views_gone(words: &Words, before: &Tables, after: &Tables) -> Vec<Loss> {
+fn views_gone(words: &Words, before: &Tables, after: &Tables) -> Vec<Loss> {
     let is_gone = |was: &&Table| {
         was.is_view()
             && was.rows > 0

@@ -62,6 +62,8 @@ pub(crate) struct Before {
     /// The tables whose rows are kept.
     kept: BTreeSet<i64>,
     around: Around,
+    /// Those of the file.
+    words: Words,
     /// What each pair cannot vouch for.
     limits: Vec<Vouching>,
     /// What it was tried on: `schema.table`, or with a column.
@@ -107,6 +109,10 @@ pub(crate) fn before(
     tables.count(session)?;
     pairs::refuse_unknown_names(pairs, &tables)?;
     let limits = vouching::limits(session, pairs, &tables, &again.changed)?;
+    if !pairs.is_empty() {
+        // What was tried counts as written, though it was taken back.
+        tables.read_leaves(session)?;
+    }
     let names = names_in_rewriting(file);
     let is_kept = |table: &&Table| {
         table.rows > 0
@@ -118,14 +124,15 @@ pub(crate) fn before(
     let kept: Vec<&Table> = tables.by_oid.values().filter(is_kept).collect();
     rows::keep(session, &kept)?;
     let kept = kept.iter().map(|table| table.oid).collect();
-    let around = Around::read(session, &Words::of(file), &tables)?;
+    let words = Words::of(file);
+    let around = Around::read(session, &words, &tables)?;
     let keys = match session.discretion() {
         Discretion::Open => BTreeSet::new(),
         Discretion::Keys => columns_of_keys(session)?,
     };
     leave_formats(session);
     let changed = again.changed.iter().map(|one| one.place.clone()).collect();
-    Ok(Before { tables, kept, around, limits, keys, changed })
+    Ok(Before { tables, kept, around, words, limits, keys, changed })
 }
 
 /// The names of columns that are in the key of a table, or refer to one.
@@ -154,7 +161,7 @@ pub(crate) fn after(
     after.count(session)?;
     let Difference { mut losses, mut retyped, stamped, mut noted } =
         before.compare(session, &after, file)?;
-    let vouched = Vouched { pairs: &outcomes, limits: &before.limits };
+    let vouched = Vouched(&outcomes);
     for table in before.filled().filter(|was| matches!(after.fate(was, &before.tables), Fate::Gone))
     {
         let unread = vouched.unread_of(table);
@@ -189,26 +196,23 @@ pub(crate) fn after(
 }
 
 /// What pairs vouch for.
-struct Vouched<'a> {
-    pairs: &'a [PairOutcome],
-    limits: &'a [Vouching],
-}
+struct Vouched<'a>(&'a [PairOutcome]);
 
 impl Vouched<'_> {
     /// The pairs that show something; what shows nothing vouches for nothing.
-    fn shown(&self) -> impl Iterator<Item = (&PairOutcome, &Vouching)> {
-        self.pairs.iter().zip(self.limits).filter(|(pair, _)| !pair.is_empty)
+    fn shown(&self) -> impl Iterator<Item = &PairOutcome> {
+        self.0.iter().filter(|pair| !pair.is_empty)
     }
 
     fn covers(&self, loss: &Loss) -> bool {
-        self.shown().any(|(pair, _)| pair.vouches_for(loss))
+        self.shown().any(|pair| pair.vouches_for(loss))
     }
 
     /// Of a table that pairs vouch for, the columns that none of these shows.
     fn unread_of<'t>(&self, table: &'t Table) -> Vec<&'t Column> {
         let whole = Loss::new(LossKind::TableDropped, table.name());
         let vouching: Vec<&PairOutcome> =
-            self.shown().map(|(pair, _)| pair).filter(|pair| pair.vouches_for(&whole)).collect();
+            self.shown().filter(|pair| pair.vouches_for(&whole)).collect();
         let is_unread = |column: &&Column| {
             let place = format!("{}.{}", table.title(), column.name);
             !vouching.is_empty() && vouching.iter().all(|pair| pair.unread.contains(&place))
@@ -218,9 +222,8 @@ impl Vouched<'_> {
 
     /// What is to be said of the pairs that vouch for something.
     fn notes_on(&self, covered: &[Loss]) -> Vec<String> {
-        let vouches = |pair: &PairOutcome| covered.iter().any(|loss| pair.vouches_for(loss));
-        let used = self.shown().filter(|(pair, _)| vouches(pair));
-        used.flat_map(|(_, limits)| limits.noted.clone()).collect()
+        let is_used = |pair: &&PairOutcome| covered.iter().any(|loss| pair.vouches_for(loss));
+        self.shown().filter(is_used).flat_map(|pair| pair.noted.clone()).collect()
     }
 }
 
@@ -310,8 +313,9 @@ impl Before {
             difference::compare(session, pair, &known, &mut difference)?;
         }
         difference.losses.extend(around::of_relations(&self.tables, after));
-        let words = Words::of(file);
-        difference.losses.extend(self.around.taken_along(session, &words, &self.tables, after)?);
+        if let Some(hanging) = &self.around.hanging {
+            difference.losses.extend(hanging.lost(session, &self.words, &self.tables, after)?);
+        }
         difference.losses.extend(self.around.behind(session, &self.tables, after)?);
         Ok(difference)
     }

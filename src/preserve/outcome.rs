@@ -65,6 +65,9 @@ pub struct PairOutcome {
     /// Tables of whose rows it does not show the keys.
     #[serde(skip)]
     pub(crate) keyless: Vec<String>,
+    /// What it covers and shows a part of only; a sentence each.
+    #[serde(skip)]
+    pub(crate) noted: Vec<String>,
     /// The names of the columns before and after, where those differ: they are compared by place.
     pub by_place: Vec<[String; 2]>,
     /// Rows that only `before` has.

@@ -48,6 +48,7 @@ pub(crate) fn compare_after(
             covers: pair.covers().to_vec(),
             unread: limits.unread.clone(),
             keyless: limits.keyless.clone(),
+            noted: limits.noted.clone(),
             by_place: Vec::new(),
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
@@ -58,10 +59,9 @@ pub(crate) fn compare_after(
         let has_rows = outcome.rows > 0 || rows_of(&sums)? > 0;
         let counts = only_counts(pair.before()) && only_counts(pair.after());
         // What `after` takes from nowhere, or from what goes with the session, is not kept.
-        let is_lasting = pair.covers().is_empty() || {
-            let reads = Reads::of(session, pair.after());
-            reads.map_err(|failed| broken(pair, "after", failed))?.is_lasting()
-        };
+        let is_lasting = pair.covers().is_empty()
+            || Reads::of(session, pair.after(), |failed| broken(pair, "after", failed))?
+                .is_lasting();
         outcome.is_empty = !has_rows || counts || !is_lasting;
         // Whatever the order of rows, equal sums of two hashes are equal rows, and need not be kept.
         if sums != kept_sums {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::preserve::tables::{Column, Table};
-use crate::session::failed::Failed;
+use crate::error::{Error, Result};
+use crate::preserve::tables::{ATTEMPT, Column, Table};
+use crate::session::failed::{Failed, failing};
 use crate::session::open::Session;
-use crate::session::outcome::as_json;
 
 /// What a query reads.
 pub(crate) struct Reads {
@@ -28,18 +28,20 @@ struct Read {
 }
 
 impl Reads {
-    /// What a query reads, as the database is now.
-    pub(crate) fn of(session: &mut Session, query: &str) -> Result<Self, Failed> {
+    /// What a query reads, as the database is now; `broken` is what to say where it cannot be asked.
+    pub(crate) fn of(
+        session: &mut Session,
+        query: &str,
+        broken: impl FnOnce(Failed) -> Error,
+    ) -> Result<Self> {
         // Columns of one name are no matter then.
         let make = format!(
             "create temporary view leakproof_reads as select 1 as one from (\n{query}\n) as q"
         );
-        session.as_owner(&make)?;
-        let rows = session.rows(&as_json(include_str!("reads.sql"), "true"))?;
+        session.as_owner(&make).map_err(broken)?;
+        let read: Vec<Read> = session.values(include_str!("reads.sql"))?;
         // A view would keep the migration from changing what it reads.
-        session.as_owner("drop view pg_temp.leakproof_reads")?;
-        let texts = rows.into_iter().flatten().flatten();
-        let read: Vec<Read> = texts.filter_map(|text| serde_json::from_str(&text).ok()).collect();
+        session.as_owner("drop view pg_temp.leakproof_reads").map_err(failing(ATTEMPT))?;
         let is_open = read.iter().any(|one| one.is_open);
         let is_passing = read.iter().any(|one| one.is_passing);
         let mut columns: BTreeMap<i64, BTreeSet<i32>> = BTreeMap::new();
@@ -61,14 +63,10 @@ impl Reads {
     pub(crate) fn has_column(&self, table: &Table, column: &Column) -> bool {
         let is_read = |read: &BTreeSet<i32>| read.contains(&0) || read.contains(&column.number);
         // A partition may have other numbers.
-        let is_root = |oid: &i64| *oid == table.oid;
-        let mut roots = self.columns.iter().filter(|(oid, _)| is_root(oid));
+        let reads_part = |oid: i64| oid != table.oid && self.columns.contains_key(&oid);
         self.is_open
-            || roots.any(|(_, read)| is_read(read))
-            || table
-                .leaves
-                .iter()
-                .any(|leaf| leaf.oid != table.oid && self.columns.contains_key(&leaf.oid))
+            || self.columns.get(&table.oid).is_some_and(is_read)
+            || table.leaves.iter().any(|leaf| reads_part(leaf.oid))
     }
 
     fn columns_of<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = &'a BTreeSet<i32>> {

@@ -116,6 +116,17 @@ impl Tables {
         })
     }
 
+    /// Reads once more how much was written to the tables up to now.
+    pub(crate) fn read_leaves(&mut self, session: &mut Session) -> Result<()> {
+        let mut now = Self::read(session)?;
+        for (oid, table) in &mut self.by_oid {
+            if let Some(now) = now.by_oid.remove(oid) {
+                table.leaves = now.leaves;
+            }
+        }
+        Ok(())
+    }
+
     /// Counts the rows of the tables that have room for some.
     pub(crate) fn count(&mut self, session: &mut Session) -> Result<()> {
         self.count_larger(session, 0)

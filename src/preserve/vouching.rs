@@ -32,8 +32,7 @@ pub(crate) fn limits(
     for (index, pair) in pairs.iter().enumerate() {
         let mut vouching = Vouching::default();
         if !pair.covers().is_empty() {
-            let reads = Reads::of(session, pair.before());
-            let reads = reads.map_err(|failed| broken(pair, "before", failed))?;
+            let reads = Reads::of(session, pair.before(), |failed| broken(pair, "before", failed))?;
             let sums = kept_sums(session, index)?;
             let tried = Tried { pair, sums: &sums, is_small: rows_of(&sums)? <= MOST_ROWS };
             for name in pair.covers() {
@@ -42,7 +41,7 @@ pub(crate) fn limits(
             }
             for one in changed.iter().filter(|one| pair.covers().iter().any(|name| one.is_in(name)))
             {
-                tried.look_at(session, one, tables, &mut vouching)?;
+                tried.look_at(session, one, (tables, &reads), &mut vouching)?;
             }
         }
         all.push(vouching);
@@ -148,7 +147,7 @@ impl Tried<'_> {
         &self,
         session: &mut Session,
         changed: &Changed,
-        tables: &Tables,
+        (tables, reads): (&Tables, &Reads),
         vouching: &mut Vouching,
     ) -> Result<()> {
         let Some(table) = tables.table_of(&changed.table) else { return Ok(()) };
@@ -157,8 +156,7 @@ impl Tried<'_> {
         }
         let mut shown = Shown::default();
         for row in changed.rows.iter().filter_map(|key| condition_of(table, key)) {
-            let delete = format!("delete from {} where {row}", table.rows_sql());
-            shown.add(self.is_shown(session, &delete)?);
+            shown.add(self.shows_row(session, table, reads, &row)?);
         }
         match (changed.place == changed.table, shown.is_nothing()) {
             (true, true) => vouching.noted.push(format!(
@@ -172,23 +170,33 @@ impl Tried<'_> {
         Ok(())
     }
 
-    /// Of rows that are taken away or changed, one at a time, how many it shows to be missing or others. One
-    /// that is somewhere else, too, is shown when it is changed.
+    /// Of some rows, how many it shows.
     fn shows_rows(&self, session: &mut Session, table: &Table, reads: &Reads) -> Result<Shown> {
         let mut shown = Shown::default();
         for row in self.some_rows(session, table, "true")? {
-            let delete = format!("delete from {} where {row}", table.rows_sql());
-            let mut is_shown = self.is_shown(session, &delete)?;
-            let read = table.columns.iter().filter(|column| reads.has_column(table, column));
-            for column in read {
-                if is_shown == Some(true) {
-                    break;
-                }
-                is_shown = self.shows_value(session, table, column, &row)?.or(is_shown);
-            }
-            shown.add(is_shown);
+            shown.add(self.shows_row(session, table, reads, &row)?);
         }
         Ok(shown)
+    }
+
+    /// Whether it shows that a row is missing or another one; none where neither can be tried. One that is
+    /// somewhere else, too, is shown when it is changed.
+    fn shows_row(
+        &self,
+        session: &mut Session,
+        table: &Table,
+        reads: &Reads,
+        row: &str,
+    ) -> Result<Option<bool>> {
+        let delete = format!("delete from {} where {row}", table.rows_sql());
+        let mut is_shown = self.is_shown(session, &delete)?;
+        for column in table.columns.iter().filter(|column| reads.has_column(table, column)) {
+            if is_shown == Some(true) {
+                break;
+            }
+            is_shown = self.shows_value(session, table, column, row)?.or(is_shown);
+        }
+        Ok(is_shown)
     }
 
     /// Of values of a column that are changed, one at a time, how many it shows to be others; or whether it

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use crate::sql::statement::{deep_parts, split, words};
 
-/// Statements that leave the rows alone that are there, by their first words.
-const HARMLESS: &[&[&str]] = &[
+/// Statements that touch no row, by their first words.
+const IDLE: &[&[&str]] = &[
     &["comment"],
     &["create", "index"],
     &["create", "unique"],
@@ -18,20 +18,24 @@ const HARMLESS: &[&[&str]] = &[
     &["create", "or"],
     &["create", "type"],
     &["create", "schema"],
-    &["create", "table"],
     &["alter", "policy"],
     &["alter", "function"],
     &["alter", "default"],
-    &["alter", "publication"],
-    &["drop", "policy"],
-    &["drop", "function"],
-    &["drop", "trigger"],
-    &["drop", "view"],
     &["grant"],
     &["revoke"],
     &["set"],
     &["reset"],
     &["lock"],
+];
+
+/// Others that leave the rows alone that are there.
+const HARMLESS: &[&[&str]] = &[
+    &["create", "table"],
+    &["alter", "publication"],
+    &["drop", "policy"],
+    &["drop", "function"],
+    &["drop", "trigger"],
+    &["drop", "view"],
     &["notify"],
 ];
 
@@ -59,14 +63,24 @@ pub(crate) fn names_in_rewriting(file: &str) -> BTreeSet<String> {
 
 fn may_rewrite(statement: &str) -> bool {
     let words: Vec<String> = words(statement).collect();
-    let begins = |first: &&[&str]| {
-        words.len() >= first.len() && first.iter().zip(&words).all(|(a, b)| a == b)
-    };
-    if HARMLESS.iter().any(begins) {
+    if is_idle(&words) || begin_with_one(&words, HARMLESS) {
         return false;
     }
-    let only_adds = begins(&&["alter", "table"][..]) || begins(&&["insert"][..]);
+    let only_adds = begin_with_one(&words, &[&["alter", "table"], &["insert"]]);
     !only_adds || words.iter().any(|word| REWRITING.contains(&word.as_str()))
+}
+
+/// Whether a statement of these words touches no row.
+pub(super) fn is_idle(words: &[String]) -> bool {
+    begin_with_one(words, IDLE)
+}
+
+/// Whether words begin with those of one of the lists.
+pub(super) fn begin_with_one(words: &[String], lists: &[&[&str]]) -> bool {
+    let begin = |first: &&[&str]| {
+        words.len() >= first.len() && first.iter().zip(words).all(|(first, word)| first == word)
+    };
+    lists.iter().any(begin)
 }
 
 /// The words of a file, and of what stands in strings of it, in lower case and without quotes.

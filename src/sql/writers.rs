@@ -1,51 +1,27 @@
 //! Which statement of a file writes into a table, where only one can. Pure.
 
-use crate::sql::statement::{Statement, deep_parts, line_of, split, words};
+use crate::sql::rewrites::{Words, begin_with_one, is_idle};
+use crate::sql::statement::{Statement, line_of, split, words};
 
-/// What writes no row, by its first words.
-const IDLE: &[&[&str]] = &[
-    &["comment"],
-    &["create", "index"],
-    &["create", "unique"],
-    &["create", "view"],
-    &["create", "policy"],
-    &["create", "trigger"],
-    &["create", "function"],
-    &["create", "procedure"],
-    &["create", "or"],
-    &["create", "type"],
-    &["create", "schema"],
-    &["create", "sequence"],
-    &["create", "extension"],
-    &["alter", "policy"],
-    &["alter", "function"],
-    &["alter", "default"],
-    &["drop"],
-    &["grant"],
-    &["revoke"],
-    &["set"],
-    &["reset"],
-    &["lock"],
-];
+/// What writes no row either, by its first words.
+const IDLE: &[&[&str]] =
+    &[&["create", "procedure"], &["create", "sequence"], &["create", "extension"], &["drop"]];
 
 /// The line of the one statement that may write into columns of a table, by its bare name; else of the one
 /// that may write rows of it, or any rows.
 pub(crate) fn line_that_writes(file: &str, table: &str, columns: &[String]) -> Option<usize> {
     let statements = split(file);
-    let writers: Vec<&Statement<'_>> =
-        statements.iter().filter(|statement| may_write(statement.text)).collect();
-    let names = |statement: &Statement<'_>, name: &str| {
-        let parts = deep_parts(statement.text);
-        let mut words = parts.iter().flatten().map(|(word, _)| word.trim_matches('"'));
-        words.any(|word| word.eq_ignore_ascii_case(name))
-    };
-    let naming: Vec<&&Statement<'_>> = writers.iter().filter(|one| names(one, table)).collect();
-    let has_column = |one: &Statement<'_>| columns.iter().any(|column| names(one, column));
-    let exact: Vec<&&Statement<'_>> =
-        naming.iter().filter(|one| has_column(one)).copied().collect();
+    let writers: Vec<(&Statement<'_>, Words)> = statements
+        .iter()
+        .filter(|statement| may_write(statement.text))
+        .map(|statement| (statement, Words::of(statement.text)))
+        .collect();
+    let naming: Vec<_> = writers.iter().filter(|(_, words)| words.has(table)).collect();
+    let has_column = |words: &Words| columns.iter().any(|column| words.has(column));
+    let exact: Vec<_> = naming.iter().filter(|(_, words)| has_column(words)).copied().collect();
     let only = match (exact.as_slice(), naming.as_slice(), writers.as_slice()) {
-        ([one], _, _) | ([], [one], _) => one,
-        ([], [], [one]) => one,
+        ([one], _, _) | ([], [one], _) => one.0,
+        ([], [], [one]) => one.0,
         _ => return None,
     };
     Some(line_of(file, only.first_word))
@@ -54,8 +30,7 @@ pub(crate) fn line_that_writes(file: &str, table: &str, columns: &[String]) -> O
 fn may_write(statement: &str) -> bool {
     let words: Vec<String> = words(statement).collect();
     let has = |word: &str| words.iter().any(|one| one == word);
-    let begins = |first: &[&str]| first.iter().zip(&words).filter(|(a, b)| a == b).count();
-    if IDLE.iter().any(|first| begins(first) == first.len()) {
+    if is_idle(&words) || begin_with_one(&words, IDLE) {
         return false;
     }
     match words.first().map(String::as_str) {

@@ -128,6 +128,18 @@ select id, body from public.posts where id <> 2
 -- after
 select id, body from public.posts where id <> 2
 "), &["public.posts.body holds other values than before (1 of 3) {\"id\" : \"2\"}"]),
+        Case("a pair for changed rows that are somewhere else, too", "
+            create table public.bodies as select id, body from public.posts;
+            update public.posts set body = 'new' where id = 2", Some("
+-- preserve: the bodies
+-- covers: public.posts.body
+-- before
+select id, body from public.posts
+union
+select id, body from (values (1, 'One'), (2, 'Two'), (3, 'Three')) as known (id, body)
+-- after
+select id, body from public.bodies
+"), &[]),
         Case("a pair that says what the row becomes", "
             update public.posts set body = 'new' where id = 2", Some("
 -- preserve: all, and the second anew
@@ -237,7 +249,7 @@ alter table public.posts drop column made_at;
 
 fn draft(folder: &Path) -> (Vec<String>, String) {
     let project = Project::read(folder).expect("a readable project");
-    let version = version_named(&project, "V2").expect("a version");
+    let version = version_named("V2").expect("a version");
     let _held = shared_server();
     let server = ServerOptions::from_env().expect("options");
     let options = CheckOptions { server, ..CheckOptions::default() };
