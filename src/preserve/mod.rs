@@ -35,6 +35,7 @@ use crate::preserve::difference::{Difference, Fate, Known};
 use crate::preserve::draft::drafts;
 use crate::preserve::hanging::names_taken;
 use crate::preserve::outcome::Vouching;
+use crate::preserve::pairs::{Compared, Kept};
 use crate::preserve::rows::Pair;
 use crate::preserve::steady::{leave_formats, pin_formats};
 use crate::preserve::tables::{Column, Table, Tables};
@@ -56,6 +57,9 @@ pub use crate::preserve::repeated::{Difference as RunDifference, DifferenceKind,
 /// Rows of a smaller table are kept whatever the file has in it.
 const SMALL_BYTES: u64 = 1 << 20;
 
+/// The rows that pairs show are kept where no table has more.
+const FEW_BYTES: u64 = 8 << 20;
+
 /// What was there before a migration.
 pub(crate) struct Before {
     tables: Tables,
@@ -64,6 +68,8 @@ pub(crate) struct Before {
     around: Around,
     /// Those of the file.
     words: Words,
+    /// What each pair showed.
+    shown: Vec<Kept>,
     /// What each pair cannot vouch for.
     limits: Vec<Vouching>,
     /// What it was tried on: `schema.table`, or with a column.
@@ -75,7 +81,8 @@ pub(crate) struct Before {
 /// What was seen after a migration.
 pub(crate) enum After {
     Seen(Box<Preservation>),
-    /// The file has to be applied once more: it has changed rows that were not kept, or that pairs may not show.
+    /// The file has to be applied once more: it has changed rows that were not kept, or that pairs may not show,
+    /// or pairs differ of which the rows were not kept.
     Again(Again),
 }
 
@@ -86,12 +93,15 @@ pub(crate) struct Again {
     keep: BTreeSet<i64>,
     /// Rows that pairs have to show, if they are to vouch for what becomes of them.
     changed: Vec<Changed>,
+    /// Pairs whose rows are kept.
+    differed: BTreeSet<usize>,
 }
 
 impl Again {
     pub(crate) fn extend(&mut self, other: Self) {
         self.keep.extend(other.keep);
         self.changed.extend(other.changed);
+        self.differed.extend(other.differed);
     }
 }
 
@@ -104,11 +114,12 @@ pub(crate) fn before(
     again: &Again,
 ) -> Result<Before> {
     pin_formats(session);
-    pairs::run_before(session, pairs)?;
     let mut tables = Tables::read(session)?;
     tables.count(session)?;
+    let are_few = tables.by_oid.values().all(|table| table.bytes_with_long() <= FEW_BYTES);
+    let shown = pairs::run_before(session, pairs, are_few, &again.differed)?;
     pairs::refuse_unknown_names(pairs, &tables)?;
-    let limits = vouching::limits(session, pairs, &tables, &again.changed)?;
+    let limits = vouching::limits(session, pairs, &shown, &tables, &again.changed)?;
     if !pairs.is_empty() {
         // What was tried counts as written, though it was taken back.
         tables.read_leaves(session)?;
@@ -132,7 +143,7 @@ pub(crate) fn before(
     };
     leave_formats(session);
     let changed = again.changed.iter().map(|one| one.place.clone()).collect();
-    Ok(Before { tables, kept, around, words, limits, keys, changed })
+    Ok(Before { tables, kept, around, words, shown, limits, keys, changed })
 }
 
 /// The names of columns that are in the key of a table, or refer to one.
@@ -155,9 +166,15 @@ pub(crate) fn after(
     let mut after = Tables::read(session)?;
     let unkept = before.unkept(&after);
     if !unkept.is_empty() {
-        return Ok(After::Again(Again { keep: unkept, changed: Vec::new() }));
+        return Ok(After::Again(Again { keep: unkept, ..Again::default() }));
     }
-    let outcomes = pairs::compare_after(session, pairs, &before.limits)?;
+    let compared = pairs::compare_after(session, pairs, &before.shown, &before.limits)?;
+    let outcomes = match compared {
+        Compared::Outcomes(outcomes) => outcomes,
+        Compared::Unkept(differed) => {
+            return Ok(After::Again(Again { differed, ..Again::default() }));
+        }
+    };
     after.count(session)?;
     let Difference { mut losses, mut retyped, stamped, mut noted } =
         before.compare(session, &after, file)?;
@@ -173,7 +190,7 @@ pub(crate) fn after(
         losses.into_iter().partition(|loss| vouched.covers(loss));
     let changed = before.changed_anew(&covered);
     if !changed.is_empty() {
-        return Ok(After::Again(Again { keep: BTreeSet::new(), changed }));
+        return Ok(After::Again(Again { changed, ..Again::default() }));
     }
     noted.extend(vouched.notes_on(&covered));
     let drafts = match losses.is_empty() {

@@ -1,5 +1,7 @@
 //! Before/after queries, compared as multisets on the server.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::preserve::outcome::{LineDifference, PairOutcome, Vouching};
 use crate::preserve::reads::Reads;
@@ -22,23 +24,58 @@ const LONGEST_LINE: usize = 100_000;
 /// What could not be done where a query of the comparison fails.
 const ATTEMPT: &str = "compare preserve rows";
 
-/// Runs the `before` queries; their rows stay in temporary tables until the transaction ends.
-pub(crate) fn run_before(session: &mut Session, pairs: &[PreservePair]) -> Result<()> {
-    for (index, pair) in pairs.iter().enumerate() {
-        keep_lines(session, pair, "before", &lines(pair.before(), &[]), index)?;
-    }
-    Ok(())
+/// What is kept of the rows that the `before` query of a pair gave.
+pub(crate) struct Kept {
+    /// Their number, and the sums of two hashes of them.
+    pub sums: Vec<TextRow>,
+    /// Whether they stand in a temporary table as well, until the transaction ends.
+    has_lines: bool,
+    /// Whether the pair has differed when the file was applied before.
+    has_differed: bool,
 }
 
-/// Runs the `after` queries and compares each with what was kept; `limits` is what each cannot
+/// What comparing pairs gives.
+pub(crate) enum Compared {
+    Outcomes(Vec<PairOutcome>),
+    /// These differ, and the rows of before that would show it were not kept.
+    Unkept(BTreeSet<usize>),
+}
+
+/// Runs the `before` queries. Their rows are kept if there are few, and those of the pairs that `differed`
+/// when the file was applied before.
+pub(crate) fn run_before(
+    session: &mut Session,
+    pairs: &[PreservePair],
+    are_few: bool,
+    differed: &BTreeSet<usize>,
+) -> Result<Vec<Kept>> {
+    let mut all = Vec::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        refuse_several(pair)?;
+        let has_differed = differed.contains(&index);
+        let has_lines = are_few || has_differed;
+        let sums = if has_lines {
+            keep_lines(session, pair, "before", &lines(pair.before(), &[]), index)?;
+            kept_sums(session, index)?
+        } else {
+            sums_before(session, pair).map_err(|failed| broken(pair, "before", failed))?
+        };
+        all.push(Kept { sums, has_lines, has_differed });
+    }
+    Ok(all)
+}
+
+/// Runs the `after` queries and compares each with what was `kept_before`; `limits` is what each cannot
 /// vouch for.
 pub(crate) fn compare_after(
     session: &mut Session,
     pairs: &[PreservePair],
+    kept_before: &[Kept],
     limits: &[Vouching],
-) -> Result<Vec<PairOutcome>> {
-    let mut outcomes = Vec::new();
+) -> Result<Compared> {
+    let (mut outcomes, mut unkept) = (Vec::new(), BTreeSet::new());
     for (index, (pair, limits)) in pairs.iter().zip(limits).enumerate() {
+        let was = &kept_before[index];
         let [before, after] = ["before", "after"].map(|side| kept(side, index));
         let mut outcome = PairOutcome {
             name: pair.name().to_owned(),
@@ -53,8 +90,7 @@ pub(crate) fn compare_after(
             lost: LineDifference::default(),
             appeared: LineDifference::default(),
         };
-        let kept_sums = kept_sums(session, index)?;
-        outcome.rows = rows_of(&kept_sums)?;
+        outcome.rows = rows_of(&was.sums)?;
         let sums = sums_after(session, pair)?;
         let has_rows = outcome.rows > 0 || rows_of(&sums)? > 0;
         let counts = only_counts(pair.before()) && only_counts(pair.after());
@@ -64,23 +100,34 @@ pub(crate) fn compare_after(
                 .is_lasting();
         outcome.is_empty = !has_rows || counts || !is_lasting;
         // Whatever the order of rows, equal sums of two hashes are equal rows, and need not be kept.
-        if sums != kept_sums {
+        if sums != was.sums && !was.has_lines {
+            unkept.insert(index);
+        } else if sums != was.sums {
             keep_lines(session, pair, "after", &lines(pair.after(), &[]), index)?;
             outcome.by_place = rename_by_place(session, pair, index)?;
             outcome.lost = difference(session, &before, &after)?;
             outcome.appeared = difference(session, &after, &before)?;
+        } else if was.has_differed {
+            return Err(unsteady(pair));
         }
         outcomes.push(outcome);
     }
-    Ok(outcomes)
+    Ok(if unkept.is_empty() { Compared::Outcomes(outcomes) } else { Compared::Unkept(unkept) })
+}
+
+fn unsteady(pair: &PreservePair) -> Error {
+    let fact = format!("`{}` differs one time and not the next", pair.place());
+    Error::new(fact)
+        .cause("the file was applied twice to the same rows, and only at first the pair saw others")
+        .help("leave out what depends on the clock or on chance, in the pair or in the file")
 }
 
 fn kept(side: &str, index: usize) -> String {
     format!("pg_temp.leakproof_{side}_{index}")
 }
 
-/// How many rows the `before` query of a pair gave, and the sums of two hashes of them.
-pub(crate) fn kept_sums(session: &mut Session, index: usize) -> Result<Vec<TextRow>> {
+/// The sums of what is kept, as [`Kept::sums`] has them.
+fn kept_sums(session: &mut Session, index: usize) -> Result<Vec<TextRow>> {
     let sql = format!(
         "select pg_catalog.count(*), pg_catalog.sum(a::numeric), pg_catalog.sum(b::numeric) from {}",
         kept("before", index)
@@ -93,7 +140,7 @@ pub(crate) fn rows_of(sums: &[TextRow]) -> Result<u64> {
     first_number(sums)
 }
 
-/// What [`kept_sums`] would be, were the `before` query asked now.
+/// What [`Kept::sums`] would be, were the `before` query asked now.
 pub(crate) fn sums_before(
     session: &mut Session,
     pair: &PreservePair,
@@ -110,7 +157,6 @@ fn keep_lines(
     lines: &str,
     index: usize,
 ) -> Result<()> {
-    refuse_several(pair)?;
     let sql = format!(
         "create temporary table {} (a, b, line) on commit drop as \
          select {}, {}, case when pg_catalog.octet_length(l.line) > {LONGEST_LINE} \
@@ -154,7 +200,6 @@ fn names_of(session: &mut Session, kept: &str) -> Result<Vec<String>> {
 
 /// The same of the rows of the `after` query, which nobody keeps.
 fn sums_after(session: &mut Session, pair: &PreservePair) -> Result<Vec<TextRow>> {
-    refuse_several(pair)?;
     session.as_auditor(&sums_of(pair.after())).map_err(|failed| broken(pair, "after", failed))
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Leaf {
     /// The number of its file, another one when all of it is rewritten.
     pub file: i64,
     pub bytes: u64,
+    /// The same with the values that are stored apart for their length.
+    pub bytes_with_long: u64,
     /// How many rows this transaction has changed or deleted, counted from some number on.
     pub written: u64,
 }
@@ -210,6 +212,10 @@ impl Table {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.leaves.iter().map(|leaf| leaf.bytes).sum()
+    }
+
+    pub(crate) fn bytes_with_long(&self) -> u64 {
+        self.leaves.iter().map(|leaf| leaf.bytes_with_long).sum()
     }
 
     pub(crate) fn column(&self, number: i32) -> Option<&Column> {

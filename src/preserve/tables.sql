@@ -52,6 +52,7 @@ cross join lateral (
             'oid', l.oid::bigint,
             'file', pg_catalog.pg_relation_filenode(l.oid)::bigint,
             'bytes', pg_catalog.pg_relation_size(l.oid),
+            'bytes_with_long', pg_catalog.pg_table_size(l.oid),
             'written', pg_catalog.pg_stat_get_xact_tuples_updated(l.oid)
                 + pg_catalog.pg_stat_get_xact_tuples_deleted(l.oid)
         ) order by l.oid

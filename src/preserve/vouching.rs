@@ -5,7 +5,7 @@
 
 use crate::error::Result;
 use crate::preserve::outcome::Vouching;
-use crate::preserve::pairs::{broken, kept_sums, rows_of, sums_before};
+use crate::preserve::pairs::{Kept, broken, rows_of, sums_before};
 use crate::preserve::reads::Reads;
 use crate::preserve::tables::{ATTEMPT, Column, Table, Tables, query};
 use crate::project::preserve_file::PreservePair;
@@ -20,21 +20,24 @@ pub(crate) const MOST_ROWS: u64 = 10_000;
 /// How many rows are changed before it counts as shown that a pair does not see that.
 const TRIED_ROWS: usize = 6;
 
+/// Among how many rows another value is looked for.
+const OTHER_ROWS: usize = 200;
+
 /// What each pair cannot vouch for; `tables` is what is there before the migration, `changed` what it is known
 /// to do to it.
 pub(crate) fn limits(
     session: &mut Session,
     pairs: &[PreservePair],
+    kept: &[Kept],
     tables: &Tables,
     changed: &[Changed],
 ) -> Result<Vec<Vouching>> {
     let mut all = Vec::new();
-    for (index, pair) in pairs.iter().enumerate() {
+    for (pair, Kept { sums, .. }) in pairs.iter().zip(kept) {
         let mut vouching = Vouching::default();
         if !pair.covers().is_empty() {
             let reads = Reads::of(session, pair.before(), |failed| broken(pair, "before", failed))?;
-            let sums = kept_sums(session, index)?;
-            let tried = Tried { pair, sums: &sums, is_small: rows_of(&sums)? <= MOST_ROWS };
+            let tried = Tried { pair, sums, is_small: rows_of(sums)? <= MOST_ROWS };
             for name in pair.covers() {
                 let Some(table) = tables.table_of(name) else { continue };
                 tried.look(session, (name, table), &reads, &mut vouching)?;
@@ -306,9 +309,10 @@ fn condition_of(table: &Table, key: &str) -> Option<String> {
 fn other_values(table: &Table, column: &Column) -> Vec<String> {
     let (value, name) = (column.value(), identifier(&column.name));
     let another = format!(
-        "(select o.{name} from {} as o where o.{name}::text <> {value}::text \
-         order by o.{name}::text collate \"C\" limit 1)",
-        table.sql_name()
+        "(select o.{name} from (\
+         select t.{name} from {} order by t.tableoid, t.ctid limit {OTHER_ROWS}) as o \
+         where o.{name}::text <> {value}::text order by o.{name}::text collate \"C\" limit 1)",
+        table.rows_sql()
     );
     let made = match column.base.as_str() {
         "text" | "character varying" | "bpchar" => Some(format!(

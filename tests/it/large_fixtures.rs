@@ -3,7 +3,7 @@
 use leakproof::finding::Finding;
 use leakproof::report::{Report, to_text};
 
-use crate::support::{Copy, check_project};
+use crate::support::{Copy, check_project, try_check_with};
 
 const USERS: &str = "
 insert into auth.users (id, email) values
@@ -102,4 +102,44 @@ fn rows_that_were_not_kept_are_compared_all_the_same() {
         ]
     );
     assert_eq!(lost("select 1"), [""; 0]);
+}
+
+/// The rows that a pair shows of large tables are kept once it has differed.
+#[test]
+fn pairs_over_large_tables_tell_the_rows_that_differ() {
+    let checked = |change: &str, after: &str| {
+        let copy = Copy::empty();
+        copy.write("leakproof.toml", "[project]\nplatform = \"plain\"\npeople = \"none\"\n");
+        copy.write(
+            "migrations/V1__scans.sql",
+            "create table public.scans (id int primary key, pages int, image text);
+            alter table public.scans alter column image set storage external;",
+        );
+        copy.write(
+            "fixtures/V1__rows.sql",
+            "insert into public.scans select n, n * 10, repeat('x', 900000) from generate_series(1, 10) n;",
+        );
+        copy.write("migrations/V2__change.sql", change);
+        let before =
+            "-- preserve: pages\n-- before\nselect id, pages from public.scans;\n-- after\n";
+        copy.write("preserve/V2__change.sql", &format!("{before}{after};\n"));
+        try_check_with(&copy.path(), |_| ())
+    };
+    let lines = |change: &str, after: &str| {
+        let report = checked(change, after).expect("a report");
+        let pair = &report.applied[1].preservation.pairs[0];
+        assert_eq!(pair.rows, 10);
+        [&pair.lost, &pair.appeared].map(|side| format!("{} {}", side.count, side.first.join(" ")))
+    };
+    let same = "select id, pages from public.scans";
+    assert_eq!(
+        lines("update public.scans set pages = 1 where id = 7", same),
+        [r#"1 {"id":7,"pages":70}"#, r#"1 {"id":7,"pages":1}"#]
+    );
+    assert_eq!(lines("alter table public.scans add note text", same), ["0 ", "0 "]);
+    // A lock of the session outlives the transaction that is rolled back.
+    let first = "select id, case when exists (select from pg_catalog.pg_locks where objid = 7 and locktype = 'advisory') \
+        then pages else pages + length(pg_catalog.pg_advisory_lock(7)::text) + 1 end as pages from public.scans";
+    let error = checked("select 1", first).expect_err("it differs once").to_string();
+    assert!(error.contains("differs one time and not the next"), "{error}");
 }

@@ -16,7 +16,7 @@ use self::schema::{Fate, Schema};
 use crate::support::{Copy, MEMBERS_CONFIG, in_parallel, shared_server};
 
 /// As many as are tried in a few seconds.
-const SCHEMAS: usize = 12;
+const SCHEMAS: usize = 8;
 const SEED: u64 = 20_240_229;
 
 #[test]

@@ -33,6 +33,9 @@ use crate::sql::quote::{identifier, literal, qualified};
 /// How many users of the data are asked.
 const MOST_USERS: usize = 32;
 
+/// How many of a tenant are asked before others of it: these see what is shared among them.
+const OF_A_TENANT: usize = 2;
+
 /// Among how many values that are newly seen one is looked for that no other row has.
 const MOST_LOOKED_AT: usize = 16;
 
@@ -116,10 +119,12 @@ impl<'p> Audience<'p> {
             false => "'{}'::jsonb",
         };
         let sql = format!(
-            "select u.{key}::text as id, m.tenant, {claims} as claims \
+            "select q.id, q.tenant, q.claims from (\
+             select u.{key}::text as id, m.tenant, {claims} as claims, pg_catalog.row_number() over \
+             (partition by m.tenant order by u.{key}::text collate \"C\") as place \
              from {name} as u left join ({tenants}) as m on m.id = u.{key}::text \
-             where u.{key}::text <> all (array[{known}]::text[]) \
-             order by u.{key}::text collate \"C\" limit {MOST_USERS}",
+             where u.{key}::text <> all (array[{known}]::text[])) as q \
+             order by (q.place - 1) / {OF_A_TENANT}, q.id collate \"C\" limit {MOST_USERS}",
             key = identifier(&table.key),
             name = table.sql_name,
             known = self.readers.iter().map(|r| literal(&r.name)).collect::<Vec<_>>().join(", ")
