@@ -43,6 +43,11 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         .filter(|pair| pair.unread.iter().any(|name| loss.is_in(name)))
         .map(|pair| format!("`{}`", pair.place))
         .collect();
+    let partly: Vec<String> = pairs
+        .iter()
+        .filter(|pair| pair.partly.iter().any(|name| loss.is_in(name)))
+        .map(|pair| format!("`{}`", pair.place))
+        .collect();
     let (table, column) =
         (loss.table.sql(), loss.column.as_deref().map_or(String::new(), identifier));
     let help = match loss.kind {
@@ -71,11 +76,17 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         _ if !unread.is_empty() => {
             let pairs = joined(&unread);
             format!(
-                "{pairs} shows the same whatever {} holds; have its queries give each value, or \
-                 waive the finding with the reason if the values are to go",
+                "{pairs} would show the same if {} held other values; have its queries give each value, \
+                 or waive the finding with the reason if the values are to go",
                 loss.place()
             )
         }
+        _ if !partly.is_empty() => format!(
+            "{} shows some rows of {} and not others; vouch for the others with a pair, too, or waive \
+             the finding with the reason if they are to go",
+            joined(&partly),
+            loss.place()
+        ),
         _ if !empty.is_empty() => format!(
             "{} covers it and shows nothing: its queries give no row, only count, or `after` reads \
              nothing that stays; have them name the rows that stay",
@@ -182,6 +193,7 @@ pub(crate) mod tests {
             covers: Vec::new(),
             unread: Vec::new(),
             keyless: Vec::new(),
+            partly: Vec::new(),
             noted: Vec::new(),
             by_place: Vec::new(),
             lost: difference(lost),

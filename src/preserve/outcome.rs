@@ -65,7 +65,10 @@ pub struct PairOutcome {
     /// Tables of whose rows it does not show the keys.
     #[serde(skip)]
     pub(crate) keyless: Vec<String>,
-    /// What it covers and shows a part of only; a sentence each.
+    /// What it covers and, with all others that cover it, shows a part of only.
+    #[serde(skip)]
+    pub(crate) partly: Vec<String>,
+    /// The same, a sentence each, and rows that go and that it does not show.
     #[serde(skip)]
     pub(crate) noted: Vec<String>,
     /// The names of the columns before and after, where those differ: they are compared by place.
@@ -84,7 +87,9 @@ pub(crate) struct Vouching {
     pub unread: Vec<String>,
     /// Tables of whose rows it does not show the keys.
     pub keyless: Vec<String>,
-    /// Names that it covers and of which it shows some rows and not others; a sentence each.
+    /// Names that it covers and of which no pair shows all rows that were tried.
+    pub partly: Vec<String>,
+    /// The same, a sentence each, and rows that go and that it does not show.
     pub noted: Vec<String>,
 }
 
@@ -105,7 +110,16 @@ impl PairOutcome {
 
     /// Whether it covers a loss, and shows what was lost.
     pub(crate) fn vouches_for(&self, loss: &Loss) -> bool {
-        let is_shown = |name: &String| !self.unread.contains(name);
+        // What is gone is in no row that a pair leaves out.
+        let is_gone = matches!(
+            loss.kind,
+            LossKind::TableDropped
+                | LossKind::TableEmptied
+                | LossKind::ColumnDropped
+                | LossKind::ColumnEmptied
+        );
+        let is_shown =
+            |name: &String| !(self.unread.contains(name) || is_gone && self.partly.contains(name));
         // Without a key, who has which value is not shown.
         let is_told_apart =
             loss.kind != LossKind::ValuesMoved || !self.keyless.contains(&loss.table.to_string());

@@ -85,6 +85,7 @@ pub(crate) fn compare_after(
             covers: pair.covers().to_vec(),
             unread: limits.unread.clone(),
             keyless: limits.keyless.clone(),
+            partly: limits.partly.clone(),
             noted: limits.noted.clone(),
             by_place: Vec::new(),
             lost: LineDifference::default(),

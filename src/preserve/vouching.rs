@@ -3,6 +3,8 @@
 //! What it reads is known from the catalog, by a view made of it. Whether it shows a change is tried: a
 //! value of another row is put in the place of one, or a row is taken away, and the query is asked again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::error::Result;
 use crate::preserve::outcome::Vouching;
 use crate::preserve::pairs::{Kept, broken, rows_of, sums_before};
@@ -32,7 +34,7 @@ pub(crate) fn limits(
     tables: &Tables,
     changed: &[Changed],
 ) -> Result<Vec<Vouching>> {
-    let mut all = Vec::new();
+    let (mut all, mut partly) = (Vec::new(), Partly::new());
     for (pair, Kept { sums, .. }) in pairs.iter().zip(kept) {
         let mut vouching = Vouching::default();
         if !pair.covers().is_empty() {
@@ -40,7 +42,10 @@ pub(crate) fn limits(
             let tried = Tried { pair, sums, is_small: rows_of(sums)? <= MOST_ROWS };
             for name in pair.covers() {
                 let Some(table) = tables.table_of(name) else { continue };
-                tried.look(session, (name, table), &reads, &mut vouching)?;
+                let missed = tried.look(session, (name, table), &reads, &mut vouching)?;
+                if let Some(missed) = missed {
+                    partly.entry(name).or_default().push((all.len(), missed));
+                }
             }
             for one in changed.iter().filter(|one| pair.covers().iter().any(|name| one.is_in(name)))
             {
@@ -49,7 +54,36 @@ pub(crate) fn limits(
         }
         all.push(vouching);
     }
+    for (name, of_pairs) in partly {
+        note_partly(name, &of_pairs, pairs, &mut all);
+    }
     Ok(all)
+}
+
+/// What each pair that covers a name, by its place, misses of the rows that were tried.
+type Partly<'p> = BTreeMap<&'p String, Vec<(usize, Shown)>>;
+
+/// Where all pairs together miss a row of what they cover, each of them says so.
+fn note_partly(
+    name: &str,
+    of_pairs: &[(usize, Shown)],
+    pairs: &[PreservePair],
+    all: &mut [Vouching],
+) {
+    let mut missed = of_pairs.iter().map(|(_, shown)| shown.no.clone());
+    let first = missed.next().unwrap_or_default();
+    if missed.fold(first, |both, one| &both & &one).is_empty() {
+        return;
+    }
+    for (at, shown) in of_pairs {
+        let (pair, of) = (pairs[*at].place(), shown.yes + shown.no.len());
+        all[*at].noted.push(format!(
+            "`{pair}` covers {name} and shows a part of it only: of {of} rows in which it was changed \
+             it missed {}",
+            shown.no.len()
+        ));
+        all[*at].partly.push(name.to_owned());
+    }
 }
 
 /// Rows that a migration changes or takes away, known from when it was applied before.
@@ -77,59 +111,55 @@ struct Tried<'a> {
     is_small: bool,
 }
 
-/// How many changes a pair shows, and how many it does not.
+/// How many changes a pair shows, and in which rows it does not.
 #[derive(Default)]
 struct Shown {
     yes: usize,
-    no: usize,
+    no: BTreeSet<String>,
 }
 
 impl Shown {
-    fn add(&mut self, is_shown: Option<bool>) {
+    /// Of what is not even read.
+    fn nothing() -> Self {
+        Self { yes: 0, no: BTreeSet::from(["all".to_owned()]) }
+    }
+
+    fn add(&mut self, row: String, is_shown: Option<bool>) {
         match is_shown {
             Some(true) => self.yes += 1,
-            Some(false) => self.no += 1,
+            Some(false) => {
+                self.no.insert(row);
+            }
             // What cannot be tried says nothing.
             None => {}
         }
     }
 
     fn is_nothing(&self) -> bool {
-        self.yes == 0 && self.no > 0
+        self.yes == 0 && !self.no.is_empty()
     }
 }
 
 impl Tried<'_> {
+    /// Gives what it misses of what it vouches for.
     fn look(
         &self,
         session: &mut Session,
         (name, table): (&String, &Table),
         reads: &Reads,
         vouching: &mut Vouching,
-    ) -> Result<()> {
+    ) -> Result<Option<Shown>> {
         let place = |column: &Column| format!("{}.{}", table.title(), column.name);
         let column = table.columns.iter().find(|column| place(column) == *name);
         let shown = match column {
             Some(column) => self.shows_column(session, (table, column), reads, false)?,
             // It does not even read its rows.
-            None if !reads.has(table) => Shown { yes: 0, no: 1 },
+            None if !reads.has(table) => Shown::nothing(),
             None => self.shows_rows(session, table, reads)?,
         };
         if shown.is_nothing() {
             vouching.unread.push(name.clone());
-            return Ok(());
-        }
-        if shown.no > 0 {
-            let (pair, of) = (self.pair.place(), shown.yes + shown.no);
-            let done = if column.is_some() {
-                "values that were changed"
-            } else {
-                "rows that were changed"
-            };
-            vouching.noted.push(format!(
-                "`{pair}` covers {name} and shows a part of it only: of {of} {done} it missed {}",
-                shown.no
-            ));
+            return Ok(None);
         }
         let has_key = table.key_columns().iter().all(|key| reads.has_column(table, key));
         if !has_key {
@@ -142,7 +172,7 @@ impl Tried<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(Some(shown))
     }
 
     /// Whether it shows the very rows that the migration changes or takes away.
@@ -159,7 +189,8 @@ impl Tried<'_> {
         }
         let mut shown = Shown::default();
         for row in changed.rows.iter().filter_map(|key| condition_of(table, key)) {
-            shown.add(self.shows_row(session, table, reads, &row)?);
+            let is_shown = self.shows_row(session, table, reads, &row)?;
+            shown.add(row, is_shown);
         }
         match (changed.place == changed.table, shown.is_nothing()) {
             (true, true) => vouching.noted.push(format!(
@@ -177,7 +208,8 @@ impl Tried<'_> {
     fn shows_rows(&self, session: &mut Session, table: &Table, reads: &Reads) -> Result<Shown> {
         let mut shown = Shown::default();
         for row in self.some_rows(session, table, "true")? {
-            shown.add(self.shows_row(session, table, reads, &row)?);
+            let is_shown = self.shows_row(session, table, reads, &row)?;
+            shown.add(row, is_shown);
         }
         Ok(shown)
     }
@@ -212,11 +244,12 @@ impl Tried<'_> {
         is_one_enough: bool,
     ) -> Result<Shown> {
         if !reads.has_column(table, column) {
-            return Ok(Shown { yes: 0, no: 1 });
+            return Ok(Shown::nothing());
         }
         let mut shown = Shown::default();
         for row in self.some_rows(session, table, &format!("{} is not null", column.value()))? {
-            shown.add(self.shows_value(session, table, column, &row)?);
+            let is_shown = self.shows_value(session, table, column, &row)?;
+            shown.add(row, is_shown);
             if is_one_enough && shown.yes > 0 {
                 break;
             }
@@ -243,7 +276,7 @@ impl Tried<'_> {
                 break;
             }
         }
-        // Who sees the first letter only has not seen the text.
+        // Who sees the first letter only has not seen the text, nor who sees the day the time.
         if is_shown == Some(true)
             && let Some(near) = near_value(column)
         {
@@ -333,14 +366,20 @@ fn other_values(table: &Table, column: &Column) -> Vec<String> {
     std::iter::once(another).chain(made).filter(|_| column.is_written).collect()
 }
 
-/// An expression for a text that has another last letter.
+/// An expression for a value that differs as little as matters: in its last letter, digit or second.
 fn near_value(column: &Column) -> Option<String> {
-    let is_text = ["text", "character varying"].contains(&column.base.as_str());
-    let value = format!("pg_catalog.rtrim({})", column.value());
-    (is_text && column.is_written).then(|| {
-        format!(
-            "pg_catalog.left({value}, -1) || case pg_catalog.right({value}, 1) \
-             when 'x' then 'y' else 'x' end"
-        )
-    })
+    let value = column.value();
+    let near = match column.base.as_str() {
+        "text" | "character varying" => format!(
+            "pg_catalog.left(pg_catalog.rtrim({value}), -1) || \
+             case pg_catalog.right(pg_catalog.rtrim({value}), 1) when 'x' then 'y' else 'x' end"
+        ),
+        "smallint" | "integer" | "bigint" => format!("{value} + 1"),
+        "numeric" => format!("{value} + ('1e-' || pg_catalog.scale({value}))::numeric"),
+        "timestamp without time zone" | "timestamp with time zone" => {
+            format!("{value} + '1 second'::interval")
+        }
+        _ => return None,
+    };
+    column.is_written.then_some(near)
 }

@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use leakproof::server::{Database, Server, ServerKind, ServerOptions};
-use postgres::{Client, NoTls};
+use postgres::{Client, Config, NoTls};
 
 /// What no output may ever hold.
 pub const PASSWORD: &str = "hunter2";
@@ -60,7 +60,9 @@ impl UrlServer {
     }
 
     fn connect(&self, user: &str, password: &str) -> Result<Client, postgres::Error> {
-        Client::connect(&self.url(user, password), NoTls)
+        // One that has asked before may be there a moment longer.
+        let mut config = self.url(user, password).parse::<Config>()?;
+        config.application_name("tests").connect(NoTls)
     }
 
     /// The databases and roles that are there, but for those of the server itself, and who is
@@ -75,7 +77,7 @@ impl UrlServer {
             union all
             select 'session ' || coalesce(query, '') from pg_stat_activity
             where (usename = 'tester' or usename like 'leakproof\\_%')
-            and pid <> pg_backend_pid()
+            and pid <> pg_backend_pid() and application_name <> 'tests'
             union all
             select 'lock ' || objid from pg_locks where locktype = 'advisory'
             order by 1";

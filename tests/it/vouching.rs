@@ -150,7 +150,7 @@ select id, case id when 2 then 'new' else body end from public.posts
 select id, body from public.posts
 "), &[
             "note: `<project>/preserve/V2__pair.sql:2` covers public.posts.body and shows a part of it only: \
-             of 3 values that were changed it missed 1",
+             of 3 rows in which it was changed it missed 1",
         ]),
         Case("a pair for rows that are deleted", "delete from public.posts where id = 2", Some("
 -- preserve: all others
@@ -161,7 +161,7 @@ select id, author, body, at, made_at from public.posts where id <> 2
 select id, author, body, at, made_at from public.posts
 "), &[
             "note: `<project>/preserve/V2__pair.sql:2` covers public.posts and shows a part of it only: of 3 \
-             rows that were changed it missed 1",
+             rows in which it was changed it missed 1",
             "note: rows of public.posts are gone that `<project>/preserve/V2__pair.sql:2` does not show",
         ]),
         Case("a pair without the key for values that are swapped", "
@@ -214,6 +214,64 @@ select id, email, name from (values (1, 'a@x.org', 'Ann Lee'), (2, 'b@x.org', 'B
 -- after
 select id, email, name from public.copy
 "), &["public.counts is gone; it had 3 rows"]),
+        Case("a pair for some rows of a table that goes", "
+            create table public.texts as select * from public.posts where id < 3; drop table public.posts",
+            Some("
+-- preserve: posts
+-- covers: public.posts
+-- before
+select * from public.posts where id < 3
+-- after
+select * from public.texts
+"), &["public.posts is gone; it had 3 rows"]),
+        Case("pairs that together show all rows of a table that goes", "
+            create table public.early as select * from public.posts where id < 3;
+            create table public.late as select * from public.posts where id > 2; drop table public.posts",
+            Some("
+-- preserve: the early ones
+-- covers: public.posts
+-- before
+select * from public.posts where id < 3
+-- after
+select * from public.early
+
+-- preserve: the late ones
+-- covers: public.posts
+-- before
+select * from public.posts where id > 2
+-- after
+select * from public.late
+"), &[]),
+        Case("a pair for some values of a column that goes", "
+            alter table public.posts add text text; update public.posts set text = body where author = 1;
+            alter table public.posts drop body", Some("
+-- preserve: what Ann has written
+-- covers: public.posts.body
+-- before
+select id, body from public.posts where author = 1
+-- after
+select id, text from public.posts where author = 1
+"), &["public.posts.body is gone; it had 3 values"]),
+        Case("a pair that shows the day", "
+            alter table public.posts add day date; update public.posts set day = made_at::date;
+            alter table public.posts drop made_at", Some("
+-- preserve: the days
+-- covers: public.posts.made_at
+-- before
+select id, made_at::date from public.posts
+-- after
+select id, day from public.posts
+"), &["public.posts.made_at is gone; it had 3 values"]),
+        Case("a pair that shows the half", "
+            alter table public.posts add half bigint; update public.posts set half = author / 2;
+            alter table public.posts drop author", Some("
+-- preserve: halves
+-- covers: public.posts.author
+-- before
+select id, author / 2 from public.posts
+-- after
+select id, half from public.posts
+"), &["public.posts.author is gone; it had 3 values"]),
         Case("a pair that shows one row of many", "update public.posts set body = body || '!'", Some("
 -- preserve: the first
 -- covers: public.posts.body
@@ -223,7 +281,7 @@ select id, body || '!' from public.posts where id = 1
 select id, body from public.posts where id = 1
 "), &[
             "note: `<project>/preserve/V2__pair.sql:2` covers public.posts.body and shows a part of it only: \
-             of 3 values that were changed it missed 2",
+             of 3 rows in which it was changed it missed 2",
         ]),
     ]
 }
