@@ -55,6 +55,13 @@ fn lost(migration: &MigrationName, loss: &Loss, pairs: &[PairOutcome]) -> Findin
         LossKind::TakenAlong => {
             "write it again behind the `drop`, or drop it by its name if it is to go".into()
         }
+        LossKind::TriggersDisabled => {
+            let enable = |name: &String| {
+                format!("`alter table {table} enable trigger {}`", identifier(name))
+            };
+            let statements: Vec<String> = loss.lacks.iter().map(enable).collect();
+            format!("write {} at the end of the file", joined(&statements))
+        }
         LossKind::SequenceBehind if loss.column.is_none() => format!(
             "have it go on with `select setval({}, {})`, or waive it with the reason",
             literal(&table),

@@ -25,6 +25,8 @@ pub(crate) struct Around {
     /// Where a file has the word for it.
     pub hanging: Option<Hanging>,
     pub triggers: Triggers,
+    /// Those of them that fire.
+    firing: Triggers,
 }
 
 /// What guards or describes the rows of a table: the kind of each item, and the item.
@@ -39,13 +41,14 @@ pub(crate) type Triggers = BTreeSet<(i64, String)>;
 struct Trigger {
     relation: i64,
     name: String,
+    is_firing: bool,
 }
 
 /// What a table lacks that was put in the place of another.
 #[derive(Default)]
 pub(crate) struct Lacking {
     pub loss: Option<Loss>,
-    /// Whether it has no primary key, and that one had.
+    /// Whether it has no primary key, and that one had; or another one, and what was in that may repeat.
     pub has_lost_key: bool,
 }
 
@@ -79,12 +82,10 @@ impl Around {
         count_up(session, &mut sequences, tables)?;
         let shapes = words.may_rebuild().then(|| read_shapes(session)).transpose()?;
         let hanging = words.has("cascade").then(|| Hanging::read(session)).transpose()?;
-        let triggers: Vec<Trigger> = session.values(
-            "select t.tgrelid::bigint as relation, t.tgname as name from pg_catalog.pg_trigger t \
-             where not t.tgisinternal",
-        )?;
-        let triggers = triggers.into_iter().map(|one| (one.relation, one.name)).collect();
-        Ok(Self { sequences, shapes, hanging, triggers })
+        let triggers = read_triggers(session)?;
+        let firing = triggers.iter().filter(|one| one.is_firing).map(Trigger::named).collect();
+        let triggers = triggers.iter().map(Trigger::named).collect();
+        Ok(Self { sequences, shapes, hanging, triggers, firing })
     }
 
     /// What a table lacks that was put in the place of another.
@@ -130,7 +131,24 @@ impl Around {
             .collect();
         let loss = (!lacks.is_empty())
             .then(|| Loss { lacks, ..Loss::new(LossKind::DefinitionLost, pair.was.name()) });
-        Ok(Lacking { loss, has_lost_key: has_key(&before) && !has_key(&now) })
+        let is_lost = |(kind, item): &(String, String)| kind == "key" && !is_unique(&now, item);
+        let has_lost_key = has_key(&before) && !has_key(&now) || before.iter().any(is_lost);
+        Ok(Lacking { loss, has_lost_key })
+    }
+
+    /// The triggers that fired before and are disabled now.
+    pub(crate) fn disabled(&self, session: &mut Session, after: &Tables) -> Result<Vec<Loss>> {
+        let mut tables: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        for trigger in read_triggers(session)?.iter().filter(|one| !one.is_firing) {
+            if self.firing.contains(&trigger.named()) {
+                tables.entry(trigger.relation).or_default().push(trigger.name.clone());
+            }
+        }
+        let losses = tables.into_iter().filter_map(|(oid, lacks)| {
+            let table = after.by_oid.get(&oid)?.name();
+            Some(Loss { lacks, ..Loss::new(LossKind::TriggersDisabled, table) })
+        });
+        Ok(losses.collect())
     }
 
     /// The numbers that come next and were given away already, where they come from the file.
@@ -197,6 +215,33 @@ impl Around {
             Loss { before, after, ..Loss::new(LossKind::SequenceBehind, name) }
         })
     }
+}
+
+impl Trigger {
+    fn named(&self) -> (i64, String) {
+        (self.relation, self.name.clone())
+    }
+}
+
+fn read_triggers(session: &mut Session) -> Result<Vec<Trigger>> {
+    session.values(
+        "select t.tgrelid::bigint as relation, t.tgname as name, t.tgenabled <> 'D' as is_firing \
+         from pg_catalog.pg_trigger t where not t.tgisinternal order by t.tgname",
+    )
+}
+
+/// Whether these columns, or some of them, are unique.
+fn is_unique(shape: &Shape, columns: &str) -> bool {
+    let columns = columns_in(columns);
+    shape
+        .iter()
+        .filter(|(kind, _)| kind == "key" || kind == "unique")
+        .any(|(_, item)| columns_in(item).is_subset(&columns))
+}
+
+/// The columns of a key, as a [`Shape`] has it.
+fn columns_in(item: &str) -> BTreeSet<&str> {
+    item.trim_start_matches('(').trim_end_matches(')').split(", ").collect()
 }
 
 impl Sequence {

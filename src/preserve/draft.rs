@@ -75,6 +75,7 @@ impl Drafting<'_> {
             (
                 Kind::DefinitionLost
                 | Kind::TakenAlong
+                | Kind::TriggersDisabled
                 | Kind::SequenceBehind
                 | Kind::Unlogged
                 | Kind::ViewEmptied,

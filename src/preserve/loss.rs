@@ -35,6 +35,8 @@ pub enum LossKind {
     DefinitionLost,
     /// A table lacks what went with something else that was dropped by CASCADE.
     TakenAlong,
+    /// Triggers that fired are disabled.
+    TriggersDisabled,
     /// A column's next number is one that it has already; or a sequence begins with one it gave away.
     SequenceBehind,
     /// A table is unlogged now: the server empties it after a crash.
@@ -126,6 +128,9 @@ impl Loss {
                 "{place} lost {}, which went with something that the file drops by CASCADE",
                 self.lacks.join("; ")
             ),
+            LossKind::TriggersDisabled => {
+                format!("{place} has triggers that do not fire any more: {}", self.lacks.join(", "))
+            }
             LossKind::SequenceBehind if self.column.is_none() => {
                 format!("the next number of {place} is {after}, and it gave away {before} already")
             }

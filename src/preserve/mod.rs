@@ -330,6 +330,7 @@ impl Before {
             difference::compare(session, pair, &known, &mut difference)?;
         }
         difference.losses.extend(around::of_relations(&self.tables, after));
+        difference.losses.extend(self.around.disabled(session, after)?);
         if let Some(hanging) = &self.around.hanging {
             difference.losses.extend(hanging.lost(session, &self.words, &self.tables, after)?);
         }

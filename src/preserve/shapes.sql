@@ -1,5 +1,5 @@
 -- What guards or describes the rows of each table, an item a row, as the server writes it; without
--- the names that it gives by itself, and without keys, whose loss the rows themselves show.
+-- the names that it gives by itself.
 select s.oid::bigint as oid, s.kind, s.item
 from (
     select c.conrelid as oid, 'statement' as kind,

@@ -168,6 +168,19 @@ fn kinds() -> Vec<Case> {
             "note: public.posts was built anew without its key",
             "public.posts was built anew and lacks unique index btree (lower(title))",
         ]),
+        Case("a table is built anew with another key", "
+            create table public.codes_new (id bigint generated always as identity primary key, code text, of regclass);
+            insert into public.codes_new (code, of) select * from public.codes;
+            drop table public.codes; alter table public.codes_new rename to codes", None, &[
+            "note: public.codes was built anew without its key",
+        ]),
+        Case("triggers stay disabled", "
+            alter table public.posts disable trigger user; update public.posts set title = title", None, &[
+            "public.posts has triggers that do not fire any more: touch",
+        ]),
+        Case("triggers are disabled for a moment", "
+            alter table public.posts disable trigger user; update public.posts set title = title;
+            alter table public.posts enable trigger user", None, &[]),
         Case("a sequence begins again", "
             alter table public.posts alter id drop default; drop sequence public.posts_id_seq;
             alter table public.posts alter id add generated always as identity", None, &[
