@@ -116,6 +116,11 @@ impl History {
 }
 
 impl Entry {
+    /// Whether it is what would be written down of a file now.
+    pub(crate) fn is_of(&self, file: &SqlFile) -> bool {
+        self.as_refinery_has_it(Some(file)) == (file.refinery_name(), file.checksum())
+    }
+
     /// The name and checksum that refinery compares with those of the file.
     fn as_refinery_has_it(&self, file: Option<&SqlFile>) -> (String, u64) {
         let Some(file) = file else { return (self.name.clone(), 0) };
