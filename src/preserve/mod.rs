@@ -107,7 +107,7 @@ pub(crate) fn before(
     pairs: &[PreservePair],
     again: &Again,
 ) -> Result<Before> {
-    before_in(session, Scope::All, (file, pairs, again))
+    before_in(session, (Scope::All, None), (file, pairs, again))
 }
 
 /// As [`before`], in somebody's database: locks the tables that it counts, and leaves out what is larger in all
@@ -120,18 +120,18 @@ pub(crate) fn before_in_use(
     most_bytes: u64,
 ) -> Result<Before> {
     pin_formats(session);
-    let scope = scope::lock(session, file, pairs, &again.keep, most_bytes)?;
-    before_in(session, scope, (file, pairs, again))
+    let locked = scope::lock(session, file, pairs, &again.keep, most_bytes)?;
+    before_in(session, locked, (file, pairs, again))
 }
 
 fn before_in(
     session: &mut Session,
-    scope: Scope,
+    (scope, known): (Scope, Option<Tables>),
     (file, pairs, again): (&str, &[PreservePair], &Again),
 ) -> Result<Before> {
     pin_formats(session);
     pairs::run_before(session, pairs)?;
-    let mut tables = Tables::read(session)?;
+    let mut tables = known.map_or_else(|| Tables::read(session), Ok)?;
     tables.count_those(session, |table| scope.has(table.oid))?;
     pairs::refuse_unknown_names(pairs, &tables)?;
     let limits = match scope.is_all() {

@@ -54,6 +54,8 @@ struct Access {
 /// Locks the tables whose rows a file may change, as far as they are not larger in all than `most_bytes`: those that
 /// it names where it does more than add, those that pairs name, and those in `keep`.
 ///
+/// Gives the tables, too, unless it has waited for a lock since it has read them.
+///
 /// A lock is taken at once in the mode that the file will need: one that is raised later meets those who have read
 /// and want to write.
 pub(crate) fn lock(
@@ -62,7 +64,7 @@ pub(crate) fn lock(
     pairs: &[PreservePair],
     keep: &BTreeSet<i64>,
     most_bytes: u64,
-) -> Result<Scope> {
+) -> Result<(Scope, Option<Tables>)> {
     let tables = Tables::read(session)?;
     let mut names = names_in_rewriting(file);
     for pair in pairs {
@@ -74,7 +76,7 @@ pub(crate) fn lock(
     named.sort_by_key(|table| (table.bytes(), table.oid));
     let mut chosen = Chosen::default();
     if named.is_empty() {
-        return Ok(Scope::Some(chosen));
+        return Ok((Scope::Some(chosen), Some(tables)));
     }
     let access = read_access(session, &named)?;
     let may_copy = may_make_copies(session)?;
@@ -108,7 +110,7 @@ pub(crate) fn lock(
     if !sql.is_empty() {
         session.execute(&sql).map_err(failing(LOCK))?;
     }
-    Ok(Scope::Some(chosen))
+    Ok((Scope::Some(chosen), None))
 }
 
 /// One statement for each mode, the stronger one first.

@@ -50,8 +50,7 @@ impl Attempt<'_> {
     /// The first statement that fails, or a lost connection.
     pub(crate) fn make(&self, target: &mut Connected, again: &Again) -> Result<Outcome> {
         let Self { project, file, .. } = *self;
-        let records = self.histories.kinds().map(|kind| kind.record_sql(file));
-        let records = records.collect::<Result<Vec<_>>>()?;
+        let records = self.histories.record_sql(file)?;
         let (begun, settings, become_role) =
             (Instant::now(), target.settings.clone(), target.become_role());
         let pairs = project.preserve(file.version());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::error::Result;
 use crate::migrate::history::{Content, History, HistoryKind};
 use crate::project::Project;
 use crate::project::files::SqlFile;
@@ -47,6 +48,14 @@ impl Histories {
 
     pub(crate) fn kinds(&self) -> impl Iterator<Item = HistoryKind> {
         self.0.iter().map(|history| history.kind)
+    }
+
+    /// The statements that write a file down as applied, one for each.
+    ///
+    /// # Errors
+    /// A file that refinery does not take.
+    pub(crate) fn record_sql(&self, file: &SqlFile) -> Result<Vec<String>> {
+        self.0.iter().map(|history| history.record_sql(file)).collect()
     }
 
     /// All versions of all of them, as one.

@@ -1,6 +1,7 @@
 //! `leakproof push` and `leakproof status`, on databases that somebody keeps.
 
 mod proxy;
+mod rows;
 mod target;
 
 use std::process::Child;
@@ -366,80 +367,59 @@ fn a_connection_that_is_lost_is_asked_for_what_became_of_the_file() {
 }
 
 #[test]
-fn a_file_that_loses_rows_is_rolled_back_and_shows_keys_only() {
+fn what_another_tool_applies_meanwhile_is_applied() {
     let target = Target::start();
-    let copy = project(&[NOTES]);
+    let copy = Copy::empty();
+    copy.write(
+        "supabase/migrations/20240101000000_notes.sql",
+        "create table public.notes (id int);\n",
+    );
     target.expect_pushed(&copy);
-    let by_function = "create function public.f() returns void language sql as
-        'update public.notes set body = null where id = 2'; select public.f();";
-    for (sql, lost) in [
-        ("alter table public.notes drop column body", "data-lost: public.notes.body\n"),
-        ("delete from public.notes where id = 2", "data-lost: public.notes\n"),
-        (by_function, "data-lost: public.notes.body\n"),
-    ] {
-        copy.write("migrations/V2__lose.sql", sql);
-        let (code, told, _) = target.push(&copy, &[]);
-        assert!(code == 1 && told.contains(lost), "{told}");
-        assert!(
-            told.contains("rolled back V2 lose: nothing of it stays") && !told.contains("two"),
-            "{told}"
-        );
-        assert_eq!(target.ask("select body from public.notes order by id"), ["one", "two"]);
-        assert_eq!(
-            target.ask("select version::text from leakproof.refinery_schema_history"),
-            ["1"]
-        );
-    }
-    // A promise that covers it says that it is meant, and so does a waiver.
     copy.write(
-        "migrations/V2__lose.sql",
-        "alter table public.notes rename to old;
-        create table public.notes (id int primary key, title text);
-        insert into public.notes select id, body from public.old; drop table public.old;",
+        "supabase/migrations/20240102000000_more.sql",
+        "create table public.more (id int);\n",
     );
-    copy.write(
-        "preserve/V2__lose.sql",
-        "-- preserve: each note keeps its text
--- covers: public.notes
--- before
-select id, body from public.notes;
--- after
-select id, title as body from public.notes;
-",
-    );
-    let told = target.expect_pushed(&copy);
-    assert!(told.contains("holds: \"each note keeps its text\" (2 rows)"), "{told}");
-    copy.write("migrations/V3__drop.sql", "alter table public.notes drop column title");
-    copy.append(
-        "leakproof.toml",
-        "[[waive]]\nfinding = \"data-lost\"\non = \"public.notes.title\"\nreason = \"unused\"",
-    );
-    let told = target.expect_pushed(&copy);
-    assert!(
-        told.contains("waived: V3 drop: public.notes.title is gone") && told.contains("(unused)"),
-        "{told}"
-    );
+    let mut other = target.connect();
+    let insert = "begin; create table public.more (id int);
+        insert into supabase_migrations.schema_migrations (version, name, statements)
+            values ('20240102000000', 'more', '{create table public.more (id int)}')";
+    other.batch_execute(insert).expect("half a push");
+    let child = target.begin(&copy, &["--yes"]);
+    sleep(Duration::from_millis(1500));
+    other.batch_execute("commit").expect("a push");
+    let (code, stdout, stderr) = ended(child);
+    assert!(code == 0 && stdout.contains("more: by somebody else, meanwhile"), "{stdout}{stderr}");
+    assert_eq!(target.status(&copy).0, 0);
 }
 
 #[test]
-fn what_cannot_be_counted_is_said_to_be_not_counted() {
+fn who_logs_in_as_another_role_applies_as_that_role() {
     let target = Target::start();
-    let theirs =
-        "create table public.theirs (id int, a text); insert into public.theirs values (1, 'x');
-        create function public.clear() returns void security definer language sql
-            as 'update public.theirs set a = null'";
-    target.admin().batch_execute(theirs).expect("a table of somebody else");
-    let copy = project(&[("V1__clear", "select public.clear()")]);
-    let told = target.expect_pushed(&copy);
-    let why = "rows of public.theirs were not counted: who is connected may not read it";
-    assert!(told.contains(why), "{told}");
-    let bound = "grant select, update on public.theirs to clerk;
-        alter table public.theirs enable row level security";
-    target.admin().batch_execute(bound).expect("policies");
-    copy.write("migrations/V2__again.sql", "select public.clear()");
-    let told = target.expect_pushed(&copy);
-    assert!(
-        told.contains("rows of public.theirs were not counted: policies bind who is connected"),
-        "{told}"
+    let (name, role) = (&target.name, format!("crew_of_{}", target.name));
+    let grants = format!(
+        "create role {role}; grant {role} to clerk;
+         grant create on database {name} to {role}; grant create on schema public to {role}"
     );
+    target.admin().batch_execute(&grants).expect("a role");
+    let copy = project(&[
+        NOTES,
+        ("V2__more", "reset role; set role none; create table public.more (id int)"),
+    ]);
+    copy.write("migrations/V3__last.sql", "create table public.last (id int)");
+    let url = format!("{}?options=-c%20role%3D{role}", target.url);
+    let path = copy.path().display().to_string();
+    let output = leakproof(&["push", &path, "--db-url", &url, "--yes"]).output();
+    let (code, stdout, stderr) = read(&output.expect("it runs"));
+    assert!(
+        code == 0 && stdout.contains(&format!("as clerk, who becomes {role}")),
+        "{stdout}{stderr}"
+    );
+    let owners = "select tablename || ' ' || tableowner from pg_tables
+        where schemaname in ('public', 'leakproof') order by tablename";
+    let told = target.ask(owners);
+    let expected = ["last", "more", "notes", "refinery_schema_history"];
+    let owner = |table: &&str| if *table == "more" { "clerk" } else { role.as_str() };
+    let expected: Vec<String> =
+        expected.iter().map(|table| format!("{table} {}", owner(table))).collect();
+    assert_eq!(told, expected);
 }
