@@ -124,6 +124,17 @@ pub(crate) fn before_in_use(
     before_in(session, locked, (file, pairs, again))
 }
 
+/// What would not be counted of each of some files in somebody's database, though they may change it; a sentence
+/// each.
+pub(crate) fn uncountable(
+    session: &mut Session,
+    files: &[(&str, &[PreservePair])],
+    most_bytes: u64,
+) -> Result<Vec<Vec<String>>> {
+    let tables = Tables::read(session)?;
+    files.iter().map(|file| scope::left_out(session, &tables, *file, most_bytes)).collect()
+}
+
 fn before_in(
     session: &mut Session,
     (scope, known): (Scope, Option<Tables>),

@@ -66,6 +66,38 @@ pub(crate) fn lock(
     most_bytes: u64,
 ) -> Result<(Scope, Option<Tables>)> {
     let tables = Tables::read(session)?;
+    let chosen = choose(session, &tables, (file, pairs), keep, most_bytes)?;
+    let is_locked = |table: &&Table| !table.is_view() && chosen.counted.contains(&table.oid);
+    let locked: Vec<&Table> = tables.by_oid.values().filter(is_locked).collect();
+    if locked.is_empty() {
+        return Ok((Scope::Some(chosen), Some(tables)));
+    }
+    session.execute(&lock_sql(&locked, &Words::of(file))).map_err(failing(LOCK))?;
+    Ok((Scope::Some(chosen), None))
+}
+
+/// A sentence for each table whose rows a file may change, and that would not be counted.
+pub(crate) fn left_out(
+    session: &mut Session,
+    tables: &Tables,
+    file: (&str, &[PreservePair]),
+    most_bytes: u64,
+) -> Result<Vec<String>> {
+    let chosen = choose(session, tables, file, &BTreeSet::new(), most_bytes)?;
+    let told = chosen.left_out.iter().filter_map(|(oid, LeftOut { why, .. })| {
+        let title = tables.by_oid.get(oid)?.title();
+        Some(format!("rows of {title} would not be counted: {why}"))
+    });
+    Ok(told.collect())
+}
+
+fn choose(
+    session: &mut Session,
+    tables: &Tables,
+    (file, pairs): (&str, &[PreservePair]),
+    keep: &BTreeSet<i64>,
+    most_bytes: u64,
+) -> Result<Chosen> {
     let mut names = names_in_rewriting(file);
     for pair in pairs {
         names.extend(words(pair.before()).map(|word| word.trim_matches('"').to_owned()));
@@ -76,12 +108,12 @@ pub(crate) fn lock(
     named.sort_by_key(|table| (table.bytes(), table.oid));
     let mut chosen = Chosen::default();
     if named.is_empty() {
-        return Ok((Scope::Some(chosen), Some(tables)));
+        return Ok(chosen);
     }
     let access = read_access(session, &named)?;
     let may_copy = may_make_copies(session)?;
     let mut bytes = 0_u64;
-    for table in &named {
+    for table in named {
         let Some(access) = access.get(&table.oid) else { continue };
         let why = access.why_not().or_else(|| {
             (!may_copy).then(|| "who is connected may not make temporary tables".to_owned())
@@ -104,13 +136,7 @@ pub(crate) fn lock(
         };
         chosen.left_out.insert(table.oid, left_out);
     }
-    let locked = named.iter().filter(|table| chosen.counted.contains(&table.oid));
-    let locked: Vec<&Table> = locked.copied().filter(|table| !table.is_view()).collect();
-    let sql = lock_sql(&locked, &Words::of(file));
-    if !sql.is_empty() {
-        session.execute(&sql).map_err(failing(LOCK))?;
-    }
-    Ok((Scope::Some(chosen), None))
+    Ok(chosen)
 }
 
 /// One statement for each mode, the stronger one first.

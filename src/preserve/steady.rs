@@ -28,7 +28,7 @@ const LEFT: [&str; 7] = [
 ];
 
 /// What else is somebody's choice in a real database.
-const LEFT_IN_REAL_DATABASE: [&str; 2] = ["timezone", "search_path"];
+const LEFT_IN_REAL_DATABASE: [&str; 3] = ["timezone", "search_path", "jit"];
 
 /// Has a file run in the formats of its session, whatever we have read before it.
 pub(crate) fn leave_formats(session: &mut Session) {
@@ -43,5 +43,7 @@ pub(crate) fn pin_formats(session: &mut Session) {
     if session.is_in_real_database() {
         // Whom policies bind gets an error there, and not fewer rows.
         session.say("set local row_security = off");
+        // As in scratch databases: compiling our queries takes longer than running them.
+        session.say("set local jit = off");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use postgres::config::{Host, SslMode};
 use postgres::{Client, Config, NoTls};
@@ -62,6 +63,9 @@ impl Address {
             config.password(password);
         }
         config.application_name(APPLICATION_NAME);
+        // A server that is gone without a word is noticed after a minute.
+        config.keepalives_idle(Duration::from_secs(30));
+        config.keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
         let host = shown_host(&config);
         Ok(Self { config, host, port })
     }

@@ -19,7 +19,7 @@ use crate::session::failed::failing;
 
 /// How many bytes of tables are counted of a file at most: copied, counted twice and compared in about two
 /// seconds, in which nobody else writes to them.
-const MOST_COUNTED: u64 = 64 << 20;
+pub(crate) const MOST_COUNTED: u64 = 64 << 20;
 
 /// What cannot be done where another tool is applying the same file.
 const CLAIM: &str = "write a file down as applied";

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use postgres::Client;
@@ -26,7 +26,6 @@ const QUERY: &str = "
 pub(crate) struct Blockers {
     is_over: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<String>>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Blockers {
@@ -35,7 +34,7 @@ impl Blockers {
         let is_over = Arc::new(AtomicBool::new(false));
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
         let (over, kept) = (Arc::clone(&is_over), Arc::clone(&seen));
-        let thread = thread::spawn(move || {
+        thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
                 thread::sleep(PACE);
                 // Where it cannot be seen nobody is named; the file is tried again all the same.
@@ -52,7 +51,7 @@ impl Blockers {
                     rows.iter().map(blocker).collect();
             }
         });
-        Self { is_over, seen, thread: Some(thread) }
+        Self { is_over, seen }
     }
 
     /// Who was seen last, since this was asked the last time.
@@ -63,9 +62,7 @@ impl Blockers {
 
 impl Drop for Blockers {
     fn drop(&mut self) {
+        // Not waited for: it may be asking a server that does not answer any more.
         self.is_over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

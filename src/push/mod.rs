@@ -38,11 +38,11 @@ use crate::migrate::history::HistoryKind;
 use crate::migrate::history_table::make_table;
 use crate::migrate::plan::{Action, Plan, Wanted};
 use crate::migrate::target::Target;
-use crate::preserve::Again;
+use crate::preserve::{Again, uncountable};
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::push::address::Address;
-use crate::push::attempt::{Attempt, Outcome};
+use crate::push::attempt::{Attempt, MOST_COUNTED, Outcome};
 use crate::push::connected::{Connected, connect_to_look, read_histories};
 use crate::push::event::Tell;
 use crate::push::lock::Pause;
@@ -143,6 +143,8 @@ pub struct Push<'p> {
     target: Connected,
     histories: Histories,
     pending: Vec<&'p SqlFile>,
+    /// What would not be counted of each of these.
+    uncounted: Vec<Vec<String>>,
 }
 
 /// What came of a push.
@@ -172,7 +174,8 @@ impl<'p> Push<'p> {
         let address = Address::read(url, options.password.clone())?;
         let mut target = Connected::to(&address, options.lock_timeout, discretion(&options))?;
         let (histories, pending) = decide(&mut target, project, &options)?;
-        Ok(Self { project, address, options, target, histories, pending })
+        let uncounted = look_ahead(&mut target, project, &pending)?;
+        Ok(Self { project, address, options, target, histories, pending, uncounted })
     }
 
     /// How many files it will apply.
@@ -191,12 +194,13 @@ impl<'p> Push<'p> {
 
     /// The target, and what will be done to it.
     pub fn plan(&self) -> String {
-        let planned = self.pending.iter().map(|file| Planned {
+        let planned = self.pending.iter().zip(&self.uncounted).map(|(file, uncounted)| Planned {
             title: file.title(),
             path: file.path().display().to_string(),
             statements: split(file.raw()).len(),
             pairs: self.project.preserve(file.version()).len(),
             calls: self.project.calls(file.version()).len(),
+            uncounted: uncounted.clone(),
         });
         let planned: Vec<Planned> = planned.collect();
         plan_text(&told(&self.target(), &self.histories, self.project), &planned)
@@ -348,6 +352,33 @@ fn decide<'p>(
     let pending = plan.steps.iter().filter(|step| matches!(step.action, Action::Apply(_)));
     let pending = pending.map(|step| step.file).collect();
     Ok((histories, pending))
+}
+
+/// What would not be counted of each file, as far as that shows before the first is applied.
+fn look_ahead(
+    target: &mut Connected,
+    project: &Project,
+    pending: &[&SqlFile],
+) -> Result<Vec<Vec<String>>> {
+    if pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    let files = pending.iter().map(|file| (file.raw(), project.preserve(file.version())));
+    let files: Vec<_> = files.collect();
+    let settings = target.settings.clone();
+    let looked = target.connection.uncommitted(|session| {
+        settings.into_iter().for_each(|setting| session.say(setting));
+        uncountable(session, &files, MOST_COUNTED)
+    });
+    match looked {
+        Err(error)
+            if error.refusal().is_some_and(|one| PASSING.contains(&one.sqlstate.as_str())) =>
+        {
+            let told = format!("what would not be counted is not known: {}", error.in_brief());
+            Ok(pending.iter().map(|_| vec![told.clone()]).collect())
+        }
+        looked => looked,
+    }
 }
 
 fn stopped(pushed: Pushed, title: &str, lost: Vec<Finding>) -> Pushed {

@@ -61,7 +61,8 @@ impl Receipt {
         };
         let seen = &applied.preservation;
         let rows = match seen.tables {
-            0 => "it changes rows of no table".to_owned(),
+            0 if seen.uncounted.is_empty() => "no row that was there is another".to_owned(),
+            0 => "no row was counted".to_owned(),
             tables => format!(
                 "{} in {} counted before and after",
                 counted(usize::try_from(seen.rows).unwrap_or(usize::MAX), "row"),

@@ -54,6 +54,8 @@ pub(crate) struct Planned {
     pub statements: usize,
     pub pairs: usize,
     pub calls: usize,
+    /// Tables that the file may change, and that are not counted; a sentence each.
+    pub uncounted: Vec<String>,
 }
 
 /// What a push will do.
@@ -64,7 +66,7 @@ pub(crate) fn plan_text(told: &Told<'_>, files: &[Planned]) -> String {
             return writeln!(out, "pending     none: the target has every file");
         }
         writeln!(out, "pending     {}", counted(files.len(), "file"))?;
-        for Planned { title, path, statements, pairs, calls } in files {
+        for Planned { title, path, statements, pairs, calls, uncounted } in files {
             let statements = counted(*statements, "statement");
             writeln!(out, "  {title}  {path}, {statements}")?;
             if *pairs > 0 {
@@ -76,6 +78,9 @@ pub(crate) fn plan_text(told: &Told<'_>, files: &[Planned]) -> String {
                     "    {} not made: `leakproof check` makes them",
                     counted(*calls, "recorded call")
                 )?;
+            }
+            for line in uncounted {
+                writeln!(out, "    {line}")?;
             }
         }
         writeln!(

@@ -31,6 +31,16 @@ fn a_file_that_loses_rows_is_rolled_back_and_shows_keys_only() {
             ["1"]
         );
     }
+    copy.write("migrations/V2__lose.sql", "update public.notes set body = 'three' where id = 2");
+    let promise = "-- preserve: texts stay\n-- covers: public.notes\n-- before
+        select id, body from public.notes;\n-- after\nselect id, body from public.notes;\n";
+    copy.write("preserve/V2__lose.sql", promise);
+    let broken = "promise-broken: ";
+    let (code, told, _) = target.push(&copy, &[]);
+    assert!(code == 1 && told.contains(broken) && told.contains("lost: {\"id\":2,"), "{told}");
+    assert!(!told.contains("two") && !told.contains("three\""), "{told}");
+    let (code, told, _) = target.push(&copy, &["--show-values"]);
+    assert!(code == 1 && told.contains(broken) && told.contains("\"two\""), "{told}");
     // A promise that covers it says that it is meant, and so does a waiver.
     copy.write(
         "migrations/V2__lose.sql",
@@ -83,6 +93,9 @@ fn what_cannot_be_counted_is_said_to_be_not_counted() {
         told.contains("rows of public.theirs were not counted: policies bind who is connected"),
         "{told}"
     );
+    copy.write("migrations/V3__name.sql", "update public.theirs set a = 'y'");
+    let (_, told, _) = target.push(&copy, &["--dry-run"]);
+    assert!(told.contains("rows of public.theirs would not be counted: policies bind"), "{told}");
 }
 
 #[test]
