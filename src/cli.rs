@@ -41,7 +41,7 @@ pub enum Command {
     /// Tell how the files stand beside what was applied to a real database; write nothing
     #[command(after_help = STATUS_EXIT_CODES)]
     Status(StatusArgs),
-    /// Apply the files that a real database lacks, each in one transaction in which its rows are counted
+    /// Apply the files that a real database lacks, each in a transaction that counts its rows
     #[command(after_help = PUSH_EXIT_CODES)]
     Push(PushArgs),
     /// What a finding means, how it is exploited, how to fix it
