@@ -22,6 +22,13 @@ Exit codes: 0 access is as accepted and nothing was lost; 1 access changed, a fi
 --fail-on, or a loss; 2 the run itself failed, or with --keep-going a file did; 3 nothing was probed
 or a positive control failed.";
 
+const STATUS_EXIT_CODES: &str = "\
+Exit codes: 0 every file is applied there and as it is here; 1 something differs; 2 the run itself failed.";
+
+const PUSH_EXIT_CODES: &str = "\
+Exit codes: 0 all is applied, or there was nothing to do; 1 a file would have lost rows and was rolled
+back; 2 the run itself failed, or nobody has consented. Files that were applied before stay applied.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Apply to a throwaway database, seed, probe, compare with what is accepted
@@ -31,6 +38,12 @@ pub enum Command {
     Init(InitArgs),
     /// Make the file of the next version, and what goes beside it
     New(NewArgs),
+    /// Tell how the files stand beside what was applied to a real database; write nothing
+    #[command(after_help = STATUS_EXIT_CODES)]
+    Status(StatusArgs),
+    /// Apply the files that a real database lacks, each in a transaction that counts its rows
+    #[command(after_help = PUSH_EXIT_CODES)]
+    Push(PushArgs),
     /// What a finding means, how it is exploited, how to fix it
     Explain {
         /// The finding, such as `cross-tenant-read`; all of them if left out
@@ -109,6 +122,52 @@ pub struct InitArgs {
     pub print: bool,
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+/// Which database; there is no default.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The project folder, one above it, or the folder of its migrations
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// The database: postgres://user:password@host:port/database. DATABASE_URL is not read, and of PG* only
+    /// PGPASSWORD, where the URL has no password
+    #[arg(long, value_name = "URL")]
+    pub db_url: String,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Apply without asking; needed where stdin is no terminal
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Tell what would be applied, and apply nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Apply files, too, that are new and come before one that was applied
+    #[arg(long)]
+    pub allow_out_of_order: bool,
+    /// How long to wait for who else is pushing, and for the locks of each file in all
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub lock_wait: u64,
+    /// How long one attempt waits for a lock: as long whoever comes behind it waits, too
+    #[arg(long, value_name = "SECONDS", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub lock_timeout: u64,
+    /// Show the values of rows that would be lost; else their keys alone
+    #[arg(long)]
+    pub show_values: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// Which server to use.

@@ -29,6 +29,11 @@ impl Error {
         Self { fact, cause: None, help: None, refusal: None }
     }
 
+    /// The same of another fact.
+    pub(crate) fn with_fact(self, fact: impl Into<String>) -> Self {
+        Self { fact: Self::new(fact).fact, ..self }
+    }
+
     /// Adds what stood in the way, in the words of whoever said no.
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(printable(&without_error_number(&cause.to_string())));

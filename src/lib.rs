@@ -56,6 +56,7 @@
 //! - [`check`] is the flow, as a list of steps over one state: it follows who sees what from version to
 //!   version, has new files meet generated rows, goes back over the rollback files and there again,
 //!   and tells an [observer](check::observer::Observer) what happens.
+//! - [`push`] applies the same files to somebody's database, guarded by the same census, and tells how they stand.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests.
 //! - [`init`] writes down what was inferred of the tenancy; [`template`] makes the files of the next
 //!   version, [`drafting`] the pairs for one that is there.
@@ -64,7 +65,7 @@
 //!
 //! - The pure modules (`error`, `words`, `names`, `sql`, `discretion`, `project`, `tenancy`, `matrix`, `finding`,
 //!   `report`, and values elsewhere) never see a client, nor a module that does.
-//! - A probe never commits. Only `migrate` does.
+//! - A probe never commits. Only `migrate` and `push` do.
 //! - Only a target that is thrown away has a way to adapt a file, stub an extension or elevate a
 //!   statement.
 //! - Nothing but `main` prints or exits. stdout is the report, stderr is progress and errors.
@@ -98,6 +99,7 @@ mod probe;
 pub mod finding;
 pub mod report;
 pub mod check;
+pub mod push;
 pub mod scratch;
 pub mod isolation;
 pub mod init;

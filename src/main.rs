@@ -3,14 +3,14 @@
 mod cli;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use cli::{CheckArgs, Cli, Command, InitArgs, NewArgs, ServerArgs};
+use cli::{CheckArgs, Cli, Command, InitArgs, NewArgs, PushArgs, ServerArgs, StatusArgs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
@@ -19,8 +19,12 @@ use leakproof::error::{Error, Result};
 use leakproof::finding::{Rule, known_rules};
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
+use leakproof::push::{self, Push, PushOptions};
 use leakproof::server::{self, Server, ServerOptions};
 use leakproof::template::{TemplateOptions, write_templates};
+
+/// Something is not as it should be.
+const FAILED: u8 = 1;
 
 /// The run itself failed.
 const RUN_FAILED: u8 = 2;
@@ -40,6 +44,8 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Check(args) => run_check(args),
         Command::Init(args) => run_init(args),
         Command::New(args) => run_new(args),
+        Command::Status(args) => run_status(args),
+        Command::Push(args) => run_push(args),
         Command::Explain { finding } => run_explain(finding.as_deref()),
         Command::Reap => server::reap().map(|()| 0),
     }
@@ -199,6 +205,72 @@ fn draft(project: &Project, version: i64, server: ServerArgs) -> Result<u8> {
     print(&format!("{}\n{}", path.display(), lines.concat()))?;
     tell("read the pairs, then see with `leakproof check --data` whether they hold\n");
     Ok(0)
+}
+
+fn run_status(args: StatusArgs) -> Result<u8> {
+    server::exit_on_signals()?;
+    let project = Project::read(&args.target.path)?;
+    let status = push::status(&project, &args.target.db_url, password())?;
+    print(status.text())?;
+    Ok(if status.is_in_step() { 0 } else { FAILED })
+}
+
+fn run_push(args: PushArgs) -> Result<u8> {
+    // The server takes back what was begun as soon as it sees that we are gone.
+    server::exit_on_signals()?;
+    let project = Project::read(&args.target.path)?;
+    let options = PushOptions {
+        lock_wait: Duration::from_secs(args.lock_wait),
+        lock_timeout: Duration::from_secs(args.lock_timeout),
+        allow_out_of_order: args.allow_out_of_order,
+        show_values: args.show_values,
+        password: password(),
+    };
+    let push = Push::open(&project, &args.target.db_url, options)?;
+    print(&push.plan())?;
+    if args.dry_run || push.pending() == 0 {
+        return Ok(0);
+    }
+    if !args.yes && !is_consented(&push)? {
+        tell("nothing was applied\n");
+        return Ok(RUN_FAILED);
+    }
+    let pushed = push.apply(&mut |event| tell_of_push(event, args.quiet))?;
+    print(pushed.text())?;
+    Ok(if pushed.lost.is_empty() { 0 } else { FAILED })
+}
+
+/// What fills in a URL without one.
+fn password() -> Option<String> {
+    std::env::var("PGPASSWORD").ok().filter(|password| !password.is_empty())
+}
+
+/// Whether somebody at a terminal says yes.
+fn is_consented(push: &Push<'_>) -> Result<bool> {
+    let files = match push.pending() {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::new(format!("nobody has consented to applying {files}"))
+            .cause("stdin is no terminal to ask at")
+            .help("say it by `--yes`, or see with `--dry-run` what would be applied"));
+    }
+    tell(&format!("apply {files} to {}? [y/N] ", push.target()));
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.map_err(|cause| Error::new("cannot read an answer").cause(cause))?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+/// What was applied goes to stdout at once: it stays, whatever comes next.
+fn tell_of_push(event: &push::Event<'_>, is_quiet: bool) {
+    if let push::Event::Applied(receipt) = event {
+        // What cannot be written is told of at the end.
+        let _ = print(&receipt.to_string());
+    } else if !is_quiet {
+        tell(&format!("{event}\n"));
+    }
 }
 
 fn run_explain(finding: Option<&str>) -> Result<u8> {

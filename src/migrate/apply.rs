@@ -107,7 +107,7 @@ fn apply_as_it_is(
     file: &SqlFile,
     done: &mut Done,
 ) -> Result<()> {
-    let record = plan.history.kind.record_sql(file)?;
+    let record = plan.history.record_sql(file)?;
     let statements = connection.transaction(|session| {
         let statements = run_as_it_is(session, file)?;
         session.run(&record).map_err(failing(KEEP))?;

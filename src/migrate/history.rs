@@ -103,6 +103,23 @@ impl History {
         Self { kind: HistoryKind::Ours, entries: Vec::new() }
     }
 
+    /// The statement that writes a file down as applied now, with a checksum as this history has them.
+    ///
+    /// # Errors
+    /// A file that refinery does not take.
+    pub(crate) fn record_sql(&self, file: &SqlFile) -> Result<String> {
+        let sql = self.kind.record_sql(file)?;
+        let is_narrow = |entry: &Entry| matches!(entry.content, Content::NarrowChecksum(_));
+        let narrow = file.narrow_checksum().filter(|_| self.entries.iter().any(is_narrow));
+        // It comes last.
+        let end = |sum: u64| format!("'{sum}')");
+        let wide = sql.strip_suffix(&end(file.checksum()));
+        Ok(match (narrow, wide) {
+            (Some(narrow), Some(start)) => format!("{start}{}", end(narrow)),
+            _ => sql,
+        })
+    }
+
     /// What refinery is told of it, beside these files.
     pub(crate) fn migrations(&self, files: &[SqlFile]) -> Vec<Migration> {
         let told = self.entries.iter().map(|entry| {
@@ -116,6 +133,11 @@ impl History {
 }
 
 impl Entry {
+    /// Whether it is what would be written down of a file now.
+    pub(crate) fn is_of(&self, file: &SqlFile) -> bool {
+        self.as_refinery_has_it(Some(file)) == (file.refinery_name(), file.checksum())
+    }
+
     /// The name and checksum that refinery compares with those of the file.
     fn as_refinery_has_it(&self, file: Option<&SqlFile>) -> (String, u64) {
         let Some(file) = file else { return (self.name.clone(), 0) };
@@ -192,5 +214,19 @@ mod tests {
         let sum = file.checksum().to_string();
         assert!(sql.starts_with("INSERT INTO public.refinery_schema_history "), "{sql}");
         assert!(sql.contains("20240102030405, 'test'") && sql.contains(&sum), "{sql}");
+    }
+
+    #[test]
+    fn checksums_are_written_as_a_history_has_them() {
+        let file = SqlFile::for_test("V7__test.sql", 7, RAW);
+        let narrow = file.narrow_checksum().expect("it fits");
+        for (content, sum) in
+            [(Content::Checksum(1), file.checksum()), (Content::NarrowChecksum(1), narrow)]
+        {
+            let entries = vec![Entry { version: 1, name: "a".into(), content }];
+            let history = History { kind: HistoryKind::Refinery, entries };
+            let sql = history.record_sql(&file).expect("a statement");
+            assert!(sql.ends_with(&format!("'{sum}')")), "{sql}");
+        }
     }
 }

@@ -27,42 +27,81 @@ impl History {
     /// A history that cannot be read.
     pub(crate) fn read(connection: &mut Connection) -> Result<Self> {
         for kind in KINDS {
-            let Some(form) = form_of(connection, kind)? else { continue };
-            let query = match kind {
-                HistoryKind::Ours | HistoryKind::Refinery => {
-                    format!("select version, name, checksum from {} order by version", kind.table())
+            match Self::read_kind(connection, kind)? {
+                // In a scratch database ours is there from the start.
+                Some(history) if kind != HistoryKind::Ours || !history.entries.is_empty() => {
+                    return Ok(history);
                 }
-                HistoryKind::Supabase => format!(
-                    "select version, name, pg_catalog.to_json(statements)::text from {} \
-                     order by version::bigint",
-                    kind.table()
-                ),
-            };
-            let rows = connection.rows(&query).map_err(|failed| {
-                failed.error(unreadable_fact(kind)).help(unreadable_help(kind))
-            })?;
-            // In a scratch database ours is there from the start.
-            if kind == HistoryKind::Ours && rows.is_empty() {
-                continue;
+                _ => {}
             }
-            let entries = rows.into_iter().map(|row| entry(kind, &form, row));
-            return Ok(Self { kind, entries: entries.collect::<Result<_>>()? });
         }
         Ok(Self::empty())
     }
 
-    /// Makes the table, where there is none.
+    /// Reads the history of one kind; none where its table is not there.
+    ///
+    /// # Errors
+    /// A history that cannot be read.
+    pub(crate) fn read_kind(
+        connection: &mut Connection,
+        kind: HistoryKind,
+    ) -> Result<Option<Self>> {
+        let Some(form) = form_of(connection, kind)? else { return Ok(None) };
+        let query = match kind {
+            HistoryKind::Ours | HistoryKind::Refinery => {
+                format!("select version, name, checksum from {} order by version", kind.table())
+            }
+            HistoryKind::Supabase => format!(
+                "select version, name, pg_catalog.to_json(statements)::text from {} \
+                 order by version::bigint",
+                kind.table()
+            ),
+        };
+        let rows = connection
+            .rows(&query)
+            .map_err(|failed| failed.error(unreadable_fact(kind)).help(unreadable_help(kind)))?;
+        let entries = rows.into_iter().map(|row| entry(kind, &form, row));
+        Ok(Some(Self { kind, entries: entries.collect::<Result<_>>()? }))
+    }
+
+    /// Makes the table, where there is none and it is ours.
     ///
     /// # Errors
     /// A server that refuses.
     pub(crate) fn prepare(&self, connection: &mut Connection) -> Result<()> {
-        if self.kind != HistoryKind::Ours || form_of(connection, self.kind)?.is_some() {
-            return Ok(());
+        match self.kind {
+            HistoryKind::Ours => make_table(connection, self.kind),
+            HistoryKind::Refinery | HistoryKind::Supabase => Ok(()),
         }
-        let table = judge::table_sql(self.kind.table());
-        let make = format!("create schema if not exists leakproof; {table}");
-        connection.rows(&make).map(drop).map_err(failing("make the table of the history"))
     }
+}
+
+/// Makes the table of a kind, where there is none; Supabase's as its CLI makes it.
+///
+/// # Errors
+/// A server that refuses.
+pub(crate) fn make_table(connection: &mut Connection, kind: HistoryKind) -> Result<()> {
+    const ATTEMPT: &str = "make the table of the history";
+    if form_of(connection, kind)?.is_some() {
+        return Ok(());
+    }
+    let schema = kind.table().split_once('.').map_or("", |(schema, _)| schema);
+    let query = format!("select pg_catalog.to_regnamespace('{schema}') is null");
+    let lacks = connection.rows(&query).map_err(failing(ATTEMPT))?;
+    // Who may make no schema may use one that is there.
+    let schema = match lacks == [[Some("t".to_owned())]] {
+        true => format!("create schema if not exists {schema}; "),
+        false => String::new(),
+    };
+    let table = match kind {
+        HistoryKind::Ours | HistoryKind::Refinery => judge::table_sql(kind.table()),
+        HistoryKind::Supabase => format!(
+            "create table if not exists {} \
+             (version text not null primary key, statements text[], name text)",
+            kind.table()
+        ),
+    };
+    connection.rows(&format!("{schema}{table}")).map(drop).map_err(failing(ATTEMPT))
 }
 
 /// The type of the column of versions, where the table is there.

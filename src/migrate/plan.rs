@@ -26,12 +26,14 @@ pub struct Wanted {
     pub keeps_going: bool,
     /// Whether each file that meets rows is applied under other circumstances before, and taken back.
     pub repeats: bool,
+    /// Whether a file is applied that is new and comes before one that was applied.
+    pub takes_late: bool,
 }
 
 impl Wanted {
     /// All files up to a version, for the first time, until one fails.
     pub fn up_to(last: i64) -> Self {
-        Self { last, is_again: false, keeps_going: false, repeats: false }
+        Self { last, is_again: false, keeps_going: false, repeats: false, takes_late: false }
     }
 }
 
@@ -91,7 +93,7 @@ impl<'p> Plan<'p> {
         target: &Target,
         wanted: Wanted,
     ) -> Result<Self> {
-        let judgement = Judgement::of(project.migrations(), &history)?;
+        let judgement = Judgement::of(project.migrations(), &history, wanted.takes_late)?;
         let missing = judgement.missing;
         let mut refused = judgement.refused;
         let step = |file: &'p SqlFile| {
@@ -154,13 +156,16 @@ struct Judgement {
 impl Judgement {
     /// refinery stops at the first version that it refuses, so it is asked again as if the file had
     /// not come, or had never been changed or lost.
-    fn of(files: &[SqlFile], history: &History) -> Result<Self> {
+    fn of(files: &[SqlFile], history: &History, takes_late: bool) -> Result<Self> {
         let mut known = files.iter().map(migration_of).collect::<Result<Vec<_>>>()?;
         let applied = history.migrations(files);
-        let (mut refused, mut missing) = (Vec::new(), Vec::new());
+        let (mut refused, mut missing, mut late) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let cause = match judge::pending(&known, applied.clone()) {
-                Ok(pending) => return Ok(Self { pending, refused, missing }),
+                Ok(mut pending) => {
+                    pending.extend(late);
+                    return Ok(Self { pending, refused, missing });
+                }
                 Err(cause) => cause,
             };
             let one = match cause.kind() {
@@ -173,6 +178,7 @@ impl Judgement {
             let has_file = known.iter().any(is_it);
             known.retain(|other| !is_it(other));
             match applied.iter().find(|other| is_it(other)) {
+                None if takes_late => late.push(one.version()),
                 None => refused.push((one.version(), too_late(&one, &applied))),
                 Some(was) => {
                     known.push(was.clone());
@@ -282,6 +288,14 @@ mod tests {
         assert!(plan.refuse().is_ok());
         // What is applied already need not run.
         assert_eq!(told(&decide(&[1, 2, 3], Wanted::up_to(3))), "1 applied, 2 applied, 3 applied");
+    }
+
+    #[test]
+    fn files_that_come_late_are_taken_where_that_is_wanted() {
+        let (_folder, project) = project(&[(1, "select 1"), (2, "select 2"), (3, "select 3")]);
+        let wanted = Wanted { takes_late: true, ..Wanted::up_to(i64::MAX) };
+        let plan = Plan::decide(&project, history(&project, &[3]), &throwaway(), wanted);
+        assert_eq!(told(&plan.expect("a plan")), "1 apply, 2 apply, 3 applied");
     }
 
     #[test]

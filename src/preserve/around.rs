@@ -254,7 +254,7 @@ impl Sequence {
 fn count_up(session: &mut Session, sequences: &mut [Sequence], tables: &Tables) -> Result<()> {
     let (mut counted, mut queries) = (Vec::new(), Vec::new());
     for sequence in sequences {
-        let table = tables.by_oid.get(&sequence.relation).filter(|table| table.has_room());
+        let table = tables.by_oid.get(&sequence.relation).filter(|table| table.rows > 0);
         let column = table.and_then(|table| table.column(sequence.number));
         if let Some((table, column)) = table.zip(column) {
             queries.push(format!(

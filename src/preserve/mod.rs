@@ -20,6 +20,7 @@ pub(crate) mod repeated;
 mod reads;
 mod retype;
 mod rows;
+mod scope;
 mod stamps;
 pub(crate) mod steady;
 pub(crate) mod tables;
@@ -37,6 +38,7 @@ use crate::preserve::hanging::names_taken;
 use crate::preserve::outcome::Vouching;
 use crate::preserve::pairs::{Compared, Kept};
 use crate::preserve::rows::Pair;
+use crate::preserve::scope::Scope;
 use crate::preserve::steady::{leave_formats, pin_formats};
 use crate::preserve::tables::{Column, Table, Tables};
 use crate::preserve::vouching::{Changed, MOST_ROWS};
@@ -63,6 +65,8 @@ const FEW_BYTES: u64 = 8 << 20;
 /// What was there before a migration.
 pub(crate) struct Before {
     tables: Tables,
+    /// Which of them are counted.
+    scope: Scope,
     /// The tables whose rows are kept.
     kept: BTreeSet<i64>,
     around: Around,
@@ -113,13 +117,50 @@ pub(crate) fn before(
     pairs: &[PreservePair],
     again: &Again,
 ) -> Result<Before> {
+    before_in(session, (Scope::All, None), (file, pairs, again))
+}
+
+/// As [`before`], in somebody's database: locks the tables that it counts, and leaves out what is larger in all
+/// than `most_bytes`.
+pub(crate) fn before_in_use(
+    session: &mut Session,
+    file: &str,
+    pairs: &[PreservePair],
+    again: &Again,
+    most_bytes: u64,
+) -> Result<Before> {
     pin_formats(session);
-    let mut tables = Tables::read(session)?;
-    tables.count(session)?;
+    let locked = scope::lock(session, file, pairs, &again.keep, most_bytes)?;
+    before_in(session, locked, (file, pairs, again))
+}
+
+/// What would not be counted of each of some files in somebody's database, though they may change it; a sentence
+/// each.
+pub(crate) fn uncountable(
+    session: &mut Session,
+    files: &[(&str, &[PreservePair])],
+    most_bytes: u64,
+) -> Result<Vec<Vec<String>>> {
+    let tables = Tables::read(session)?;
+    files.iter().map(|file| scope::left_out(session, &tables, *file, most_bytes)).collect()
+}
+
+fn before_in(
+    session: &mut Session,
+    (scope, known): (Scope, Option<Tables>),
+    (file, pairs, again): (&str, &[PreservePair], &Again),
+) -> Result<Before> {
+    pin_formats(session);
+    let mut tables = known.map_or_else(|| Tables::read(session), Ok)?;
+    tables.count_those(session, |table| scope.has(table.oid))?;
     let are_few = tables.by_oid.values().all(|table| table.bytes_with_long() <= FEW_BYTES);
     let shown = pairs::run_before(session, pairs, are_few, &again.differed)?;
     pairs::refuse_unknown_names(pairs, &tables)?;
-    let limits = vouching::limits(session, pairs, &shown, &tables, &again.changed)?;
+    let limits = match scope.is_all() {
+        true => vouching::limits(session, pairs, &shown, &tables, &again.changed)?,
+        // What pairs show is tried on rows that are nobody's.
+        false => pairs.iter().map(|_| Vouching::default()).collect(),
+    };
     if !pairs.is_empty() {
         // What was tried counts as written, though it was taken back.
         tables.read_leaves(session)?;
@@ -128,7 +169,8 @@ pub(crate) fn before(
     let is_kept = |table: &&Table| {
         table.rows > 0
             && !table.is_view()
-            && (table.bytes() <= SMALL_BYTES
+            && (!scope.is_all()
+                || table.bytes() <= SMALL_BYTES
                 || again.keep.contains(&table.oid)
                 || names.contains(&table.word().to_lowercase()))
     };
@@ -143,7 +185,7 @@ pub(crate) fn before(
     };
     leave_formats(session);
     let changed = again.changed.iter().map(|one| one.place.clone()).collect();
-    Ok(Before { tables, kept, around, words, shown, limits, keys, changed })
+    Ok(Before { tables, scope, kept, around, words, shown, limits, keys, changed })
 }
 
 /// The names of columns that are in the key of a table, or refer to one.
@@ -175,9 +217,10 @@ pub(crate) fn after(
             return Ok(After::Again(Again { differed, ..Again::default() }));
         }
     };
-    after.count(session)?;
+    before.count(session, &mut after)?;
     let Difference { mut losses, mut retyped, stamped, mut noted } =
         before.compare(session, &after, file)?;
+    let uncounted = before.uncounted(&after, &mut losses);
     let vouched = Vouched(&outcomes);
     for table in before.filled().filter(|was| matches!(after.fate(was, &before.tables), Fate::Gone))
     {
@@ -205,6 +248,7 @@ pub(crate) fn after(
         retyped,
         stamped,
         noted,
+        uncounted,
         pairs: outcomes,
         calls: Vec::new(),
         drafts,
@@ -257,7 +301,7 @@ pub(crate) fn lost_by_failing(
     if !before.unkept(&after).is_empty() {
         return Ok(Vec::new());
     }
-    after.count(session)?;
+    before.count(session, &mut after)?;
     let mut losses = before.compare(session, &after, file)?.losses;
     losses.sort();
     let is_meant =
@@ -273,13 +317,49 @@ impl Before {
 
     /// The tables that have to be compared and were not kept.
     fn unkept(&self, after: &Tables) -> BTreeSet<i64> {
-        let is_changed = |was: &&Table| matches!(after.fate(was, &self.tables), Fate::Changed(_));
-        let changed = self.filled().filter(|was| !self.kept.contains(&was.oid)).filter(is_changed);
-        changed.map(|table| table.oid).collect()
+        let is_changed = |was: &&Table| match after.fate(was, &self.tables) {
+            Fate::Untouched => false,
+            Fate::Changed(_) => true,
+            // One that was counted is known by its number of rows.
+            Fate::Gone => !self.scope.has(was.oid),
+        };
+        let is_known = |was: &&Table| was.is_view() || self.kept.contains(&was.oid);
+        let all = self.tables.by_oid.values().filter(|was| !is_known(was));
+        let lacking = all.filter(|was| self.scope.lacks(was)).filter(is_changed);
+        lacking.map(|table| table.oid).collect()
+    }
+
+    /// Counts what was counted before, and what has come.
+    fn count(&self, session: &mut Session, after: &mut Tables) -> Result<()> {
+        after.count_those(session, |table| {
+            self.scope.has(table.oid) || !self.tables.by_oid.contains_key(&table.oid)
+        })
+    }
+
+    /// A sentence for each table whose rows the file has changed, and that was not counted. One that is gone
+    /// is a loss where it had rows.
+    fn uncounted(&self, after: &Tables, losses: &mut Vec<Loss>) -> Vec<String> {
+        let mut told = Vec::new();
+        for (oid, left_out) in self.scope.left_out() {
+            let Some(was) = self.tables.by_oid.get(&oid) else { continue };
+            match (after.fate(was, &self.tables), left_out.rows) {
+                (Fate::Untouched, _) => continue,
+                (Fate::Gone, Some(rows)) => {
+                    let loss = Loss::new(LossKind::TableDropped, was.name());
+                    losses.push(Loss { before: rows, ..loss });
+                }
+                _ => {}
+            }
+            told.push(format!("rows of {} were not counted: {}", was.title(), left_out.why));
+        }
+        told
     }
 
     /// The rows of what is covered that pairs were not tried on.
     fn changed_anew(&self, covered: &[Loss]) -> Vec<Changed> {
+        if !self.scope.is_all() {
+            return Vec::new();
+        }
         let is_new = |loss: &&Loss| {
             let table = self.tables.named(&loss.table);
             !loss.rows.is_empty()

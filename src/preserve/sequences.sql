@@ -33,6 +33,7 @@ where q.seqincrement > 0
     )
     and case c.relkind
         when 'S' then pg_catalog.has_sequence_privilege(q.seqrelid, 'select')
+            and pg_catalog.has_schema_privilege(n.oid, 'usage')
         else false
     end
 order by 1, 2, 3

@@ -27,12 +27,23 @@ const LEFT: [&str; 7] = [
     "cursor_tuple_fraction",
 ];
 
+/// What else is somebody's choice in a real database.
+const LEFT_IN_REAL_DATABASE: [&str; 3] = ["timezone", "search_path", "jit"];
+
 /// Has a file run in the formats of its session, whatever we have read before it.
 pub(crate) fn leave_formats(session: &mut Session) {
-    LEFT.into_iter().for_each(|name| session.say(format!("set local {name} to default")));
+    let more: &[&str] = if session.is_in_real_database() { &LEFT_IN_REAL_DATABASE } else { &[] };
+    let names = LEFT.iter().chain(more);
+    names.for_each(|name| session.say(format!("set local {name} to default")));
 }
 
 /// Has all values read in the same form from here on.
 pub(crate) fn pin_formats(session: &mut Session) {
     FORMATS.into_iter().for_each(|statement| session.say(statement));
+    if session.is_in_real_database() {
+        // Whom policies bind gets an error there, and not fewer rows.
+        session.say("set local row_security = off");
+        // As in scratch databases: compiling our queries takes longer than running them.
+        session.say("set local jit = off");
+    }
 }

@@ -136,7 +136,16 @@ impl Tables {
 
     /// As [`Self::count`], of tables with more than so many bytes.
     pub(crate) fn count_larger(&mut self, session: &mut Session, bytes: u64) -> Result<()> {
-        let filled = self.by_oid.values().filter(|table| table.bytes() > bytes);
+        self.count_those(session, |table| table.bytes() > bytes)
+    }
+
+    /// As [`Self::count`], of some tables.
+    pub(crate) fn count_those(
+        &mut self,
+        session: &mut Session,
+        is_counted: impl Fn(&Table) -> bool,
+    ) -> Result<()> {
+        let filled = self.by_oid.values().filter(|table| table.has_room() && is_counted(table));
         let counts: Vec<String> = filled.map(Table::count_query).collect();
         if counts.is_empty() {
             return Ok(());

@@ -59,6 +59,7 @@ pub struct Project {
     root: PathBuf,
     name: String,
     config: Config,
+    layout: Layout,
     migrations: Vec<SqlFile>,
     fixtures: BTreeMap<i64, Vec<Fixture>>,
     /// Whether values of real data are shown.
@@ -165,6 +166,7 @@ impl Project {
             root,
             name,
             config,
+            layout,
             migrations,
             fixtures,
             shows_values: false,
@@ -187,6 +189,11 @@ impl Project {
     /// The folder as it was given.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whose files its migrations are.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// What `leakproof.toml` says, or the defaults.

@@ -48,7 +48,8 @@ pub(crate) fn hide_values(report: &mut Report, findings: &mut [Finding], real_da
     ));
 }
 
-fn hide_in_finding(finding: &mut Finding, keys: &BTreeSet<String>) {
+/// Leaves the values of rows out of a finding; `keys` are the names of columns of keys.
+pub(crate) fn hide_in_finding(finding: &mut Finding, keys: &BTreeSet<String>) {
     let mut veil = Veil::new(keys);
     // All others have counts, names, and what servers and files say.
     match &mut finding.symptoms {
@@ -97,7 +98,8 @@ fn hide_in_sides(lost: &mut LineDifference, appeared: &mut LineDifference, veil:
     }
 }
 
-fn hide_in_applied(applied: &mut Applied, keys: &BTreeSet<String>) {
+/// The same of what a file did to rows.
+pub(crate) fn hide_in_applied(applied: &mut Applied, keys: &BTreeSet<String>) {
     let Preservation {
         tables: _,
         rows: _,
@@ -106,6 +108,7 @@ fn hide_in_applied(applied: &mut Applied, keys: &BTreeSet<String>) {
         retyped: _,
         stamped: _,
         noted: _,
+        uncounted: _,
         pairs,
         calls,
         keys: _,

@@ -50,8 +50,22 @@ pub fn connect_maintenance(url: &str) -> Result<(Client, Config)> {
 }
 
 pub(crate) fn parse_url(url: &str) -> Result<Config> {
+    const NAMED: &str = "LEAKPROOF_DATABASE_URL";
+    let config = read_url(url, NAMED)?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(Error::new(format!("{NAMED} is not usable"))
+            .cause(
+                "it asks for sslmode=require, and leakproof does not speak TLS to scratch servers",
+            )
+            .help("use a server nearby with sslmode=prefer, or a tunnel (`ssh -L`)"));
+    }
+    Ok(config)
+}
+
+/// Reads a URL, or pairs of key and value; `named` is where it was given.
+pub(crate) fn read_url(url: &str, named: &str) -> Result<Config> {
     let invalid = |cause: &str| {
-        Error::new("LEAKPROOF_DATABASE_URL is not usable")
+        Error::new(format!("{named} is not usable"))
             .cause(cause)
             .help("write postgres://user:password@host:port/database, or key=value pairs")
     };
@@ -65,13 +79,6 @@ pub(crate) fn parse_url(url: &str) -> Result<Config> {
         return Err(invalid("it does not begin with `postgres://`"));
     }
     let mut config: Config = url.parse().map_err(|cause| invalid(&cause_of(&cause)))?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(Error::new("LEAKPROOF_DATABASE_URL is not usable")
-            .cause(
-                "it asks for sslmode=require, and leakproof does not speak TLS to scratch servers",
-            )
-            .help("use a server nearby with sslmode=prefer, or a tunnel (`ssh -L`)"));
-    }
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err(invalid("it names no host"));
     }

@@ -7,7 +7,7 @@ use postgres::Client;
 use crate::discretion::Discretion;
 use crate::error::Result;
 use crate::session::failed::{Failed, failing};
-use crate::session::open::Session;
+use crate::session::open::{Doors, Session};
 use crate::session::outcome::TextRow;
 use crate::session::uncommitted::Uncommitted;
 use crate::session::watchdog::Stoppable;
@@ -25,6 +25,12 @@ const PUT_BACK: &str = "reset session authorization; reset role; reset all";
 impl Connection {
     pub(crate) fn new(client: Client) -> Self {
         Self { session: Session::new(client) }
+    }
+
+    /// One to somebody's database, in which nothing of ours runs statements for an owner or an auditor: who is
+    /// connected does.
+    pub(crate) fn to_real_database(client: Client) -> Self {
+        Self { session: Session { doors: Doors::Absent, ..Session::new(client) } }
     }
 
     /// As [`Self::new`], in which no round trip takes longer than `limit`.

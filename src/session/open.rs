@@ -32,6 +32,17 @@ pub(crate) struct Session {
     pub(in crate::session) watch: Option<(Stoppable, Duration)>,
     /// What may be told of rows.
     pub(in crate::session) discretion: Discretion,
+    pub(in crate::session) doors: Doors,
+}
+
+/// Who runs statements of ours that take the rights of an owner or an auditor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::session) enum Doors {
+    /// Functions of ours, which a scratch database has.
+    #[default]
+    Ours,
+    /// Who is connected: in somebody's database there is nothing of ours that could.
+    Absent,
 }
 
 /// The settings in which rows are looked at and seeded, whatever the server is set to.
@@ -66,8 +77,8 @@ pub(in crate::session) fn ask_as_auditor(query: &str) -> String {
 
 impl Session {
     pub(in crate::session) fn new(client: Client) -> Self {
-        let (ahead, discretion) = (Vec::new(), Discretion::Open);
-        Self { client, ahead, depth: 0, watch: None, discretion }
+        let (ahead, discretion, doors) = (Vec::new(), Discretion::Open, Doors::Ours);
+        Self { client, ahead, depth: 0, watch: None, discretion, doors }
     }
 
     /// Runs statements as who is logged in, and gives what came of each.
@@ -129,7 +140,20 @@ impl Session {
     /// Runs statements as who may do whatever an owner of the project's objects may, whatever policies
     /// say.
     pub(crate) fn as_owner(&mut self, sql: &str) -> Result<(), Failed> {
-        self.run(&run_as_owner(sql)).map(drop)
+        let sql = self.owners(sql);
+        self.run(&sql).map(drop)
+    }
+
+    fn owners(&self, sql: &str) -> String {
+        match self.doors {
+            Doors::Ours => run_as_owner(sql),
+            Doors::Absent => sql.to_owned(),
+        }
+    }
+
+    /// Whether it is in somebody's database, where who is connected does all of it.
+    pub(crate) fn is_in_real_database(&self) -> bool {
+        self.doors == Doors::Absent
     }
 
     /// As [`Self::as_owner`], one statement; gives its rows.
@@ -140,12 +164,20 @@ impl Session {
 
     /// Asks as who may read every row.
     pub(crate) fn as_auditor(&mut self, query: &str) -> Result<Vec<TextRow>, Failed> {
-        self.rows(&ask_as_auditor(query)).map(read_records)
+        match self.doors {
+            Doors::Ours => self.rows(&ask_as_auditor(query)).map(read_records),
+            Doors::Absent => self.rows(query),
+        }
     }
 
     /// As [`Self::as_auditor`], for a query of one column of text.
     pub(crate) fn texts_as_auditor(&mut self, query: &str) -> Result<Vec<String>, Failed> {
-        let rows = self.rows(&format!("select * from leakproof.ask_text({})", literal(query)))?;
+        let rows = match self.doors {
+            Doors::Ours => {
+                self.rows(&format!("select * from leakproof.ask_text({})", literal(query)))?
+            }
+            Doors::Absent => self.rows(query)?,
+        };
         Ok(rows.into_iter().flatten().flatten().collect())
     }
 
@@ -246,8 +278,8 @@ impl Session {
         &mut self,
         sql: &str,
     ) -> Result<Result<(), Box<Refusal>>, Failed> {
-        let savepoint = self.set_savepoint();
-        match self.run(&format!("{}; {}", run_as_owner(sql), savepoint.release())) {
+        let (savepoint, sql) = (self.set_savepoint(), self.owners(sql));
+        match self.run(&format!("{sql}; {}", savepoint.release())) {
             Ok(_) => {
                 self.depth -= 1;
                 Ok(Ok(()))

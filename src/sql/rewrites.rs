@@ -103,6 +103,14 @@ impl Words {
         self.0.iter().any(|part| part.windows(2).any(|words| words == [one, two]))
     }
 
+    /// Whether the file may do to something of such a name what nobody may look at meanwhile.
+    pub(crate) fn may_alter(&self, name: &str) -> bool {
+        const ALTERING: [&str; 6] = ["alter", "drop", "truncate", "cluster", "refresh", "rule"];
+        let name = name.to_lowercase();
+        let is_altering = |word: &String| ALTERING.contains(&word.as_str());
+        self.0.iter().any(|part| part.contains(&name) && part.iter().any(is_altering))
+    }
+
     /// Whether the file may put another table in the place of one that is there.
     pub(crate) fn may_rebuild(&self) -> bool {
         self.follow("drop", "table") || self.follow("rename", "to") || self.follow("set", "schema")

@@ -30,6 +30,7 @@ mod places;
 mod plans;
 mod platform;
 mod preservation;
+mod push;
 mod random_policies;
 mod random_schemas;
 mod recorded_calls;

@@ -40,6 +40,11 @@ const PURE: &[&str] = &[
     "preserve::loss",
     "preserve::outcome",
     "preserve::repeated",
+    "push::event",
+    "push::receipt",
+    "push::refuse",
+    "push::standing",
+    "push::told",
 ];
 
 /// What reads the values of a pure module from the database.
@@ -121,10 +126,25 @@ fn only_main_prints_or_exits() {
 /// a `Session`, which has no way to end its transaction.
 #[test]
 fn only_who_migrates_can_commit() {
-    const MAY_COMMIT: &[&str] =
-        &["session", "scratch", "migrate", "platform", "check::rehearsal", "check::round_trip"];
-    const SEE_THE_CLIENT: &[&str] =
-        &["session", "server", "scratch", "migrate::apply", "migrate::history_table"];
+    const MAY_COMMIT: &[&str] = &[
+        "session",
+        "scratch",
+        "migrate",
+        "platform",
+        "check::rehearsal",
+        "check::round_trip",
+        "push",
+    ];
+    const SEE_THE_CLIENT: &[&str] = &[
+        "session",
+        "server",
+        "scratch",
+        "migrate::apply",
+        "migrate::history_table",
+        "push::address",
+        "push::blockers",
+        "push::connected",
+    ];
     let (imports, connection) = (imports(), "session::connection");
     assert!(imports.modules().any(|module| module == connection), "there is no `{connection}`");
     let mut wrong = Vec::new();

@@ -100,7 +100,8 @@ fn write_truncates(out: &mut String, findings: &[Finding]) -> Result {
     writeln!(out, "    help: {}", first.help)
 }
 
-fn write_finding(out: &mut String, finding: &Finding) -> Result {
+/// One in full.
+pub(crate) fn write_finding(out: &mut String, finding: &Finding) -> Result {
     writeln!(out, "  {}: {}", headline(finding.severity, finding.rule), finding.on())?;
     writeln!(out, "    {}", finding.message().replace('\n', "\n      "))?;
     for line in finding.evidence_lines() {

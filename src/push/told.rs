@@ -1,0 +1,109 @@
+//! A status and a plan in words. Pure.
+
+use std::fmt::{Result, Write};
+
+use crate::push::standing::{Standing, State};
+use crate::words::{counted, printable};
+
+/// What is told of a target.
+pub(crate) struct Told<'a> {
+    /// Host, port, database and role.
+    pub target: &'a str,
+    /// The tables of its histories.
+    pub histories: Vec<&'static str>,
+    /// What is to be known of how the project was read.
+    pub notes: &'a [String],
+}
+
+/// How each version stands.
+pub(crate) fn status_text(told: &Told<'_>, versions: &[Standing]) -> String {
+    written(|out| {
+        write_head(out, told)?;
+        for one in versions {
+            let state = match &one.state {
+                State::Applied => "applied".to_owned(),
+                State::Pending => "pending".to_owned(),
+                State::OnlyThere => "only there: no file here is it".to_owned(),
+                State::Edited(why) => format!("edited after it was applied: {why}"),
+                State::Torn(why) => format!("in one history only: {why}"),
+            };
+            writeln!(out, "  {} {}  {state}", one.version, one.name)?;
+        }
+        let is =
+            |state: fn(&State) -> bool| versions.iter().filter(|one| state(&one.state)).count();
+        let applied = is(|state| *state == State::Applied);
+        let parts = [
+            (is(|state| *state == State::Pending), "pending"),
+            (is(|state| *state == State::OnlyThere), "only there"),
+            (is(|state| matches!(state, State::Edited(_))), "edited"),
+            (is(|state| matches!(state, State::Torn(_))), "in one history only"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+        match parts.is_empty() {
+            true => writeln!(out, "in step: {} applied", counted(applied, "version")),
+            false => writeln!(out, "not in step: {}; {applied} applied", parts.join(", ")),
+        }
+    })
+}
+
+/// A file that will be applied.
+pub(crate) struct Planned {
+    pub title: String,
+    pub path: String,
+    pub statements: usize,
+    pub pairs: usize,
+    pub calls: usize,
+    /// Tables that the file may change, and that are not counted; a sentence each.
+    pub uncounted: Vec<String>,
+}
+
+/// What a push will do.
+pub(crate) fn plan_text(told: &Told<'_>, files: &[Planned]) -> String {
+    written(|out| {
+        write_head(out, told)?;
+        if files.is_empty() {
+            return writeln!(out, "pending     none: the target has every file");
+        }
+        writeln!(out, "pending     {}", counted(files.len(), "file"))?;
+        for Planned { title, path, statements, pairs, calls, uncounted } in files {
+            let statements = counted(*statements, "statement");
+            writeln!(out, "  {title}  {path}, {statements}")?;
+            if *pairs > 0 {
+                writeln!(out, "    {} compared before and after", counted(*pairs, "promise"))?;
+            }
+            if *calls > 0 {
+                writeln!(
+                    out,
+                    "    {} not made: `leakproof check` makes them",
+                    counted(*calls, "recorded call")
+                )?;
+            }
+            for line in uncounted {
+                writeln!(out, "    {line}")?;
+            }
+        }
+        writeln!(
+            out,
+            "  rows are counted, and locked meanwhile, in tables whose rows a file changes; what a"
+        )?;
+        writeln!(out, "  receipt does not say to be counted was not")?;
+        writeln!(out, "  not rehearsed, and access is not looked at: `leakproof check` does that")
+    })
+}
+
+fn write_head(out: &mut String, told: &Told<'_>) -> Result {
+    writeln!(out, "target      {}", told.target)?;
+    writeln!(out, "history     {}", told.histories.join(", "))?;
+    for note in told.notes {
+        writeln!(out, "note        {note}")?;
+    }
+    Ok(())
+}
+
+/// Writing to a string does not fail. Names are the project's, and the target's.
+fn written(write: impl FnOnce(&mut String) -> Result) -> String {
+    let mut text = String::new();
+    let _ = write(&mut text);
+    printable(&text)
+}

@@ -1,0 +1,101 @@
+//! A database that somebody keeps, and the program that is told to push to it.
+
+use std::process::{Child, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use postgres::{Client, NoTls};
+
+use crate::support::{Copy, leakproof, told};
+use crate::url_server::{PASSWORD, UrlServer};
+
+/// The server is there as long as somebody uses it.
+fn shared() -> Arc<UrlServer> {
+    static SERVER: Mutex<Weak<UrlServer>> = Mutex::new(Weak::new());
+    let mut known = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(server) = known.upgrade() {
+        return server;
+    }
+    let server = Arc::new(UrlServer::start());
+    *known = Arc::downgrade(&server);
+    server
+}
+
+/// A database of somebody who is no superuser.
+pub struct Target {
+    pub server: Arc<UrlServer>,
+    pub name: String,
+    pub url: String,
+}
+
+impl Target {
+    /// One of its own, on a server that all share.
+    pub fn start() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let server = shared();
+        let name = format!("app_{}", NUMBER.fetch_add(1, Ordering::SeqCst));
+        let url = server.url("tester", PASSWORD);
+        let mut admin = Client::connect(&url, NoTls).expect("a connection");
+        let make = format!("create database {name} owner clerk template template0");
+        admin.batch_execute(&make).expect("a database");
+        let url = server.url("clerk", PASSWORD);
+        let url = format!("{}/{name}", url.rsplit_once('/').expect("a database").0);
+        Self { server, name, url }
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::connect(&self.url, NoTls).expect("a connection")
+    }
+
+    /// A superuser in the same database.
+    pub fn admin(&self) -> Client {
+        Client::connect(&self.url.replace("clerk", "tester"), NoTls).expect("a connection")
+    }
+
+    /// A query of one column of text.
+    pub fn ask(&self, query: &str) -> Vec<String> {
+        let rows = self.connect().query(query, &[]).expect("rows");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    pub fn has(&self, relation: &str) -> bool {
+        self.ask(&format!("select coalesce(to_regclass('{relation}')::text, '')")) != [""]
+    }
+
+    pub fn begin(&self, copy: &Copy, arguments: &[&str]) -> Child {
+        let path = copy.path().display().to_string();
+        let all = [&["push", &path, "--db-url", &self.url], arguments].concat();
+        let mut command = leakproof(&all);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("it starts")
+    }
+
+    /// Exit code, stdout and stderr of a push with consent.
+    pub fn push(&self, copy: &Copy, arguments: &[&str]) -> (i32, String, String) {
+        ended(self.begin(copy, &[&["--yes"], arguments].concat()))
+    }
+
+    /// A push that has nothing to say but that it went well.
+    pub fn expect_pushed(&self, copy: &Copy) -> String {
+        let (code, stdout, stderr) = self.push(copy, &[]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        stdout
+    }
+
+    pub fn status(&self, copy: &Copy) -> (i32, String) {
+        let path = copy.path().display().to_string();
+        let output = leakproof(&["status", &path, "--db-url", &self.url]).output();
+        let (code, stdout, stderr) = read(&output.expect("it runs"));
+        (code, format!("{stdout}{stderr}"))
+    }
+}
+
+pub fn ended(child: Child) -> (i32, String, String) {
+    read(&child.wait_with_output().expect("it ends"))
+}
+
+pub fn read(output: &Output) -> (i32, String, String) {
+    let (code, stdout, stderr) = told(output);
+    assert!(!stdout.contains(PASSWORD) && !stderr.contains(PASSWORD), "{stdout}{stderr}");
+    (code.expect("an exit code"), stdout, stderr)
+}
