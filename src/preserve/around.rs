@@ -104,10 +104,7 @@ impl Around {
         let is_there = |(kind, item): &(String, String)| {
             let has = |kind: &str| plain.contains(&(kind, plain_form(item)));
             // Unique everywhere is unique somewhere.
-            let is_total = |columns: &str| {
-                let of = format!("({columns})");
-                ["unique", "key"].iter().any(|kind| plain.contains(&(*kind, of.clone())))
-            };
+            let is_total = |columns: &str| is_unique(&now, columns);
             has(kind)
                 // A key is unique and never NULL.
                 || kind == "unique" && has("key")

@@ -61,7 +61,7 @@ impl Receipt {
         };
         let seen = &applied.preservation;
         let rows = match seen.tables {
-            0 if seen.uncounted.is_empty() => "no row that was there is another".to_owned(),
+            0 if seen.uncounted.is_empty() => "no row that was there has changed".to_owned(),
             0 => "no row was counted".to_owned(),
             tables => format!(
                 "{} in {} counted before and after",

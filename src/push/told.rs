@@ -85,10 +85,14 @@ pub(crate) fn plan_text(told: &Told<'_>, files: &[Planned]) -> String {
         }
         writeln!(
             out,
-            "  rows are counted, and locked meanwhile, in tables whose rows a file changes; what a"
+            "counted     the rows of tables that a file changes, which are locked meanwhile; no others"
         )?;
-        writeln!(out, "  receipt does not say to be counted was not")?;
-        writeln!(out, "  not rehearsed, and access is not looked at: `leakproof check` does that")
+        let pairs = files.iter().any(|file| file.pairs > 0);
+        let pairs = if pairs { ", whether pairs show what they cover" } else { "" };
+        writeln!(
+            out,
+            "not checked access{pairs}, and the files on a copy: run `leakproof check` first"
+        )
     })
 }
 

@@ -21,11 +21,14 @@ create table public.posts (
 );
 create sequence public.tickets;
 create table public.bills (number text primary key default 'B-' || nextval('public.tickets'));
+create table public.labels (id bigint primary key, name text);
+create unique index on public.labels (name) where id > 0;
 create view public.names as select id, name from public.users;
 create materialized view public.counts as select id, name from public.names;
 ";
 
 const FIXTURE: &str = "
+insert into public.labels values (1, 'red');
 insert into public.users values (1, 'a@x.org', 'Ann Lee'), (2, 'b@x.org', 'Bo Ray'), (3, 'c@x.org', null);
 insert into public.posts (author, body, at, made_at) values
     (1, 'One', ' 1', '2024-01-01Z'), (1, 'Two', ' 2', '2024-01-01Z'), (2, 'Three', '3', '2024-01-02Z');
@@ -77,6 +80,16 @@ fn kinds() -> Vec<Case> {
             alter table public.posts add slug text; update public.posts set slug = lower(body)", None, &[
             "public.posts.made_at holds other values than before (3 of 3) {\"id\" : \"1\"} {\"id\" : \"2\"} \
              {\"id\" : \"3\"}",
+        ]),
+        Case("what was unique for some rows is for all", "
+            create table public.other (id bigint primary key, name text unique);
+            insert into public.other select * from public.labels; drop table public.labels;
+            alter table public.other rename to labels", None, &[]),
+        Case("what was unique for some rows is for none", "
+            create table public.other (id bigint primary key, name text);
+            insert into public.other select * from public.labels; drop table public.labels;
+            alter table public.other rename to labels", None, &[
+            "public.labels was built anew and lacks unique index btree (name) WHERE (id > 0)",
         ]),
         Case("columns change names", "
             alter table public.users rename email to x; alter table public.users rename name to email;
