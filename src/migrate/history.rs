@@ -89,11 +89,19 @@ impl HistoryKind {
 
     /// The statement that takes a version out again.
     pub(crate) fn forget_sql(self, version: i64) -> String {
-        let is_it = match self {
+        format!("delete from {} where {}", self.table(), self.is_it(version))
+    }
+
+    /// A query for how many rows there are of a version.
+    pub(crate) fn has_sql(self, version: i64) -> String {
+        format!("select pg_catalog.count(*) from {} where {}", self.table(), self.is_it(version))
+    }
+
+    fn is_it(self, version: i64) -> String {
+        match self {
             Self::Ours | Self::Refinery => format!("version = {version}"),
             Self::Supabase => format!("version::bigint = {version}"),
-        };
-        format!("delete from {} where {is_it}", self.table())
+        }
     }
 }
 

@@ -79,7 +79,7 @@ struct Item {
 impl Around {
     pub(crate) fn read(session: &mut Session, words: &Words, tables: &Tables) -> Result<Self> {
         let mut sequences = read_sequences(session)?;
-        count_up(session, &mut sequences, tables)?;
+        count_up(session, &mut sequences, tables, &BTreeSet::new())?;
         let shapes = words.may_rebuild().then(|| read_shapes(session)).transpose()?;
         let hanging = words.has("cascade").then(|| Hanging::read(session)).transpose()?;
         let triggers = read_triggers(session)?;
@@ -156,7 +156,9 @@ impl Around {
         after: &Tables,
     ) -> Result<Vec<Loss>> {
         let (mut losses, mut sequences) = (Vec::new(), read_sequences(session)?);
-        count_up(session, &mut sequences, after)?;
+        let suspects = sequences.iter().filter(|now| self.has_gone_back(now) || self.is_new(now));
+        let suspects = suspects.map(|now| now.relation).collect();
+        count_up(session, &mut sequences, after, &suspects)?;
         for sequence in &sequences {
             let next = u64::try_from(sequence.next).unwrap_or_default();
             let Some(table) = after.by_oid.get(&sequence.relation) else {
@@ -190,12 +192,34 @@ impl Around {
                 || (was.relation, was.number) == (now.relation, now.number)
         });
         let mut known = known.filter(|was| was.most > 0).peekable();
-        known.peek().is_none()
+        // Numbers begin for rows that are there.
+        let begin = self.is_new(now) && before.by_oid.contains_key(&now.relation);
+        known.peek().is_none() && !begin && !self.has_gone_back(now)
             || known.any(|was| {
                 (was.oid, was.relation) == (now.oid, now.relation)
                     && now.next >= was.next
                     && was.is_behind()
             })
+    }
+
+    fn is_new(&self, now: &Sequence) -> bool {
+        self.sequences.iter().all(|was| was.oid != now.oid)
+    }
+
+    fn has_gone_back(&self, now: &Sequence) -> bool {
+        self.sequences.iter().any(|was| was.oid == now.oid && now.next < was.next)
+    }
+
+    /// Statements by which the sequences that have gone back go on from where they were.
+    pub(crate) fn raising(&self, session: &mut Session) -> Result<Vec<String>> {
+        let mut statements = Vec::new();
+        for now in read_sequences(session)?.iter().filter(|now| self.has_gone_back(now)) {
+            let was = self.sequences.iter().find(|was| was.oid == now.oid);
+            statements.extend(was.map(|was| {
+                format!("select pg_catalog.setval({}::oid::regclass, {}, false)", was.oid, was.next)
+            }));
+        }
+        Ok(statements)
     }
 
     /// A sequence of no column that has gone back, or was made anew.
@@ -247,11 +271,19 @@ impl Sequence {
     }
 }
 
-/// Reads the greatest number of each column that is numbered and has rows.
-fn count_up(session: &mut Session, sequences: &mut [Sequence], tables: &Tables) -> Result<()> {
+/// Reads the greatest number of each column that is numbered and has rows, be they only known of a table in
+/// `suspects`.
+fn count_up(
+    session: &mut Session,
+    sequences: &mut [Sequence],
+    tables: &Tables,
+    suspects: &BTreeSet<i64>,
+) -> Result<()> {
     let (mut counted, mut queries) = (Vec::new(), Vec::new());
     for sequence in sequences {
-        let table = tables.by_oid.get(&sequence.relation).filter(|table| table.rows > 0);
+        let has_rows =
+            |table: &&Table| table.rows > 0 || table.has_room() && suspects.contains(&table.oid);
+        let table = tables.by_oid.get(&sequence.relation).filter(has_rows);
         let column = table.and_then(|table| table.column(sequence.number));
         if let Some((table, column)) = table.zip(column) {
             queries.push(format!(

@@ -252,6 +252,10 @@ impl Comparison<'_> {
                 losses.push(self.changed(session, column, of(column))?);
             }
         }
+        if losses.is_empty() && pair.has_key() {
+            // Each column of the key has its values, in other rows.
+            losses.push(table_loss(was, LossKind::RowsRewritten, 0));
+        }
         let mut left = pair.compare_whole(session, &without, &self.back())?;
         if left.rows > 0 {
             let all: Vec<i32> = was.columns.iter().map(|column| column.number).collect();

@@ -188,6 +188,12 @@ fn before_in(
     Ok(Before { tables, scope, kept, around, words, shown, limits, keys, changed })
 }
 
+/// Statements by which sequences go on from where they were, after a file was rolled back: what it did to their
+/// numbers stays.
+pub(crate) fn raising_sequences(session: &mut Session, before: &Before) -> Result<Vec<String>> {
+    before.around.raising(session)
+}
+
 /// The names of columns that are in the key of a table, or refer to one.
 fn columns_of_keys(session: &mut Session) -> Result<BTreeSet<String>> {
     let query = "select distinct a.attname::text from pg_catalog.pg_constraint c \

@@ -30,6 +30,8 @@ pub(crate) struct Kept {
     pub sums: Vec<TextRow>,
     /// Whether they stand in a temporary table as well, until the transaction ends.
     has_lines: bool,
+    /// The names of its columns, where the rows are not kept.
+    names: Vec<String>,
     /// Whether the pair has differed when the file was applied before.
     has_differed: bool,
 }
@@ -54,13 +56,15 @@ pub(crate) fn run_before(
         refuse_several(pair)?;
         let has_differed = differed.contains(&index);
         let has_lines = are_few || has_differed;
-        let sums = if has_lines {
-            keep_lines(session, pair, "before", &lines(pair.before(), &[]), index)?;
-            kept_sums(session, index)?
-        } else {
-            sums_before(session, pair).map_err(|failed| broken(pair, "before", failed))?
+        let sums = sums_of_side(session, pair, "before", &[])?;
+        let names = match has_lines {
+            true => {
+                keep_lines(session, pair, "before", &lines(pair.before(), &[]), index)?;
+                Vec::new()
+            }
+            false => names_of_query(session, pair.before())?,
         };
-        all.push(Kept { sums, has_lines, has_differed });
+        all.push(Kept { sums, has_lines, names, has_differed });
     }
     Ok(all)
 }
@@ -92,7 +96,7 @@ pub(crate) fn compare_after(
             appeared: LineDifference::default(),
         };
         outcome.rows = rows_of(&was.sums)?;
-        let sums = sums_after(session, pair)?;
+        let sums = sums_of_side(session, pair, "after", &[])?;
         let has_rows = outcome.rows > 0 || rows_of(&sums)? > 0;
         let counts = only_counts(pair.before()) && only_counts(pair.after());
         // What `after` takes from nowhere, or from what goes with the session, is not kept.
@@ -102,7 +106,12 @@ pub(crate) fn compare_after(
         outcome.is_empty = !has_rows || counts || !is_lasting;
         // Whatever the order of rows, equal sums of two hashes are equal rows, and need not be kept.
         if sums != was.sums && !was.has_lines {
-            unkept.insert(index);
+            match same_by_place(session, pair, was)? {
+                Some(by_place) => outcome.by_place = by_place,
+                None => {
+                    unkept.insert(index);
+                }
+            }
         } else if sums != was.sums {
             keep_lines(session, pair, "after", &lines(pair.after(), &[]), index)?;
             outcome.by_place = rename_by_place(session, pair, index)?;
@@ -127,15 +136,6 @@ fn kept(side: &str, index: usize) -> String {
     format!("pg_temp.leakproof_{side}_{index}")
 }
 
-/// The sums of what is kept, as [`Kept::sums`] has them.
-fn kept_sums(session: &mut Session, index: usize) -> Result<Vec<TextRow>> {
-    let sql = format!(
-        "select pg_catalog.count(*), pg_catalog.sum(a::numeric), pg_catalog.sum(b::numeric) from {}",
-        kept("before", index)
-    );
-    session.as_auditor(&sql).map_err(failing(ATTEMPT))
-}
-
 /// How many rows such sums are of.
 pub(crate) fn rows_of(sums: &[TextRow]) -> Result<u64> {
     first_number(sums)
@@ -146,7 +146,7 @@ pub(crate) fn sums_before(
     session: &mut Session,
     pair: &PreservePair,
 ) -> Result<Vec<TextRow>, Failed> {
-    session.as_auditor(&sums_of(pair.before()))
+    session.as_auditor(&sums_of(pair.before(), &[]))
 }
 
 /// Keeps two hashes of each row, and the row itself unless it is huge. `row_to_json` keeps a `json`
@@ -186,8 +186,7 @@ fn rename_by_place(
     let forget = format!("drop table {after}");
     session.as_owner(&forget).map_err(failing(ATTEMPT))?;
     keep_lines(session, pair, "after", &lines(pair.after(), &was), index)?;
-    let both = was.into_iter().zip(is).map(|(was, is)| [was, is]);
-    Ok(both.filter(|[was, is]| was != is).collect())
+    Ok(differing(was, is))
 }
 
 /// The names of the columns of kept rows, as far as a row shows them.
@@ -199,18 +198,62 @@ fn names_of(session: &mut Session, kept: &str) -> Result<Vec<String>> {
     session.texts_as_auditor(&query).map_err(failing(ATTEMPT))
 }
 
-/// The same of the rows of the `after` query, which nobody keeps.
-fn sums_after(session: &mut Session, pair: &PreservePair) -> Result<Vec<TextRow>> {
-    session.as_auditor(&sums_of(pair.after())).map_err(|failed| broken(pair, "after", failed))
+/// What [`Kept::sums`] is of one side. A query that writes is refused, and what it did is taken back: it would
+/// change what it is to show.
+fn sums_of_side(
+    session: &mut Session,
+    pair: &PreservePair,
+    side: &str,
+    names: &[String],
+) -> Result<Vec<TextRow>> {
+    let query = if side == "before" { pair.before() } else { pair.after() };
+    session.undone(|session| {
+        session.say("set local transaction_read_only = on");
+        session.as_auditor(&sums_of(query, names)).map_err(|failed| broken(pair, side, failed))
+    })
 }
 
-fn sums_of(query: &str) -> String {
+/// The names of the columns of both sides, where these are all that differs.
+fn same_by_place(
+    session: &mut Session,
+    pair: &PreservePair,
+    was: &Kept,
+) -> Result<Option<Vec<[String; 2]>>> {
+    let is = names_of_query(session, pair.after())?;
+    if was.names.is_empty() || was.names == is || was.names.len() != is.len() {
+        return Ok(None);
+    }
+    let sums = sums_of_side(session, pair, "after", &was.names)?;
+    Ok((sums == was.sums).then(|| differing(was.names.clone(), is)))
+}
+
+/// The names of the columns of a query; none where two have the same.
+fn names_of_query(session: &mut Session, query: &str) -> Result<Vec<String>> {
+    let make = format!(
+        "create temporary table leakproof_names as select * from (\n{query}\n) as q with no data"
+    );
+    let names = session.tolerate(|session| {
+        session.as_owner(&make).map_err(failing(ATTEMPT))?;
+        let query = "select attname::text from pg_catalog.pg_attribute where attnum > 0 \
+             and attrelid = pg_catalog.to_regclass('pg_temp.leakproof_names') order by attnum";
+        session.texts_as_auditor(query).map_err(failing(ATTEMPT))
+    })?;
+    Ok(names.unwrap_or_default())
+}
+
+/// The names before and after in each place where they are not the same.
+fn differing(was: Vec<String>, is: Vec<String>) -> Vec<[String; 2]> {
+    let both = was.into_iter().zip(is).map(|(was, is)| [was, is]);
+    both.filter(|[was, is]| was != is).collect()
+}
+
+fn sums_of(query: &str, names: &[String]) -> String {
     format!(
         "select pg_catalog.count(*), pg_catalog.sum({}::numeric), pg_catalog.sum({}::numeric) \
          from {}",
         hash("l.line", "0"),
         hash("l.line", "1"),
-        lines(query, &[])
+        lines(query, names)
     )
 }
 

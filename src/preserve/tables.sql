@@ -34,14 +34,16 @@ from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join extension_tables x on x.oid = c.oid
 left join lateral (
-    select i.indkey::int2[] as numbers
+    -- Without what an index only carries along.
+    select (i.indkey::int2[])[0:i.indnkeyatts - 1] as numbers
     from pg_catalog.pg_index i
     where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
         and i.indexprs is null
         and not exists (
             select
             from pg_catalog.pg_attribute k
-            where k.attrelid = c.oid and k.attnum = any(i.indkey) and not k.attnotnull
+            where k.attrelid = c.oid and not k.attnotnull
+                and k.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])
         )
     order by i.indisprimary desc, i.indexrelid
     limit 1
@@ -50,7 +52,8 @@ cross join lateral (
     select coalesce(pg_catalog.json_agg(
         pg_catalog.json_build_object(
             'oid', l.oid::bigint,
-            'file', pg_catalog.pg_relation_filenode(l.oid)::bigint,
+            -- A partition that is a foreign table has none.
+            'file', coalesce(pg_catalog.pg_relation_filenode(l.oid), 0)::bigint,
             'bytes', pg_catalog.pg_relation_size(l.oid),
             'bytes_with_long', pg_catalog.pg_table_size(l.oid),
             'written', pg_catalog.pg_stat_get_xact_tuples_updated(l.oid)

@@ -8,7 +8,7 @@ use crate::finding::value::Finding;
 use crate::finding::waiver::{Known, apply_waivers};
 use crate::migrate::applied::{Applied, Deviations};
 use crate::migrate::run::run_as_it_is;
-use crate::preserve::{After, Again, after, before_in_use};
+use crate::preserve::{After, Again, Before, after, before_in_use, raising_sequences};
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::push::connected::Connected;
@@ -16,6 +16,7 @@ use crate::push::receipt::How;
 use crate::push::standing::Histories;
 use crate::report::discreet::{hide_in_applied, hide_in_finding};
 use crate::session::failed::failing;
+use crate::session::open::Session;
 
 /// How many bytes of tables are counted of a file at most: copied, counted twice and compared in about two
 /// seconds, in which nobody else writes to them.
@@ -44,6 +45,21 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// Whether the histories have the file, whatever it has done to them, or a trigger of theirs.
+    fn see_rows_of_history(&self, session: &mut Session) -> Result<()> {
+        for kind in self.histories.kinds() {
+            let rows = session.rows(&kind.has_sql(self.file.version()));
+            if rows.is_ok_and(|rows| rows == [[Some("1".to_owned())]]) {
+                continue;
+            }
+            let fact = format!("{} is not written down as applied", self.file.title());
+            return Err(Error::new(fact)
+                .cause(format!("its row in {} is not there once the file has run", kind.table()))
+                .help("nothing of this file was kept; leave that table alone, and have no trigger or rule on it"));
+        }
+        Ok(())
+    }
+
     /// Applies the file, whole or not at all.
     ///
     /// # Errors
@@ -54,22 +70,24 @@ impl Attempt<'_> {
         let (begun, settings, become_role) =
             (Instant::now(), target.settings.clone(), target.become_role());
         let pairs = project.preserve(file.version());
-        let mut taken_back = None;
+        let (mut taken_back, mut known) = (None, None);
         let done = target.connection.transaction(|session| {
             settings.into_iter().for_each(|setting| session.say(setting));
             for record in &records {
                 session.run(record).map_err(failing(CLAIM))?;
             }
             let before = before_in_use(session, file.raw(), pairs, again, MOST_COUNTED)?;
+            let before = known.insert(before);
             let statements = run_as_it_is(session, file)?;
             session.say(become_role);
-            let preservation = match after(session, file.raw(), pairs, &before)? {
+            let preservation = match after(session, file.raw(), pairs, before)? {
                 After::Seen(preservation) => *preservation,
                 After::Again(more) => {
                     taken_back = Some(Outcome::Again(more));
                     return Err(Error::new("the file is applied once more"));
                 }
             };
+            self.see_rows_of_history(session)?;
             let (version, name) = (file.version(), file.name().to_owned());
             let (deviations, repeated) = (Deviations::default(), None);
             let mut applied =
@@ -90,6 +108,13 @@ impl Attempt<'_> {
             }
             Ok((applied, waived))
         });
+        if let Some(before) = known.filter(|_| done.is_err()) {
+            let raised = raise_sequences(target, &before);
+            // Of a lost connection something else is told.
+            if taken_back.is_some() {
+                raised?;
+            }
+        }
         if let Some(outcome) = taken_back {
             return Ok(outcome);
         }
@@ -98,4 +123,21 @@ impl Attempt<'_> {
         let (applied, took) = (Box::new(applied), begun.elapsed());
         Ok(Outcome::Applied(How::Here { applied, waived, calls, took }))
     }
+}
+
+/// Has sequences go on from where they were before a file that was rolled back.
+fn raise_sequences(target: &mut Connected, before: &Before) -> Result<()> {
+    let settings = target.settings.clone();
+    let statements = target.connection.uncommitted(|session| {
+        settings.iter().for_each(|setting| session.say(setting.as_str()));
+        raising_sequences(session, before)
+    })?;
+    if statements.is_empty() {
+        return Ok(());
+    }
+    target.connection.transaction(|session| {
+        settings.into_iter().for_each(|setting| session.say(setting));
+        let raise = session.run(&statements.join("; "));
+        raise.map(drop).map_err(failing("have sequences go on from where they were"))
+    })
 }

@@ -15,6 +15,7 @@ use crate::push::blockers::Blockers;
 use crate::push::standing::Histories;
 use crate::server::connection::cause_of;
 use crate::session::connection::Connection;
+use crate::session::failed::failing;
 use crate::sql::quote::identifier;
 
 /// How long a statement may take, whatever the role is set to: hosted servers end theirs after two minutes.
@@ -109,6 +110,33 @@ fn are_pooled(first: i32, other: i32, first_again: i32) -> bool {
 /// # Errors
 /// A history that cannot be read.
 pub(crate) fn read_histories(connection: &mut Connection, project: &Project) -> Result<Histories> {
+    refuse_other_histories(connection)?;
+    // From whom policies hide rows, an error and not a part.
+    let off = connection.rows("set row_security to off");
+    off.map_err(failing("read the history"))?;
+    let read = read_all_histories(connection, project);
+    connection.rows("set row_security to default").map_err(failing("read the history"))?;
+    read
+}
+
+/// refinery's runner finds its table by the search path; one that we do not read would be left behind.
+fn refuse_other_histories(connection: &mut Connection) -> Result<()> {
+    let query = "select pg_catalog.concat(n.nspname, '.', c.relname) from pg_catalog.pg_class c \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where c.relname = 'refinery_schema_history' and c.relkind in ('r', 'p') \
+         and n.nspname not in ('public', 'leakproof') order by 1";
+    let rows = connection.rows(query).map_err(failing("look for histories"))?;
+    match rows.into_iter().flatten().flatten().next() {
+        None => Ok(()),
+        Some(table) => Err(Error::new(format!("there is a history in {table}"))
+            .cause("only those in `public` and `leakproof` are read, and what it has would be applied again")
+            .help(format!(
+                "if it is that of these files, move it: `alter table {table} set schema leakproof`"
+            ))),
+    }
+}
+
+fn read_all_histories(connection: &mut Connection, project: &Project) -> Result<Histories> {
     let mut read = |kind| History::read_kind(connection, kind);
     let (ours, refinery) = (read(HistoryKind::Ours)?, read(HistoryKind::Refinery)?);
     let is_used = |history: &History| !history.entries.is_empty();

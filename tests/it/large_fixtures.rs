@@ -137,6 +137,13 @@ fn pairs_over_large_tables_tell_the_rows_that_differ() {
         [r#"1 {"id":7,"pages":70}"#, r#"1 {"id":7,"pages":1}"#]
     );
     assert_eq!(lines("alter table public.scans add note text", same), ["0 ", "0 "]);
+    assert_eq!(
+        lines(
+            "alter table public.scans rename pages to sheets",
+            "select id, sheets from public.scans"
+        ),
+        ["0 ", "0 "]
+    );
     // A lock of the session outlives the transaction that is rolled back.
     let first = "select id, case when exists (select from pg_catalog.pg_locks where objid = 7 and locktype = 'advisory') \
         then pages else pages + length(pg_catalog.pg_advisory_lock(7)::text) + 1 end as pages from public.scans";

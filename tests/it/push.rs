@@ -3,6 +3,7 @@
 mod proxy;
 mod rows;
 mod target;
+mod tricks;
 
 use std::process::Child;
 use std::thread::sleep;
