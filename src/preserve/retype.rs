@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::preserve::rows::{Pair, kept};
+use crate::preserve::rows::{Pair, kept, same_sql};
 use crate::preserve::tables::{Column, Equality, query};
 use crate::session::open::Session;
 use crate::sql::quote::literal;
@@ -54,8 +54,8 @@ fn readings(column: &Column, now: &Column, zones: &StatedZones) -> Vec<Reading> 
     let (from, to) = (column.type_name.as_str(), now.type_name.as_str());
     // How many zeros a number ends with is no part of its value.
     let is_back = |back: &str| match column.equality {
-        Equality::Own => format!("{back} = {before}"),
-        _ => format!("{back}::text = {before}::text"),
+        Equality::Own => same_sql(back, &before),
+        _ => same_sql(&format!("{back}::text"), &format!("{before}::text")),
     };
     if has_zone(from) != has_zone(to) && [from, to].into_iter().all(is_time) {
         let reading = |zone: &str| {

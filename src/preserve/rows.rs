@@ -132,6 +132,11 @@ pub(crate) struct ColumnDifference {
     pub changed: u64,
 }
 
+/// Whether two values are equal, by the server's own operator: a file may make one that fits better.
+pub(crate) fn same_sql(one: &str, other: &str) -> String {
+    format!("{one} operator(pg_catalog.=) {other}")
+}
+
 impl<'a> Pair<'a> {
     /// Pairs the columns: by attnum, and where a column was dropped and made again, or the table was,
     /// by name.
@@ -193,10 +198,10 @@ impl<'a> Pair<'a> {
         let keys = self.was.key_columns().into_iter().filter_map(|was| {
             let now = self.columns.get(&was.number)?;
             Some(match self.key_readings.get(&was.number) {
-                Some(back) => format!("{}::text = ({back})::text", kept(was)),
+                Some(back) => same_sql(&format!("{}::text", kept(was)), &format!("({back})::text")),
                 None => {
                     let [was, now] = self.comparable(was, now);
-                    format!("{was} = {now}")
+                    same_sql(&was, &now)
                 }
             })
         });
@@ -213,9 +218,10 @@ impl<'a> Pair<'a> {
         };
         match equality {
             Equality::Own => [was, is],
-            Equality::Bytes => [was, is].map(|text| format!("{text} collate \"C\"")),
-            // Nothing but blanks and the order of keys may go; `json` keeps keys that are there twice.
-            Equality::Json => [was, is].map(|document| format!("{document}::text collate \"C\"")),
+            // Of `json` nothing but blanks and the order of keys may go; it keeps keys that are there twice.
+            Equality::Bytes | Equality::Json => {
+                [was, is].map(|value| format!("{value}::text collate \"C\""))
+            }
             Equality::Text => {
                 [format!("{was}::text collate \"C\""), format!("{} collate \"C\"", self.text(now))]
             }
@@ -239,7 +245,7 @@ impl<'a> Pair<'a> {
         let Some(now) = self.columns.get(&column.number) else { return "false".into() };
         let value = kept(column);
         let [before, after] = self.comparable(column, now);
-        let differs = format!("{before} is distinct from {after}");
+        let differs = format!("({}) is not true", same_sql(&before, &after));
         match is_same {
             Some(is_same) => {
                 format!("{value} is not null and ({is_same}) is not true and {differs}")

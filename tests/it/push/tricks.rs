@@ -108,3 +108,18 @@ fn pairs_that_write_are_refused_and_what_is_deferred_twice_is_seen() {
     assert!(code == 1 && told.contains("data-lost: public.notes"), "{told}");
     assert_eq!(target.ask(count), ["2"]);
 }
+
+#[test]
+fn operators_of_the_file_do_not_say_what_is_the_same() {
+    let first = (
+        "V1__notes",
+        "create table public.notes (id varchar primary key, body varchar(9));
+         insert into public.notes values ('a', 'one'), ('b', 'two');",
+    );
+    let change = "
+        create function public.always(varchar, varchar) returns bool language sql immutable as 'select true';
+        create operator public.= (leftarg = varchar, rightarg = varchar, function = public.always);
+        update public.notes set body = 'lost'";
+    let (_, code, told) = refused(first, change, "");
+    assert!(code == 1 && told.contains("public.notes.body holds other values"), "{told}");
+}
