@@ -45,6 +45,10 @@ pub(crate) struct OwnerSession<'a> {
     pub deviations: Deviations,
 }
 
+/// Has happen what waits for the end of a transaction. A trigger that waited may have others wait.
+pub(crate) const FIRE_DEFERRED: &str = "set constraints all immediate; set constraints all immediate; \
+    set constraints all immediate";
+
 const DUPLICATE_OBJECT: &str = "42710";
 const UNIQUE_VIOLATION: &str = "23505";
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
@@ -139,8 +143,7 @@ impl<'a> OwnerSession<'a> {
     /// Checks what waits for the end of a file, then puts back what it has set.
     pub(crate) fn end(&mut self, line: usize) -> Result<(), Failed> {
         let mark = mark_sql(line);
-        self.session
-            .execute(&format!("set constraints all immediate; {mark}; reset role; reset all"))
+        self.session.execute(&format!("{FIRE_DEFERRED}; {mark}; reset role; reset all"))
     }
 
     /// Goes back to before the statement that has failed.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::migrate::applied::Deviations;
-use crate::migrate::hosted::{FileKind, OwnerSession};
+use crate::migrate::hosted::{FIRE_DEFERRED, FileKind, OwnerSession};
 use crate::migrate::marks::read_places;
 use crate::migrate::places::Places;
 use crate::migrate::target::{SharedRow, Throwaway};
@@ -97,7 +97,7 @@ pub(crate) fn run_past_failures(
 /// Comes last before a file is committed, and after whatever else runs what the file has made: queries of pairs,
 /// calls, and triggers on what we write.
 pub(crate) fn finish(session: &mut Session, throwaway: &Throwaway, file: &SqlFile) -> Result<()> {
-    let deferred = session.execute("set constraints all immediate");
+    let deferred = session.execute(FIRE_DEFERRED);
     deferred.map_err(|failed| left_broken(file, failed))?;
     settle(session, Session::rows, throwaway, file)
 }
@@ -173,16 +173,10 @@ pub(crate) fn run_as_it_is(session: &mut Session, file: &SqlFile) -> Result<usiz
         outcome
             .map_err(|failed| error_of((file, file.raw()), statement, failed, Server::default()))?;
     }
-    // A trigger that was deferred may defer another.
-    for _ in 0..MOST_DEFERRED {
-        let deferred = session.execute("set constraints all immediate");
-        deferred.map_err(|failed| left_broken(file, failed))?;
-    }
+    let deferred = session.execute(FIRE_DEFERRED);
+    deferred.map_err(|failed| left_broken(file, failed))?;
     Ok(statements.len())
 }
-
-/// How many times triggers that defer others are looked after.
-const MOST_DEFERRED: usize = 3;
 
 /// The lines of rising places in a text.
 struct Lines<'a> {

@@ -203,23 +203,27 @@ impl Around {
     }
 
     fn is_new(&self, now: &Sequence) -> bool {
-        self.sequences.iter().all(|was| was.oid != now.oid)
+        self.was(now).is_none()
     }
 
     fn has_gone_back(&self, now: &Sequence) -> bool {
-        self.sequences.iter().any(|was| was.oid == now.oid && now.next < was.next)
+        self.was(now).is_some_and(|was| now.next < was.next)
+    }
+
+    /// The same sequence before.
+    fn was(&self, now: &Sequence) -> Option<&Sequence> {
+        self.sequences.iter().find(|was| was.oid == now.oid)
     }
 
     /// Statements by which the sequences that have gone back go on from where they were.
     pub(crate) fn raising(&self, session: &mut Session) -> Result<Vec<String>> {
-        let mut statements = Vec::new();
-        for now in read_sequences(session)?.iter().filter(|now| self.has_gone_back(now)) {
-            let was = self.sequences.iter().find(|was| was.oid == now.oid);
-            statements.extend(was.map(|was| {
-                format!("select pg_catalog.setval({}::oid::regclass, {}, false)", was.oid, was.next)
-            }));
-        }
-        Ok(statements)
+        let sequences = read_sequences(session)?;
+        let gone_back = sequences.iter().filter_map(|now| {
+            let was = self.was(now).filter(|was| now.next < was.next)?;
+            let Sequence { oid, next, .. } = was;
+            Some(format!("select pg_catalog.setval({oid}::oid::regclass, {next}, false)"))
+        });
+        Ok(gone_back.collect())
     }
 
     /// A sequence of no column that has gone back, or was made anew.

@@ -121,7 +121,7 @@ pub(crate) fn read_histories(connection: &mut Connection, project: &Project) -> 
 
 /// refinery's runner finds its table by the search path; one that we do not read would be left behind.
 fn refuse_other_histories(connection: &mut Connection) -> Result<()> {
-    let query = "select pg_catalog.concat(n.nspname, '.', c.relname) from pg_catalog.pg_class c \
+    let query = "select pg_catalog.format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          where c.relname = 'refinery_schema_history' and c.relkind in ('r', 'p') \
          and n.nspname not in ('public', 'leakproof') order by 1";
@@ -131,7 +131,7 @@ fn refuse_other_histories(connection: &mut Connection) -> Result<()> {
         Some(table) => Err(Error::new(format!("there is a history in {table}"))
             .cause("only those in `public` and `leakproof` are read, and what it has would be applied again")
             .help(format!(
-                "if it is that of these files, move it: `alter table {table} set schema leakproof`"
+                "if it is that of these files, move it: `alter table {table} set schema public`"
             ))),
     }
 }

@@ -99,6 +99,17 @@ fn kinds() -> Vec<Case> {
             update public.roles set person = 30 - person", None, &[
             "2 of the 2 rows of public.roles hold other values than before",
         ]),
+        Case("a trigger that waits has another one wait", "
+            create table public.one (n int); create table public.two (n int);
+            create function public.first() returns trigger language plpgsql as $$ begin
+                set constraints all deferred; insert into public.two values (1); return null; end $$;
+            create function public.second() returns trigger language plpgsql as
+                $$ begin delete from public.labels; return null; end $$;
+            create constraint trigger t after insert on public.one deferrable initially deferred
+                for each row execute function public.first();
+            create constraint trigger t after insert on public.two deferrable initially deferred
+                for each row execute function public.second();
+            insert into public.one values (1)", None, &["public.labels is empty; it had 1 rows"]),
         Case("an index carries a column along", "
             update public.marks set mark = case mark when 'a' then 'b' else 'a' end", None, &[
             "public.marks.mark holds the values of before, but in other rows {\"id\" : \"1\"} {\"id\" : \"2\"}",
