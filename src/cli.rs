@@ -130,10 +130,23 @@ pub struct TargetArgs {
     /// The project folder, one above it, or the folder of its migrations
     #[arg(default_value = ".")]
     pub path: PathBuf,
-    /// The database: postgres://user:password@host:port/database. DATABASE_URL is not read, and of PG* only
-    /// PGPASSWORD, where the URL has no password
+    #[command(flatten)]
+    pub name: TargetName,
+}
+
+/// How a database is named: in one of these ways, and by nothing that lies around.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct TargetName {
+    /// The database: postgres://user:password@host:port/database, with libpq's parameters such as
+    /// ?sslmode=verify-full. DATABASE_URL and PGHOST are not read; PGPORT, PGUSER, PGDATABASE, PGPASSWORD,
+    /// PGSSLMODE and their like fill in what is left out, and ~/.pgpass does
     #[arg(long, value_name = "URL")]
-    pub db_url: String,
+    pub db_url: Option<String>,
+    /// The variable that has this URL, in the environment or else in `.env`, `.env.local`, `supabase/.env` or
+    /// `supabase/.env.local` of the project. Unlike the URL itself, it shows in no list of processes
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use cli::{CheckArgs, Cli, Command, InitArgs, NewArgs, PushArgs, ServerArgs, StatusArgs};
+use cli::{
+    CheckArgs, Cli, Command, InitArgs, NewArgs, PushArgs, ServerArgs, StatusArgs, TargetName,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
@@ -19,7 +21,7 @@ use leakproof::error::{Error, Result};
 use leakproof::finding::{Rule, known_rules};
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
-use leakproof::push::{self, Push, PushOptions};
+use leakproof::push::{self, Address, Push, PushOptions, Surroundings};
 use leakproof::server::{self, Server, ServerOptions};
 use leakproof::template::{TemplateOptions, write_templates};
 
@@ -210,7 +212,7 @@ fn draft(project: &Project, version: i64, server: ServerArgs) -> Result<u8> {
 fn run_status(args: StatusArgs) -> Result<u8> {
     server::exit_on_signals()?;
     let project = Project::read(&args.target.path)?;
-    let status = push::status(&project, &args.target.db_url, password())?;
+    let status = push::status(&project, &address(&args.target.name, &project)?)?;
     print(status.text())?;
     Ok(if status.is_in_step() { 0 } else { FAILED })
 }
@@ -224,9 +226,8 @@ fn run_push(args: PushArgs) -> Result<u8> {
         lock_timeout: Duration::from_secs(args.lock_timeout),
         allow_out_of_order: args.allow_out_of_order,
         show_values: args.show_values,
-        password: password(),
     };
-    let push = Push::open(&project, &args.target.db_url, options)?;
+    let push = Push::open(&project, address(&args.target.name, &project)?, options)?;
     print(&push.plan())?;
     if args.dry_run || push.pending() == 0 {
         return Ok(0);
@@ -240,9 +241,16 @@ fn run_push(args: PushArgs) -> Result<u8> {
     Ok(if pushed.lost.is_empty() { 0 } else { FAILED })
 }
 
-/// What fills in a URL without one.
-fn password() -> Option<String> {
-    std::env::var("PGPASSWORD").ok().filter(|password| !password.is_empty())
+/// The database that a command names.
+fn address(name: &TargetName, project: &Project) -> Result<Address> {
+    let surroundings = Surroundings::of_process();
+    match (&name.db_url, &name.env) {
+        (Some(url), _) => Address::read(url, &surroundings),
+        (None, name) => {
+            let name = name.as_deref().unwrap_or_default();
+            Address::named_by(name, project.root(), &surroundings)
+        }
+    }
 }
 
 /// Whether somebody at a terminal says yes.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use postgres::Client;
+use postgres::{Client, SimpleQueryMessage};
 
 use crate::discretion::Discretion;
 use crate::error::{Error, Result};
@@ -35,8 +35,23 @@ pub(crate) struct Connected {
 }
 
 /// A connection to a target, for who looks only.
+///
+/// # Errors
+/// A transaction pooler: what is set to look would stay with the sessions of others.
 pub(crate) fn connect_to_look(address: &Address) -> Result<Connection> {
-    address.connect().map(Connection::to_real_database)
+    connect_twice(address).map(|(client, ..)| Connection::to_real_database(client))
+}
+
+/// Two connections, and the process of the first.
+fn connect_twice(address: &Address) -> Result<(Client, Client, i32)> {
+    let (mut client, mut other) = (address.connect()?, address.connect()?);
+    let first = [process(&mut client, address)?, process(&mut client, address)?];
+    let second = process(&mut other, address)?;
+    let again = process(&mut client, address)?;
+    if are_pooled(first, second, again) {
+        return Err(pooled("each transaction gets any session of the server"));
+    }
+    Ok((client, other, first[0]))
 }
 
 impl Connected {
@@ -49,16 +64,8 @@ impl Connected {
         lock_timeout: Duration,
         discretion: Discretion,
     ) -> Result<Self> {
-        let (mut client, mut other) = (address.connect()?, address.connect()?);
-        let failed = |cause: postgres::Error| {
-            Error::new(format!("could not ask {address} what it is")).cause(cause_of(&cause))
-        };
-        let pids = [process(&mut client), process(&mut other), process(&mut client)];
-        let [first, second, again] = pids.map(|pid| pid.map_err(failed));
-        let (pid, second, again) = (first?, second?, again?);
-        if are_pooled(pid, second, again) {
-            return Err(pooled("two connections are one session of the server"));
-        }
+        let (mut client, other, pid) = connect_twice(address)?;
+        let failed = |cause| unasked(address, &cause);
         let query = "select pg_catalog.pg_is_in_recovery(), current_user::text,
                 pg_catalog.current_setting('server_version_num')::int";
         let row = client.query_one(query, &[]).map_err(failed)?;
@@ -94,14 +101,25 @@ impl Connected {
     }
 }
 
-fn process(client: &mut Client) -> Result<i32, postgres::Error> {
-    client.query_one("select pg_catalog.pg_backend_pid()", &[]).map(|row| row.get(0))
+fn unasked(address: &Address, cause: &postgres::Error) -> Error {
+    Error::new(format!("could not ask {address} what it is")).cause(cause_of(cause))
 }
 
-/// Whether a pooler stands between that gives each transaction any session: asked on one connection, on another, and
-/// on the first again.
-fn are_pooled(first: i32, other: i32, first_again: i32) -> bool {
-    first == other || first != first_again
+/// Whose process answers. Nothing is prepared for it, which a pooler might leave with another session.
+fn process(client: &mut Client, address: &Address) -> Result<i32> {
+    let answer = client.simple_query("select pg_catalog.pg_backend_pid()");
+    let answer = answer.map_err(|cause| unasked(address, &cause))?;
+    let pid = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).and_then(|pid| pid.parse().ok()),
+        _ => None,
+    });
+    pid.ok_or_else(|| Error::new(format!("could not ask {address} for its process")))
+}
+
+/// Whether a pooler stands between that gives each transaction any session: asked twice on one connection, on another,
+/// and on the first again. A pooler takes the session that was free last, or each in turn.
+fn are_pooled(first: [i32; 2], other: i32, first_again: i32) -> bool {
+    first[0] == other || first != [first_again; 2]
 }
 
 /// Reads what a target says was applied to it: refinery's table where it is, or ours, and for a project of
@@ -159,8 +177,9 @@ mod tests {
 
     #[test]
     fn a_pooler_gives_sessions_to_whoever_asks() {
-        assert!(!are_pooled(1, 2, 1));
-        assert!(are_pooled(1, 1, 1));
-        assert!(are_pooled(1, 2, 3));
+        assert!(!are_pooled([1, 1], 2, 1));
+        assert!(are_pooled([1, 1], 1, 1));
+        assert!(are_pooled([1, 1], 2, 3));
+        assert!(are_pooled([1, 2], 1, 2));
     }
 }

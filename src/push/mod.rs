@@ -2,11 +2,12 @@
 //!
 //! ```no_run
 //! use leakproof::Project;
-//! use leakproof::push::{Push, PushOptions};
+//! use leakproof::push::{Address, Push, PushOptions, Surroundings};
 //!
 //! let project = Project::read(".")?;
 //! let url = "postgres://postgres:secret@localhost/app";
-//! let push = Push::open(&project, url, PushOptions::default())?;
+//! let address = Address::read(url, &Surroundings::none())?;
+//! let push = Push::open(&project, address, PushOptions::default())?;
 //! print!("{}", push.plan());
 //! let pushed = push.apply(&mut |_| {})?;
 //! assert!(pushed.lost.is_empty());
@@ -41,7 +42,6 @@ use crate::migrate::target::Target;
 use crate::preserve::{Again, uncountable};
 use crate::project::Project;
 use crate::project::files::SqlFile;
-use crate::push::address::Address;
 use crate::push::attempt::{Attempt, MOST_COUNTED, Outcome};
 use crate::push::connected::{Connected, connect_to_look, read_histories};
 use crate::push::event::Tell;
@@ -53,6 +53,8 @@ use crate::report::text::findings::write_finding;
 use crate::sql::statement::split;
 use crate::words::printable;
 
+pub use crate::push::address::Address;
+pub use crate::push::address::surroundings::Surroundings;
 pub use crate::push::event::Event;
 pub use crate::push::receipt::{How, Receipt};
 pub use crate::push::standing::{Standing, State};
@@ -81,8 +83,6 @@ pub struct PushOptions {
     pub allow_out_of_order: bool,
     /// Whether values of rows are told, and not keys alone.
     pub show_values: bool,
-    /// The password, where the URL has none.
-    pub password: Option<String>,
 }
 
 impl Default for PushOptions {
@@ -92,7 +92,6 @@ impl Default for PushOptions {
             lock_timeout: Duration::from_secs(1),
             allow_out_of_order: false,
             show_values: false,
-            password: None,
         }
     }
 }
@@ -120,13 +119,12 @@ impl Status {
 /// Looks what a target says was applied to it; writes nothing.
 ///
 /// # Errors
-/// A URL that cannot be used, a server that does not let us in, a history that cannot be read.
-pub fn status(project: &Project, url: &str, password: Option<String>) -> Result<Status> {
+/// A server that does not let us in, a transaction pooler, a history that cannot be read.
+pub fn status(project: &Project, address: &Address) -> Result<Status> {
     refuse_layout(project)?;
-    let address = Address::read(url, password)?;
-    let histories = read_histories(&mut connect_to_look(&address)?, project)?;
+    let histories = read_histories(&mut connect_to_look(address)?, project)?;
     let versions = histories.beside(project);
-    let text = status_text(&told(&address.to_string(), &histories, project), &versions);
+    let text = status_text(&told(&address.met(), &histories, project), &versions);
     Ok(Status { versions, text })
 }
 
@@ -169,9 +167,8 @@ impl<'p> Push<'p> {
     ///
     /// # Errors
     /// What is refused, before anything is applied; see `README.md`.
-    pub fn open(project: &'p Project, url: &str, options: PushOptions) -> Result<Self> {
+    pub fn open(project: &'p Project, address: Address, options: PushOptions) -> Result<Self> {
         refuse_layout(project)?;
-        let address = Address::read(url, options.password.clone())?;
         let mut target = Connected::to(&address, options.lock_timeout, discretion(&options))?;
         let (histories, pending) = decide(&mut target, project, &options)?;
         let uncounted = look_ahead(&mut target, project, &pending)?;
@@ -183,12 +180,12 @@ impl<'p> Push<'p> {
         self.pending.len()
     }
 
-    /// Host, port, database and role.
+    /// Host, port, database and role, and how the connection is protected.
     pub fn target(&self) -> String {
         let role = &self.target.role;
         match role == self.address.user() {
-            true => self.address.to_string(),
-            false => format!("{}, who becomes {role}", self.address),
+            true => self.address.met(),
+            false => self.address.with_protection(&format!("{}, who becomes {role}", self.address)),
         }
     }
 

@@ -52,6 +52,9 @@ pub fn connect_maintenance(url: &str) -> Result<(Client, Config)> {
 pub(crate) fn parse_url(url: &str) -> Result<Config> {
     const NAMED: &str = "LEAKPROOF_DATABASE_URL";
     let config = read_url(url, NAMED)?;
+    if config.get_user().is_none() {
+        return Err(invalid_url(NAMED, "it names no user"));
+    }
     if config.get_ssl_mode() == SslMode::Require {
         return Err(Error::new(format!("{NAMED} is not usable"))
             .cause(
@@ -62,34 +65,33 @@ pub(crate) fn parse_url(url: &str) -> Result<Config> {
     Ok(config)
 }
 
-/// Reads a URL, or pairs of key and value; `named` is where it was given.
+/// Reads a URL, or pairs of key and value, that may name no user; `named` is where it was given.
 pub(crate) fn read_url(url: &str, named: &str) -> Result<Config> {
-    let invalid = |cause: &str| {
-        Error::new(format!("{named} is not usable"))
-            .cause(cause)
-            .help("write postgres://user:password@host:port/database, or key=value pairs")
-    };
     if url.contains('\n') {
-        return Err(invalid("it has more than one line"));
+        return Err(invalid_url(named, "it has more than one line"));
     }
     let is_other = url.split_once("://").is_some_and(|(scheme, _)| {
         !scheme.contains('=') && !["postgres", "postgresql"].contains(&scheme)
     });
     if is_other {
-        return Err(invalid("it does not begin with `postgres://`"));
+        return Err(invalid_url(named, "it does not begin with `postgres://`"));
     }
-    let mut config: Config = url.parse().map_err(|cause| invalid(&cause_of(&cause)))?;
+    let mut config: Config = url.parse().map_err(|cause| invalid_url(named, &cause_of(&cause)))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err(invalid("it names no host"));
-    }
-    if config.get_user().is_none() {
-        return Err(invalid("it names no user"));
+        return Err(invalid_url(named, "it names no host"));
     }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_LIMIT);
     }
     config.application_name(APPLICATION_NAME);
     Ok(config)
+}
+
+/// That a URL cannot be used.
+pub(crate) fn invalid_url(named: &str, cause: &str) -> Error {
+    Error::new(format!("{named} is not usable"))
+        .cause(cause)
+        .help("write postgres://user:password@host:port/database, or key=value pairs")
 }
 
 /// Who and where, as in `postgres@127.0.0.1:5432`.

@@ -1,8 +1,12 @@
 //! `leakproof push` and `leakproof status`, on databases that somebody keeps.
 
+mod named;
+mod pooler;
 mod proxy;
 mod rows;
+mod secured;
 mod target;
+mod tls;
 mod tricks;
 
 use std::process::Child;
@@ -213,7 +217,7 @@ fn poolers_and_replicas_are_refused() {
     let copy = project(&[NOTES]);
     let folder = target.server.folder();
     for (from, to, why) in [
-        ("pg_catalog.pg_backend_pid()", "4711::int4", "two connections are one session"),
+        ("pg_catalog.pg_backend_pid()", "4711::int4", "each transaction gets any session"),
         ("pg_catalog.pg_is_in_recovery()", "true", "it is a replica"),
     ] {
         let proxy = Proxy::start(folder, Change::Replace(from, to));

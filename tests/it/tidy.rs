@@ -40,6 +40,8 @@ const PURE: &[&str] = &[
     "preserve::loss",
     "preserve::outcome",
     "preserve::repeated",
+    "push::address::env_file",
+    "push::address::parameters",
     "push::event",
     "push::receipt",
     "push::refuse",

@@ -58,6 +58,11 @@ impl Target {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// The same of one value, as a superuser.
+    pub fn ask_admin(&self, query: &str) -> String {
+        self.admin().query_one(query, &[]).expect("a row").get(0)
+    }
+
     pub fn has(&self, relation: &str) -> bool {
         self.ask(&format!("select coalesce(to_regclass('{relation}')::text, '')")) != [""]
     }
