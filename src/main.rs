@@ -10,11 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use cli::{CheckArgs, Cli, Command, InitArgs, NewArgs, PushArgs, ServerArgs, StatusArgs};
+use cli::{
+    CheckArgs, Cli, Command, DriftArgs, Format, InitArgs, NewArgs, PushArgs, ServerArgs, StatusArgs,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
 use leakproof::drafting::{draft_pairs, version_named};
+use leakproof::drift::drift;
 use leakproof::error::{Error, Result};
 use leakproof::finding::{Rule, known_rules};
 use leakproof::init::inferred_config;
@@ -46,6 +49,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::New(args) => run_new(args),
         Command::Status(args) => run_status(args),
         Command::Push(args) => run_push(args),
+        Command::Drift(args) => run_drift(args),
         Command::Explain { finding } => run_explain(finding.as_deref()),
         Command::Reap => server::reap().map(|()| 0),
     }
@@ -238,6 +242,18 @@ fn run_push(args: PushArgs) -> Result<u8> {
     let pushed = push.apply(&mut |event| tell_of_push(event, args.quiet))?;
     print(pushed.text())?;
     Ok(if pushed.lost.is_empty() { 0 } else { FAILED })
+}
+
+fn run_drift(args: DriftArgs) -> Result<u8> {
+    begin(args.server.timeout, &Bar::new(true))?;
+    let project = Project::read(&args.target.path)?;
+    let options = server_options(args.server)?;
+    let drift = drift(&project, &args.target.db_url, password(), &options)?;
+    print(match args.format {
+        Format::Text => drift.text(),
+        Format::Json => drift.json(),
+    })?;
+    Ok(if drift.differences.is_empty() { 0 } else { FAILED })
 }
 
 /// What fills in a URL without one.
