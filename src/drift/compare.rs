@@ -8,7 +8,7 @@ use crate::drift::order::{in_order, sorted};
 use crate::drift::statements::{change_defaults, change_grants, creation, grant_phrase};
 use crate::drift::value::{Difference, Kind};
 use crate::names::{Oid, QualifiedName};
-use crate::sql::quote::identifier;
+use crate::sql::quote::{identifier, qualified};
 use crate::words::joined;
 
 /// From this version on there is the privilege to maintain a table.
@@ -19,6 +19,7 @@ pub(crate) fn compare(target: &Schema, files: &Schema) -> Vec<Difference> {
     let mut comparison = Comparison { target, files, nodes: Vec::new(), done: BTreeSet::new() };
     comparison.find_roles();
     comparison.find_renamed();
+    comparison.find_attached();
     comparison.find_changed();
     comparison.find_extra();
     comparison.find_missing();
@@ -128,7 +129,7 @@ impl<'a> Comparison<'a> {
                 (here.kind, &here.parent) == (there.kind, &there.parent)
                     && parts(here) == parts(there)
             };
-            let Some(at) = missing.iter().position(|one| is_it(one)) else { continue };
+            let Some(at) = missing.iter().position(is_it) else { continue };
             let here = missing.remove(at);
             self.done.extend([there.id(), here.id()]);
             let names = there.own_name.as_deref().zip(here.own_name.as_deref());
@@ -140,6 +141,23 @@ impl<'a> Comparison<'a> {
             let rename = there.rename.as_deref().unwrap_or_default();
             let statement = format!("{rename}{}", identifier(new));
             self.push(there.kind, there, what, Some(statement), (rank::MAKE, here.oid));
+        }
+    }
+
+    /// What a partition has of its own while it is detached it has of its parent when it is attached.
+    fn find_attached(&mut self) {
+        let (target, files) = (self.target, self.files);
+        let parent = |item: &Item| item.part("parent").and_then(|part| part.value.clone());
+        for (id, here) in files.items.iter().filter(|(id, _)| id.0 == Kind::Table) {
+            let Some(there) = target.items.get(id) else { continue };
+            if parent(there).is_some() == parent(here).is_some() {
+                continue;
+            }
+            let children = files.children(id).into_iter().chain(target.children(id));
+            let children = children.map(Item::id);
+            let is_on_both =
+                |id: &Id| target.items.contains_key(id) && files.items.contains_key(id);
+            self.done.extend(children.filter(|id| !is_on_both(id)));
         }
     }
 
@@ -184,7 +202,8 @@ impl<'a> Comparison<'a> {
 
     fn push_change(&mut self, there: &Item, here: &Item, change: &Change) {
         let mut what = Change::told(there, std::slice::from_ref(change));
-        let Some(statement) = change.statement.clone() else {
+        let statement = change.statement.clone().or_else(|| self.swap_enum(there, here));
+        let Some(statement) = statement else {
             what.push_str("; no statement changes that and keeps what is in it");
             self.push(change.kind, here, what, None, (rank::MAKE, here.oid));
             return;
@@ -206,6 +225,33 @@ impl<'a> Comparison<'a> {
         let node = self.push(change.kind, here, what, statement, (rank::MAKE, here.oid));
         node.makes.insert(id);
         node.makes.extend(aside.iter().cloned());
+    }
+
+    /// Puts another enum in the place of one that has labels which the files do not: the server takes none away.
+    /// None where something else than columns has it.
+    fn swap_enum(&self, there: &Item, here: &Item) -> Option<String> {
+        let id = here.id();
+        here.labels.as_ref().filter(|_| there.labels.is_some())?;
+        let users = self.target.items.iter().filter(|(_, item)| item.needs.contains(&id));
+        let mut columns = Vec::new();
+        let mut aside = Vec::new();
+        for (user, _) in users {
+            let part = self.files.items.get(user).and_then(|item| item.part("type"))?;
+            let (value, set) = part.value.as_ref().zip(part.set.as_ref())?;
+            let by_text = format!("::text::{value}");
+            columns.push(set.replacen(&format!("::{value}"), &by_text, 1));
+            aside.extend(self.dependents(user, is_watching));
+        }
+        aside.sort_by_key(|item| item.id());
+        aside.dedup_by_key(|item| item.id());
+        let before = format!("{}_before", here.name);
+        let mut said = self.drops(&aside);
+        said.push(format!("alter type {} rename to {}", here.key, identifier(&before)));
+        said.extend(creation(self.target, here, &[]));
+        said.extend(columns);
+        said.push(format!("drop type {}", qualified(&here.schema, &before)));
+        said.extend(self.creations(&aside));
+        Some(said.join("; "))
     }
 
     /// Drops and makes a thing, and with it whatever needs it.

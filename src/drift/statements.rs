@@ -54,7 +54,9 @@ fn grants_of_new(target: &Schema, item: &Item) -> Vec<String> {
     let none = Privileges::new();
     let grantees: BTreeSet<&str> = item.grants.keys().map(String::as_str).collect();
     let mut said = Vec::new();
-    for grantee in grantees.union(&by_default).filter(|grantee| !grantee.is_empty()) {
+    let owner = item.owner.as_ref().map(|owner| identifier(owner));
+    let is_owner = |grantee: &&&str| grantee.is_empty() || owner.as_deref() == Some(**grantee);
+    for grantee in grantees.union(&by_default).filter(|grantee| !is_owner(grantee)) {
         let wanted = item.grants.get(*grantee).unwrap_or(&none);
         let is_usual = is_public && *grantee == "public" && wanted.len() == 1;
         let has_others = target.default_privileges.keys().any(|key| key.3 == *grantee);

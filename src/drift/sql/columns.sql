@@ -7,7 +7,7 @@ select 'column' as kind, pg_catalog.format('%s.%s', c.table_title, c.quoted) as 
     pg_catalog.concat_ws(
         '; ', c.create_serial,
         pg_catalog.format('alter table %s add column %s', c.table_title, c.definition),
-        pg_catalog.format('alter sequence %s owned by %s.%s', c.serial, c.table_title, c.quoted)
+        'alter sequence ' || c.serial || ' owned by ' || c.table_title || '.' || c.quoted
     ) as create,
     pg_catalog.format('alter table %s drop column %s', c.table_title, c.quoted) as drop,
     pg_catalog.format('column %s.%s', c.table_title, c.quoted) as phrase,

@@ -34,7 +34,10 @@ select pg_catalog.quote_ident(owner.name) as role, s.title as schema,
         when 'T' then 'types'
         else 'schemas'
     end as objects,
-    case g.grantee when 0 then 'public' else pg_catalog.quote_ident(grantee.name) end as grantee,
+    case g.grantee
+        when 0 then 'public'
+        else pg_catalog.quote_ident(coalesce(grantee.name, g.grantee::text))
+    end as grantee,
     pg_catalog.lower(g.privilege_type) as privilege, g.state = 'granted' as is_granted,
     g.is_grantable
 from given g
@@ -44,7 +47,8 @@ left join roles grantee on grantee.oid = g.grantee
 where (g.defaclnamespace = 0 or s.oid is not null and not s.is_platform)
     and not (@is_supabase@ and owner.name in (
         'supabase_admin', 'supabase_auth_admin', 'supabase_storage_admin',
-        'supabase_functions_admin', 'supabase_realtime_admin', 'supabase_replication_admin', 'supabase_etl_admin',
+        'supabase_functions_admin', 'supabase_realtime_admin', 'supabase_replication_admin',
+        'supabase_etl_admin',
         'supabase_read_only_user', 'dashboard_user', 'pgbouncer'
     ))
     and g.defaclobjtype in ('r', 'S', 'f', 'T', 'n')

@@ -44,7 +44,7 @@ with roles as (
 ), sequences as materialized (
     select r.oid, r.title, r.is_platform, r.nspname, r.relname, r.relowner, d.deptype,
         d.refobjid as owned_by, d.refobjsubid as owned_by_column,
-        pg_catalog.format('%s.%I', owning.title, a.attname) as owned_by_title,
+        owning.title || '.' || pg_catalog.quote_ident(a.attname) as owned_by_title,
         pg_catalog.format(
             'increment by %s minvalue %s maxvalue %s start with %s cache %s %s', q.seqincrement,
             q.seqmin, q.seqmax, q.seqstart, q.seqcache,
@@ -72,9 +72,8 @@ with roles as (
         ), '') as type,
         pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression,
         identity.options as identity_options, serial.title as serial,
-        pg_catalog.format(
-            'create sequence %s as %s %s', serial.title, serial.type, serial.options
-        ) as create_serial
+        'create sequence ' || serial.title || ' as ' || serial.type || ' ' || serial.options
+            as create_serial
     from relations r
     join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
     left join pg_catalog.pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
