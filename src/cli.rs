@@ -29,6 +29,10 @@ const PUSH_EXIT_CODES: &str = "\
 Exit codes: 0 all is applied, or there was nothing to do; 1 a file would have lost rows and was rolled
 back; 2 the run itself failed, or nobody has consented. Files that were applied before stay applied.";
 
+const DRIFT_EXIT_CODES: &str = "\
+Exit codes: 0 the target is as the files make it that its history names; 1 something differs; 2 the run
+itself failed.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Apply to a throwaway database, seed, probe, compare with what is accepted
@@ -44,6 +48,9 @@ pub enum Command {
     /// Apply the files that a real database lacks, each in a transaction that counts its rows
     #[command(after_help = PUSH_EXIT_CODES)]
     Push(PushArgs),
+    /// Tell what a real database has otherwise than its files make it, as statements; write nothing
+    #[command(after_help = DRIFT_EXIT_CODES)]
+    Drift(DriftArgs),
     /// What a finding means, how it is exploited, how to fix it
     Explain {
         /// The finding, such as `cross-tenant-read`; all of them if left out
@@ -181,6 +188,17 @@ pub struct PushArgs {
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// Which server to use.

@@ -100,6 +100,7 @@ pub mod finding;
 pub mod report;
 pub mod check;
 pub mod push;
+pub mod drift;
 pub mod scratch;
 pub mod isolation;
 pub mod init;

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use clap::Parser;
 use cli::{
-    CheckArgs, Cli, Command, InitArgs, NewArgs, PushArgs, ServerArgs, StatusArgs, TargetName,
+    CheckArgs, Cli, Command, DriftArgs, Format, InitArgs, NewArgs, PushArgs, ServerArgs,
+    StatusArgs, TargetName,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
 use leakproof::check::{CheckOptions, check};
 use leakproof::drafting::{draft_pairs, version_named};
+use leakproof::drift::drift;
 use leakproof::error::{Error, Result};
 use leakproof::finding::{Rule, known_rules};
 use leakproof::init::inferred_config;
@@ -48,6 +50,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::New(args) => run_new(args),
         Command::Status(args) => run_status(args),
         Command::Push(args) => run_push(args),
+        Command::Drift(args) => run_drift(args),
         Command::Explain { finding } => run_explain(finding.as_deref()),
         Command::Reap => server::reap().map(|()| 0),
     }
@@ -251,6 +254,18 @@ fn address(name: &TargetName, project: &Project) -> Result<Address> {
             Address::named_by(name, project.root(), &surroundings)
         }
     }
+}
+
+fn run_drift(args: DriftArgs) -> Result<u8> {
+    begin(args.server.timeout, &Bar::new(true))?;
+    let project = Project::read(&args.target.path)?;
+    let options = server_options(args.server)?;
+    let drift = drift(&project, &address(&args.target.name, &project)?, &options)?;
+    print(match args.format {
+        Format::Text => drift.text(),
+        Format::Json => drift.json(),
+    })?;
+    Ok(if drift.differences.is_empty() { 0 } else { FAILED })
 }
 
 /// Whether somebody at a terminal says yes.

@@ -12,7 +12,7 @@ use crate::migrate::applied::Applied;
 use crate::migrate::apply::{Done, Look, apply_watched, load_seeds, roll_back};
 use crate::migrate::history::History;
 use crate::migrate::places::Places;
-use crate::migrate::plan::{Plan, Wanted};
+use crate::migrate::plan::{Action, Plan, Wanted};
 use crate::migrate::run::shared_row;
 use crate::migrate::target::{Target, Throwaway};
 use crate::platform::Platform;
@@ -175,6 +175,27 @@ impl<'p> Scratch<'p> {
         look: Option<&mut LookAs<'_>>,
     ) -> Result<()> {
         self.apply(version, true, look)
+    }
+
+    /// Applies those pending files, whatever comes before them, without fixtures, recorded calls and seeds.
+    pub(crate) fn rehearse_those(&mut self, is_meant: &dyn Fn(i64) -> bool) -> Result<()> {
+        let connection = &mut self.connection()?;
+        let target = Target::Throwaway(self.throwaway());
+        let wanted = Wanted { is_again: true, takes_late: true, ..Wanted::up_to(i64::MAX) };
+        let mut plan = Plan::decide(self.project, History::read(connection)?, &target, wanted)?;
+        for step in plan.steps.iter_mut().filter(|step| !is_meant(step.file.version())) {
+            step.action = Action::Later;
+        }
+        apply_watched(connection, &target, plan, &mut self.done, &mut |_| Ok(()))?;
+        Ok(())
+    }
+
+    pub(crate) fn project(&self) -> &'p Project {
+        self.project
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
     }
 
     /// Applies what is pending up to a version.

@@ -18,14 +18,14 @@
 //! together with its rows in the histories, in which what it does to rows is counted; a file that loses some is
 //! rolled back. One push at a time has the database. What cannot be applied so is refused before anything is.
 
-mod address;
+pub(crate) mod address;
 mod attempt;
 mod blockers;
-mod connected;
+pub(crate) mod connected;
 pub(crate) mod event;
 mod lock;
 pub(crate) mod receipt;
-mod refuse;
+pub(crate) mod refuse;
 pub(crate) mod standing;
 mod told;
 

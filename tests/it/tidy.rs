@@ -29,6 +29,13 @@ const PURE: &[&str] = &[
     // Values that come of what does see one.
     "check::audience::widening",
     "check::outcome",
+    "drift::change",
+    "drift::compare",
+    "drift::item",
+    "drift::order",
+    "drift::statements",
+    "drift::told",
+    "drift::value",
     "migrate::applied",
     "migrate::elevation",
     "migrate::history",

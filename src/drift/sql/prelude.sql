@@ -1,0 +1,105 @@
+-- What the queries beside this one begin with: who is who, and which schemas and relations are
+-- looked into. What belongs to an extension is its own affair, and our history is ours.
+with roles as (
+    -- Who runs the files has another name on a throwaway.
+    select r.oid, case r.rolname when @owner@ then @pusher@ else r.rolname::text end as name
+    from pg_catalog.pg_roles r
+), schemas as (
+    select n.oid, n.nspname, n.nspowner, n.nspname = any(@platform@) as is_platform,
+        pg_catalog.format('%I', n.nspname) as title
+    from pg_catalog.pg_namespace n
+    where n.nspname not in ('information_schema', 'leakproof', 'supabase_migrations')
+        and not pg_catalog.starts_with(n.nspname, 'pg_')
+        and not exists (
+            select
+            from pg_catalog.pg_depend d
+            where d.classid = 'pg_catalog.pg_namespace'::regclass and d.objid = n.oid
+                and d.deptype = 'e'
+        )
+), members as materialized (
+    select d.classid, d.objid
+    from pg_catalog.pg_depend d
+    where d.deptype = 'e'
+), relations as materialized (
+    select c.*, s.nspname, s.is_platform,
+        pg_catalog.format('%I.%I', s.nspname, c.relname) as title,
+        case c.relkind
+            when 'v' then 'view'
+            when 'm' then 'materialized view'
+            when 'S' then 'sequence'
+            when 'f' then 'foreign table'
+            when 'i' then 'index'
+            when 'I' then 'index'
+            when 'c' then 'type'
+            else 'table'
+        end as word
+    from pg_catalog.pg_class c
+    join schemas s on s.oid = c.relnamespace
+    where c.relname <> 'refinery_schema_history'
+        and not exists (
+            select
+            from members m
+            where m.classid = 'pg_catalog.pg_class'::regclass and m.objid = c.oid
+        )
+), sequences as materialized (
+    select r.oid, r.title, r.is_platform, r.nspname, r.relname, r.relowner, d.deptype,
+        d.refobjid as owned_by, d.refobjsubid as owned_by_column,
+        owning.title || '.' || pg_catalog.quote_ident(a.attname) as owned_by_title,
+        pg_catalog.format(
+            'increment by %s minvalue %s maxvalue %s start with %s cache %s %s', q.seqincrement,
+            q.seqmin, q.seqmax, q.seqstart, q.seqcache,
+            case when q.seqcycle then 'cycle' else 'no cycle' end
+        ) as options,
+        pg_catalog.format_type(q.seqtypid, null) as type
+    from relations r
+    join pg_catalog.pg_sequence q on q.seqrelid = r.oid
+    left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass
+        and d.objid = r.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
+        and d.refobjsubid > 0 and d.deptype in ('a', 'i')
+    left join relations owning on owning.oid = d.refobjid
+    left join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+), columns as materialized (
+    select r.title as table_title, r.nspname, r.relname, r.is_platform, a.attrelid, a.attnum,
+        a.attname, a.attnotnull, a.attidentity, a.attgenerated,
+        a.attislocal or a.attinhcount = 0 as is_own,
+        pg_catalog.format('%I', a.attname) as quoted,
+        pg_catalog.format_type(a.atttypid, a.atttypmod) || coalesce((
+            select pg_catalog.format(' collate %I.%I', n.nspname, c.collname)
+            from pg_catalog.pg_collation c
+            join pg_catalog.pg_namespace n on n.oid = c.collnamespace
+            join pg_catalog.pg_type t on t.oid = a.atttypid
+            where c.oid = a.attcollation and a.attcollation <> t.typcollation
+        ), '') as type,
+        pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression,
+        identity.options as identity_options, serial.title as serial,
+        'create sequence ' || serial.title || ' as ' || serial.type || ' ' || serial.options
+            as create_serial
+    from relations r
+    join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+    left join pg_catalog.pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
+    left join sequences identity on identity.owned_by = r.oid
+        and identity.owned_by_column = a.attnum and identity.deptype = 'i'
+    left join lateral (
+        select q.title, q.type, q.options
+        from sequences q
+        where q.owned_by = r.oid and q.owned_by_column = a.attnum and q.deptype = 'a'
+        order by q.title
+        limit 1
+    ) serial on true
+    where r.relkind in ('r', 'p')
+), columns_as_written as materialized (
+    select c.*, pg_catalog.concat_ws(
+        ' ', c.quoted, c.type,
+        case c.attgenerated
+            when 's' then 'generated always as (' || c.expression || ') stored'
+            when 'v' then 'generated always as (' || c.expression || ') virtual'
+            else 'default ' || c.expression
+        end,
+        case c.attidentity
+            when 'a' then 'generated always as identity (' || c.identity_options || ')'
+            when 'd' then 'generated by default as identity (' || c.identity_options || ')'
+        end,
+        case when c.attnotnull then 'not null' end
+    ) as definition
+    from columns c
+)
