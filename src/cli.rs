@@ -172,6 +172,12 @@ pub struct PushArgs {
     /// Tell what would be applied, and apply nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Apply without trying the files on a throwaway database first
+    #[arg(long)]
+    pub no_rehearse: bool,
+    /// The form of the plan, with `--dry-run`
+    #[arg(long, value_enum, default_value_t = Format::Text, requires = "dry_run")]
+    pub format: Format,
     /// Apply files, too, that are new and come before one that was applied
     #[arg(long)]
     pub allow_out_of_order: bool,
@@ -185,6 +191,8 @@ pub struct PushArgs {
     /// Show the values of rows that would be lost; else their keys alone
     #[arg(long)]
     pub show_values: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,

@@ -229,11 +229,15 @@ fn run_push(args: PushArgs) -> Result<u8> {
         lock_timeout: Duration::from_secs(args.lock_timeout),
         allow_out_of_order: args.allow_out_of_order,
         show_values: args.show_values,
+        rehearse: (!args.no_rehearse).then(|| server_options(args.server)).transpose()?,
     };
     let push = Push::open(&project, address(&args.target.name, &project)?, options)?;
-    print(&push.plan())?;
+    print(&match args.format {
+        Format::Text => push.plan().to_text(),
+        Format::Json => push.plan().to_json(),
+    })?;
     if args.dry_run || push.pending() == 0 {
-        return Ok(0);
+        return Ok(if push.plan().stops().is_some() { FAILED } else { 0 });
     }
     if !args.yes && !is_consented(&push)? {
         tell("nothing was applied\n");

@@ -10,7 +10,7 @@ mod order;
 mod read;
 mod statements;
 mod told;
-mod value;
+pub(crate) mod value;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

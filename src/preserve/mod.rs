@@ -11,6 +11,7 @@ pub(crate) mod circumstance;
 pub(crate) mod contents;
 mod difference;
 pub(crate) mod draft;
+pub(crate) mod foreseen;
 mod hanging;
 pub(crate) mod loss;
 pub(crate) mod outcome;
@@ -34,6 +35,7 @@ use crate::error::Result;
 use crate::preserve::around::Around;
 use crate::preserve::difference::{Difference, Fate, Known};
 use crate::preserve::draft::drafts;
+use crate::preserve::foreseen::Foreseen;
 use crate::preserve::hanging::names_taken;
 use crate::preserve::outcome::Vouching;
 use crate::preserve::pairs::{Compared, Kept};
@@ -99,9 +101,16 @@ pub(crate) struct Again {
     changed: Vec<Changed>,
     /// Pairs whose rows are kept.
     differed: BTreeSet<usize>,
+    /// What a rehearsal has shown.
+    foreseen: Foreseen,
 }
 
 impl Again {
+    /// Before the first time, with what a rehearsal has shown.
+    pub(crate) fn foreseeing(foreseen: Foreseen) -> Self {
+        Self { foreseen, ..Self::default() }
+    }
+
     pub(crate) fn extend(&mut self, other: Self) {
         self.keep.extend(other.keep);
         self.changed.extend(other.changed);
@@ -130,7 +139,7 @@ pub(crate) fn before_in_use(
     most_bytes: u64,
 ) -> Result<Before> {
     pin_formats(session);
-    let locked = scope::lock(session, file, pairs, &again.keep, most_bytes)?;
+    let locked = scope::lock(session, file, pairs, (&again.keep, &again.foreseen), most_bytes)?;
     before_in(session, locked, (file, pairs, again))
 }
 

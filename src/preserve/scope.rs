@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::preserve::foreseen::Foreseen;
 use crate::preserve::tables::{Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::failing;
@@ -52,7 +53,7 @@ struct Access {
 }
 
 /// Locks the tables whose rows a file may change, as far as they are not larger in all than `most_bytes`: those that
-/// it names where it does more than add, those that pairs name, and those in `keep`.
+/// it names where it does more than add, those that pairs name, those in `keep`, and those that are foreseen.
 ///
 /// Gives the tables, too, unless it has waited for a lock since it has read them.
 ///
@@ -62,17 +63,20 @@ pub(crate) fn lock(
     session: &mut Session,
     file: &str,
     pairs: &[PreservePair],
-    keep: &BTreeSet<i64>,
+    (keep, foreseen): (&BTreeSet<i64>, &Foreseen),
     most_bytes: u64,
 ) -> Result<(Scope, Option<Tables>)> {
     let tables = Tables::read(session)?;
-    let chosen = choose(session, &tables, (file, pairs), keep, most_bytes)?;
+    let is_foreseen = |table: &&Table| foreseen.written.contains(&table.name());
+    let written = tables.by_oid.values().filter(is_foreseen).map(|table| table.oid);
+    let keep: BTreeSet<i64> = keep.iter().copied().chain(written).collect();
+    let chosen = choose(session, &tables, (file, pairs), &keep, most_bytes)?;
     let is_locked = |table: &&Table| !table.is_view() && chosen.counted.contains(&table.oid);
     let locked: Vec<&Table> = tables.by_oid.values().filter(is_locked).collect();
     if locked.is_empty() {
         return Ok((Scope::Some(chosen), Some(tables)));
     }
-    session.execute(&lock_sql(&locked, &Words::of(file))).map_err(failing(LOCK))?;
+    session.execute(&lock_sql(&locked, &Words::of(file), foreseen)).map_err(failing(LOCK))?;
     Ok((Scope::Some(chosen), None))
 }
 
@@ -140,9 +144,10 @@ fn choose(
 }
 
 /// One statement for each mode, the stronger one first.
-fn lock_sql(tables: &[&Table], words: &Words) -> String {
-    let (strong, weak): (Vec<&Table>, Vec<&Table>) =
-        tables.iter().copied().partition(|table| words.may_alter(table.word()));
+fn lock_sql(tables: &[&Table], words: &Words, foreseen: &Foreseen) -> String {
+    let (strong, weak): (Vec<&Table>, Vec<&Table>) = tables.iter().copied().partition(|table| {
+        words.may_alter(table.word()) || foreseen.exclusive.contains(&table.name())
+    });
     let modes = [(strong, "access exclusive"), (weak, "share row exclusive")];
     let sql = modes.into_iter().filter(|(tables, _)| !tables.is_empty()).map(|(tables, mode)| {
         let names: Vec<String> = tables.into_iter().map(Table::sql_name).collect();

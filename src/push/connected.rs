@@ -30,6 +30,8 @@ pub(crate) struct Connected {
     pub blockers: Blockers,
     /// As whom files are applied: a login may become another role at once.
     pub role: String,
+    /// The major version of the server.
+    pub major: u32,
     /// What each transaction begins with.
     pub settings: Vec<String>,
 }
@@ -81,11 +83,13 @@ impl Connected {
             format!("set local statement_timeout = '{MOST_FOR_STATEMENT}'"),
             "set local idle_in_transaction_session_timeout = '60s'".to_owned(),
         ];
-        if row.get::<_, i32>(2) >= CHECKS_CLIENT_VERSION {
+        let version: i32 = row.get(2);
+        if version >= CHECKS_CLIENT_VERSION {
             settings.push("set local client_connection_check_interval = '1s'".to_owned());
         }
         let connection = Connection::to_real_database(client).with(discretion);
-        Ok(Self { connection, blockers: Blockers::watch(other, pid), role, settings })
+        let major = u32::try_from(version / 10_000).unwrap_or_default();
+        Ok(Self { connection, blockers: Blockers::watch(other, pid), role, major, settings })
     }
 
     /// Whether the server has ended the session that applies.

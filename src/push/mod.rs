@@ -8,7 +8,7 @@
 //! let url = "postgres://postgres:secret@localhost/app";
 //! let address = Address::read(url, &Surroundings::none())?;
 //! let push = Push::open(&project, address, PushOptions::default())?;
-//! print!("{}", push.plan());
+//! print!("{}", push.plan().to_text());
 //! let pushed = push.apply(&mut |_| {})?;
 //! assert!(pushed.lost.is_empty());
 //! # Ok::<(), leakproof::Error>(())
@@ -22,12 +22,18 @@ pub(crate) mod address;
 mod attempt;
 mod blockers;
 pub(crate) mod connected;
+mod digest;
+mod effects;
 pub(crate) mod event;
 mod lock;
+mod plan;
+mod planning;
 pub(crate) mod receipt;
 pub(crate) mod refuse;
+mod rehearse;
 pub(crate) mod standing;
 mod told;
+mod trace;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -46,16 +52,20 @@ use crate::push::attempt::{Attempt, MOST_COUNTED, Outcome};
 use crate::push::connected::{Connected, connect_to_look, read_histories};
 use crate::push::event::Tell;
 use crate::push::lock::Pause;
+use crate::push::planning::Planning;
 use crate::push::refuse::{refuse_layout, refuse_standings, refuse_statements};
+use crate::push::rehearse::rehearse;
 use crate::push::standing::Histories;
-use crate::push::told::{Planned, Told, plan_text, status_text};
+use crate::push::told::{Told, status_text};
 use crate::report::text::findings::write_finding;
-use crate::sql::statement::split;
+use crate::server::options::ServerOptions;
 use crate::words::printable;
 
 pub use crate::push::address::Address;
 pub use crate::push::address::surroundings::Surroundings;
+pub use crate::push::effects::{Effect, LockMode, Size, Touched};
 pub use crate::push::event::Event;
+pub use crate::push::plan::{PlannedFile, PushPlan, Rehearsed};
 pub use crate::push::receipt::{How, Receipt};
 pub use crate::push::standing::{Standing, State};
 
@@ -83,6 +93,8 @@ pub struct PushOptions {
     pub allow_out_of_order: bool,
     /// Whether values of rows are told, and not keys alone.
     pub show_values: bool,
+    /// On which server the files are rehearsed before; none to apply them without.
+    pub rehearse: Option<ServerOptions>,
 }
 
 impl Default for PushOptions {
@@ -92,6 +104,7 @@ impl Default for PushOptions {
             lock_timeout: Duration::from_secs(1),
             allow_out_of_order: false,
             show_values: false,
+            rehearse: Some(ServerOptions::default()),
         }
     }
 }
@@ -124,13 +137,20 @@ pub fn status(project: &Project, address: &Address) -> Result<Status> {
     refuse_layout(project)?;
     let histories = read_histories(&mut connect_to_look(address)?, project)?;
     let versions = histories.beside(project);
-    let text = status_text(&told(&address.met(), &histories, project), &versions);
+    let tables: Vec<String> =
+        histories.kinds().map(HistoryKind::table).map(str::to_owned).collect();
+    let target = address.met();
+    let told = Told { target: &target, histories: &tables, notes: project.notes() };
+    let text = status_text(&told, &versions);
     Ok(Status { versions, text })
 }
 
-fn told<'a>(target: &'a str, histories: &Histories, project: &'a Project) -> Told<'a> {
-    let histories = histories.kinds().map(HistoryKind::table).collect();
-    Told { target, histories, notes: project.notes() }
+/// Host, port, database and role, and how the connection is protected.
+fn met(address: &Address, target: &Connected) -> String {
+    match target.role == address.user() {
+        true => address.met(),
+        false => address.with_protection(&format!("{address}, who becomes {}", target.role)),
+    }
 }
 
 /// A push that is decided, and not begun.
@@ -141,8 +161,7 @@ pub struct Push<'p> {
     target: Connected,
     histories: Histories,
     pending: Vec<&'p SqlFile>,
-    /// What would not be counted of each of these.
-    uncounted: Vec<Vec<String>>,
+    plan: PushPlan,
 }
 
 /// What came of a push.
@@ -172,7 +191,24 @@ impl<'p> Push<'p> {
         let mut target = Connected::to(&address, options.lock_timeout, discretion(&options))?;
         let (histories, pending) = decide(&mut target, project, &options)?;
         let uncounted = look_ahead(&mut target, project, &pending)?;
-        Ok(Self { project, address, options, target, histories, pending, uncounted })
+        let rehearsal = match &options.rehearse {
+            Some(server) if !pending.is_empty() => {
+                Some(rehearse(project, server, &mut target, &histories, &pending, &())?)
+            }
+            _ => None,
+        };
+        let target_met = met(&address, &target);
+        let (histories_of, pending_of) = (&histories, pending.as_slice());
+        let planning = Planning {
+            project,
+            target: target_met,
+            histories: histories_of,
+            pending: pending_of,
+            uncounted,
+            rehearsal,
+        };
+        let plan = planning.plan(&mut target)?;
+        Ok(Self { project, address, options, target, histories, pending, plan })
     }
 
     /// How many files it will apply.
@@ -181,26 +217,13 @@ impl<'p> Push<'p> {
     }
 
     /// Host, port, database and role, and how the connection is protected.
-    pub fn target(&self) -> String {
-        let role = &self.target.role;
-        match role == self.address.user() {
-            true => self.address.met(),
-            false => self.address.with_protection(&format!("{}, who becomes {role}", self.address)),
-        }
+    pub fn target(&self) -> &str {
+        &self.plan.target
     }
 
     /// The target, and what will be done to it.
-    pub fn plan(&self) -> String {
-        let planned = self.pending.iter().zip(&self.uncounted).map(|(file, uncounted)| Planned {
-            title: file.title(),
-            path: file.path().display().to_string(),
-            statements: split(file.raw()).len(),
-            pairs: self.project.preserve(file.version()).len(),
-            calls: self.project.calls(file.version()).len(),
-            uncounted: uncounted.clone(),
-        });
-        let planned: Vec<Planned> = planned.collect();
-        plan_text(&told(&self.target(), &self.histories, self.project), &planned)
+    pub fn plan(&self) -> &PushPlan {
+        &self.plan
     }
 
     /// Applies the files, one after the other; `tell` hears of each.
@@ -211,6 +234,11 @@ impl<'p> Push<'p> {
     pub fn apply(mut self, tell: &mut Tell<'_>) -> Result<Pushed> {
         if self.pending.is_empty() {
             return Ok(Pushed::default());
+        }
+        if let Some(why) = self.plan.stops() {
+            return Err(Error::new("nothing was applied, since the rehearsal did not pass")
+                .cause(why)
+                .help("mend it and see with `leakproof check`; or push without a rehearsal, by `--no-rehearse`"));
         }
         lock::take(&mut self.target.connection, self.options.lock_wait, tell)?;
         let planned = std::mem::take(&mut self.pending);
@@ -252,7 +280,9 @@ impl<'p> Push<'p> {
     ) -> Result<std::result::Result<How, Vec<Finding>>> {
         let (begun, title) = (Instant::now(), file.title());
         let mut pause = Pause::new(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let (mut again, mut times) = (Again::default(), 0);
+        let rehearsal = self.plan.rehearsal.as_ref();
+        let foreseen = rehearsal.map(|rehearsal| rehearsal.foreseen(file.version()));
+        let (mut again, mut times) = (Again::foreseeing(foreseen.unwrap_or_default()), 0);
         loop {
             let Self { project, histories, target, options, .. } = &mut *self;
             let is_discreet = !options.show_values;

@@ -1,4 +1,4 @@
-//! A status and a plan in words. Pure.
+//! What is told of a target, and a status in words. Pure.
 
 use std::fmt::{Result, Write};
 
@@ -10,7 +10,7 @@ pub(crate) struct Told<'a> {
     /// Host, port, database and role.
     pub target: &'a str,
     /// The tables of its histories.
-    pub histories: Vec<&'static str>,
+    pub histories: &'a [String],
     /// What is to be known of how the project was read.
     pub notes: &'a [String],
 }
@@ -47,56 +47,7 @@ pub(crate) fn status_text(told: &Told<'_>, versions: &[Standing]) -> String {
     })
 }
 
-/// A file that will be applied.
-pub(crate) struct Planned {
-    pub title: String,
-    pub path: String,
-    pub statements: usize,
-    pub pairs: usize,
-    pub calls: usize,
-    /// Tables that the file may change, and that are not counted; a sentence each.
-    pub uncounted: Vec<String>,
-}
-
-/// What a push will do.
-pub(crate) fn plan_text(told: &Told<'_>, files: &[Planned]) -> String {
-    written(|out| {
-        write_head(out, told)?;
-        if files.is_empty() {
-            return writeln!(out, "pending     none: the target has every file");
-        }
-        writeln!(out, "pending     {}", counted(files.len(), "file"))?;
-        for Planned { title, path, statements, pairs, calls, uncounted } in files {
-            let statements = counted(*statements, "statement");
-            writeln!(out, "  {title}  {path}, {statements}")?;
-            if *pairs > 0 {
-                writeln!(out, "    {} compared before and after", counted(*pairs, "promise"))?;
-            }
-            if *calls > 0 {
-                writeln!(
-                    out,
-                    "    {} not made: `leakproof check` makes them",
-                    counted(*calls, "recorded call")
-                )?;
-            }
-            for line in uncounted {
-                writeln!(out, "    {line}")?;
-            }
-        }
-        writeln!(
-            out,
-            "counted     the rows of tables that a file changes, which are locked meanwhile; no others"
-        )?;
-        let pairs = files.iter().any(|file| file.pairs > 0);
-        let pairs = if pairs { ", whether pairs show what they cover" } else { "" };
-        writeln!(
-            out,
-            "not checked access{pairs}, and the files on a copy: run `leakproof check` first"
-        )
-    })
-}
-
-fn write_head(out: &mut String, told: &Told<'_>) -> Result {
+pub(crate) fn write_head(out: &mut String, told: &Told<'_>) -> Result {
     writeln!(out, "target      {}", told.target)?;
     writeln!(out, "history     {}", told.histories.join(", "))?;
     for note in told.notes {
@@ -106,7 +57,7 @@ fn write_head(out: &mut String, told: &Told<'_>) -> Result {
 }
 
 /// Writing to a string does not fail. Names are the project's, and the target's.
-fn written(write: impl FnOnce(&mut String) -> Result) -> String {
+pub(crate) fn written(write: impl FnOnce(&mut String) -> Result) -> String {
     let mut text = String::new();
     let _ = write(&mut text);
     printable(&text)

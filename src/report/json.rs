@@ -72,7 +72,8 @@ pub fn to_json(report: &Report) -> String {
 }
 
 /// Its words, as in the text form, and the values that they are made of.
-fn finding(finding: &Finding) -> Value {
+/// A finding as readers of JSON have it.
+pub(crate) fn finding(finding: &Finding) -> Value {
     json!({
         "severity": finding.severity,
         "rule": finding.rule,

@@ -27,17 +27,34 @@ const PACKAGES: [(&str, &str, &str); 7] = [
     ("/usr/local", "pgsql", "bin"),
 ];
 
-/// Finds them: on PATH, where `pg_config` says, then in the folders of packages, highest first.
-pub fn find_binaries() -> Result<Binaries> {
-    let folders =
-        folders_on_path().into_iter().chain(iter::once_with(folder_of_pg_config).flatten());
-    find_in(folders.chain(iter::once_with(folders_of_packages).flatten()))
+/// Finds them: on PATH, where `pg_config` says, then in the folders of packages, highest first; those of a major
+/// version before all others.
+pub fn find_binaries(major: Option<u32>) -> Result<Binaries> {
+    let folders = || {
+        let first = folders_on_path().into_iter();
+        let first = first.chain(iter::once_with(folder_of_pg_config).flatten());
+        first.chain(iter::once_with(folders_of_packages).flatten())
+    };
+    let is_of = |folder: &PathBuf| major_version(&folder.join("postgres")) == major;
+    let wanted = major.and_then(|_| folders().filter_map(|folder| holds_all(&folder)).find(is_of));
+    match wanted {
+        Some(folder) => Ok(Binaries { folder }),
+        None => find_in(folders()),
+    }
+}
+
+/// What a server says of itself: `postgres (PostgreSQL) 15.18 (Debian ...)`.
+fn major_version(program: &Path) -> Option<u32> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let version = text.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The programs of that name: beside the server that would be used, then on PATH and in the folders of packages,
 /// highest first; each once.
 pub fn programs_named(name: &str) -> Vec<PathBuf> {
-    let beside = find_binaries().ok().map(|binaries| binaries.folder);
+    let beside = find_binaries(None).ok().map(|binaries| binaries.folder);
     let folders = beside.into_iter().chain(folders_on_path()).chain(folders_of_packages());
     let mut found: Vec<PathBuf> = Vec::new();
     for program in folders.map(|folder| folder.join(name)).filter(|program| program.is_file()) {

@@ -76,7 +76,9 @@ struct Container {
 
 /// Starts one of `options.docker_image`, which is pulled if it is missing.
 pub fn start(options: &ServerOptions) -> Result<Server> {
-    let image = options.docker_image.as_deref().unwrap_or(DEFAULT_DOCKER_IMAGE);
+    let of_major = options.major.map(|major| format!("postgres:{major}"));
+    let image =
+        options.docker_image.as_deref().or(of_major.as_deref()).unwrap_or(DEFAULT_DOCKER_IMAGE);
     provide_image(image)?;
     let reach = Reach::find();
     let password = random_password();

@@ -15,7 +15,7 @@ use postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
 use crate::server::account::{Account, find_account};
-use crate::server::binaries::find_binaries;
+use crate::server::binaries::{Binaries, find_binaries};
 use crate::server::connection::{APPLICATION_NAME, SUPERUSER_OPTIONS, cause_of};
 use crate::server::data::DataSource;
 use crate::server::instance::Server;
@@ -63,13 +63,17 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// What the kernel takes as the path of a socket: 107 bytes on Linux, 103 elsewhere.
 const SOCKET_PATH_LIMIT: usize = 103;
 
-/// Starts one, in a jail. Tries once more without the cache if it does not start from it.
-pub fn start(preparation: Option<Preparation>) -> Result<Server> {
-    start_in(Jail::new, preparation)
+/// Starts one, in a jail, of a major version where that is here. Tries once more without the cache if it does not
+/// start from it.
+pub fn start(major: Option<u32>, preparation: Option<Preparation>) -> Result<Server> {
+    start_in(find_binaries(major)?, Jail::new, preparation)
 }
 
-fn start_in(jail: fn(&Path, &Path) -> Jail, preparation: Option<Preparation>) -> Result<Server> {
-    let binaries = find_binaries()?;
+fn start_in(
+    binaries: Binaries,
+    jail: fn(&Path, &Path) -> Jail,
+    preparation: Option<Preparation>,
+) -> Result<Server> {
     let account = find_account()?;
     let source = DataSource { binaries: &binaries, preparation: preparation.as_ref() };
     let account = account.as_ref();
@@ -262,7 +266,9 @@ mod tests {
 
     /// Which attacks reach their canary, on a server in such a jail.
     fn reached(jail: fn(&Path, &Path) -> Jail) -> Vec<&'static str> {
-        let server = Arc::new(start_in(jail, None).expect("a server"));
+        let server = Arc::new(
+            start_in(find_binaries(None).expect("binaries"), jail, None).expect("a server"),
+        );
         let database = server.create_database().expect("a database");
         let folder = tempfile::tempdir().expect("a folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("open to all");

@@ -61,8 +61,10 @@ pub struct ServerOptions {
     pub kind: Option<ServerKind>,
     /// `postgres://...` or `key=value ...`, of a superuser.
     pub url: Option<String>,
-    /// The image for `docker`; [`DEFAULT_DOCKER_IMAGE`] if none.
+    /// The image for `docker`; if none, that of [`Self::major`], else [`DEFAULT_DOCKER_IMAGE`].
     pub docker_image: Option<String>,
+    /// The major version that a server of ours is to have; another is taken where that one is not on this machine.
+    pub major: Option<u32>,
     /// Whether a server that is not jailed is refused.
     pub require_jail: bool,
     /// Whether a server that was given may be one on which a role of the platform is a superuser: files
@@ -99,6 +101,7 @@ impl fmt::Debug for ServerOptions {
             .field("kind", &self.kind)
             .field("url", &self.url.as_deref().map(without_password))
             .field("docker_image", &self.docker_image)
+            .field("major", &self.major)
             .field("require_jail", &self.require_jail)
             .field("is_disposable", &self.is_disposable)
             .field("statement_limit", &self.statement_limit)

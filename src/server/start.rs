@@ -17,7 +17,7 @@ pub(crate) fn start_kind(
 ) -> Result<Server> {
     let mut server = match kind {
         ServerKind::Url => start_url(options),
-        ServerKind::Local => start_local(preparation),
+        ServerKind::Local => start_local(options.major, preparation),
         ServerKind::Docker => start_docker(options),
     }?;
     (server.is_disposable, server.statement_limit) =

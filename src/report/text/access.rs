@@ -215,7 +215,8 @@ fn write_yardstick(out: &mut String, changes: &[YardstickChange]) -> Result {
     write_first(out, SHOWN_CHANGES, changes.iter().map(line))
 }
 
-fn write_changes(out: &mut String, changes: &[Change]) -> Result {
+/// A line for each of the first cells that differ.
+pub(crate) fn write_changes(out: &mut String, changes: &[Change]) -> Result {
     let shown = &changes[..changes.len().min(SHOWN_CHANGES)];
     let width = |column: fn(&Change) -> &str| shown.iter().map(|c| column(c).len()).max();
     let relation_width = width(|change| &change.relation).unwrap_or(0);
