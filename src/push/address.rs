@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::config::{Host, SslMode};
 use postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
+use crate::push::interrupt::Cancel;
 use crate::server::connection::cause_of;
 use crate::server::runs::read_url;
 
@@ -78,6 +80,13 @@ impl Address {
                 "check host, port, user, password and database of --db-url; a password may also be in PGPASSWORD",
             )
         })
+    }
+
+    /// What cancels whatever a connection of this address runs.
+    pub(crate) fn cancel_by(&self, client: &Client) -> Cancel {
+        let token = client.cancel_token();
+        // Who cannot be reached any more runs nothing for long.
+        Arc::new(move || drop(token.cancel_query(NoTls)))
     }
 
     pub(crate) fn user(&self) -> &str {

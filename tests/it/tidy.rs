@@ -40,10 +40,14 @@ const PURE: &[&str] = &[
     "preserve::loss",
     "preserve::outcome",
     "preserve::repeated",
+    "push::digest",
     "push::event",
+    "push::going",
+    "push::pairing",
     "push::receipt",
     "push::refuse",
     "push::standing",
+    "push::status_json",
     "push::told",
 ];
 
