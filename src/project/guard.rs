@@ -86,8 +86,8 @@ pub(crate) const COPY_HELP: &str = "write `insert` instead; `pg_dump --inserts` 
 
 pub(crate) const OUTSIDE: (&str, &str) = (
     "it cannot run inside a transaction",
-    "on a throwaway database the plain form does the same; statements outside a transaction \
-     are not supported yet",
+    "move it into a file of its own: `leakproof push` runs that outside a transaction, and `leakproof check` its \
+     plain form",
 );
 
 #[cfg(test)]

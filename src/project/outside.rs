@@ -209,6 +209,7 @@ fn runs_outside(statement: &str) -> bool {
             word(1) != "materialized" && words.iter().take(4).any(|one| one == "concurrently")
         }
         "alter" if word(1) == "system" => true,
+        "alter" if word(1) == "database" => words.iter().any(|word| word == "tablespace"),
         // `detach partition ... concurrently`
         "alter" => word(1) == "table" && is_concurrent(),
         "reindex" => is_concurrent() || ["database", "system", "schema"].contains(&word(1)),
@@ -232,6 +233,7 @@ mod tests {
             "vacuum full t",
             "create database d",
             "alter system set a = 1",
+            "alter database d set tablespace t",
             "cluster",
         ] {
             assert!(runs_outside(sql), "{sql}");

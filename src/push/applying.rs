@@ -16,7 +16,7 @@ use crate::push::connected::{Connected, read_histories};
 use crate::push::event::{Event, Tell};
 use crate::push::interrupt::AtWork;
 use crate::push::lock::{self, Pause};
-use crate::push::outside::Outside;
+use crate::push::outside::{Outside, Ran};
 use crate::push::receipt::How;
 use crate::push::refuse::refuse_standings;
 use crate::push::{PASSING, Push, PushOptions, Pushed, discretion};
@@ -43,7 +43,7 @@ impl Push<'_> {
         let (mut begun, title) = (Instant::now(), file.title());
         let mut pause = Pause::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         let (mut again, mut times) = (Again::default(), 0);
-        let (way, mut ran) = (way_of(file)?, 0);
+        let (way, mut ran) = (way_of(file)?, Ran::default());
         loop {
             let Self { project, histories, target, options, is_prepared, stores, .. } = &mut *self;
             let stores = *stores;
@@ -65,13 +65,13 @@ impl Push<'_> {
                     attempt.make(target, &again)
                 }
                 Way::Statements => {
-                    let before = ran;
+                    let before = ran.now;
                     let made = {
                         let PushOptions { lock_wait, lock_timeout, .. } = *options;
                         Outside { histories, file, stores, lock_wait, lock_timeout, interrupt }
                             .make(target, &mut ran, tell)
                     };
-                    if ran > before {
+                    if ran.now > before {
                         (begun, pause) =
                             (Instant::now(), Pause::new(SHORTEST_PAUSE, LONGEST_PAUSE));
                     }

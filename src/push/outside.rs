@@ -52,6 +52,15 @@ enum Ahead {
     Done(Option<String>),
 }
 
+/// How many statements of a file are done.
+#[derive(Debug, Default)]
+pub(crate) struct Ran {
+    /// By the pushes before.
+    at_first: Option<usize>,
+    /// In all.
+    pub now: usize,
+}
+
 /// A file to be applied.
 pub(crate) struct Outside<'a> {
     pub histories: &'a Histories,
@@ -66,14 +75,14 @@ pub(crate) struct Outside<'a> {
 }
 
 impl Outside<'_> {
-    /// Runs what is left of the file, and writes it down as applied. `ran` counts the statements that are done.
+    /// Runs what is left of the file, and writes it down as applied.
     ///
     /// # Errors
     /// The first statement that fails; what has run stays.
     pub(crate) fn make(
         &self,
         target: &mut Connected,
-        ran: &mut usize,
+        ran: &mut Ran,
         tell: &mut Tell<'_>,
     ) -> Result<How> {
         let begun = Instant::now();
@@ -96,14 +105,15 @@ impl Outside<'_> {
     fn run(
         &self,
         target: &mut Connected,
-        ran: &mut usize,
+        ran: &mut Ran,
         tell: &mut Tell<'_>,
     ) -> Result<(usize, usize, Vec<String>)> {
         let statements = split(self.file.raw());
         let settings = target.settings.clone();
         let about = (self.file, statements.as_slice());
         let known = Progress::read(&mut target.connection, &settings, about)?;
-        *ran = known.done();
+        ran.now = known.done();
+        let resumed = *ran.at_first.get_or_insert(ran.now);
         let of_session = settings.iter().filter_map(|one| one.strip_prefix("set local "));
         let of_session: Vec<String> = of_session.map(|one| format!("set session {one}")).collect();
         let set = target.connection.rows(&of_session.join("; "));
@@ -124,9 +134,9 @@ impl Outside<'_> {
             }
             let step = Step { of: self, statement, number, is_begun: known.is_begun(number) };
             notes.extend(step.make(target, &kind, tell)?);
-            *ran += usize::from(kind != Kind::Session);
+            ran.now += usize::from(kind != Kind::Session);
         }
-        Ok((statements.len(), known.done(), notes))
+        Ok((statements.len(), resumed, notes))
     }
 
     fn set_lock_timeout(&self, target: &mut Connected, statement: &Statement<'_>) -> Result<()> {

@@ -184,3 +184,22 @@ fn versions_are_said_to_be_applied_and_not_to_be() {
         assert!(code == 2 && told.contains(why), "{told}");
     }
 }
+
+#[test]
+fn a_row_of_both_histories_moves_in_both() {
+    let target = Target::start();
+    let copy = Copy::empty();
+    let folder = copy.path().join("supabase/migrations");
+    copy.write("supabase/migrations/20240101000000_notes.sql", NOTES.1);
+    target.expect_pushed(&copy);
+    let (from, to) = ("20240101000000_notes.sql", "20240202000000_notes.sql");
+    std::fs::rename(folder.join(from), folder.join(to)).expect("renamed");
+    let (code, told) = target.command("repair", &copy, &["--pair", "--yes"]);
+    assert!(code == 0 && target.status(&copy).0 == 0, "{told}");
+    let versions = "select version from supabase_migrations.schema_migrations
+        union all select version::text from leakproof.refinery_schema_history";
+    assert_eq!(target.ask(versions), ["20240202000000", "20240202000000"]);
+    let kept = "select jsonb_array_length(receipt -> 'rows_before')::text
+        from leakproof.receipts where action = 'repair --pair'";
+    assert_eq!(target.ask(kept), ["2"]);
+}
