@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use leakproof::finding::Severity;
 use leakproof::project::Grants;
 use leakproof::report::{self, Report};
@@ -33,6 +33,14 @@ const DRIFT_EXIT_CODES: &str = "\
 Exit codes: 0 the target is as the files make it that its history names; 1 something differs; 2 the run
 itself failed.";
 
+const ROLLBACK_EXIT_CODES: &str = "\
+Exit codes: 0 it is taken back; 1 rows or values would have gone, and nothing was taken back; 2 the run
+itself failed, or nobody has consented.";
+
+const REPAIR_EXIT_CODES: &str = "\
+Exit codes: 0 all is repaired, or there was nothing to do; 2 the run itself failed, or nobody has
+consented, and nothing was changed.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Apply to a throwaway database, seed, probe, compare with what is accepted
@@ -51,6 +59,12 @@ pub enum Command {
     /// Tell what a real database has otherwise than its files make it, as statements; write nothing
     #[command(after_help = DRIFT_EXIT_CODES)]
     Drift(DriftArgs),
+    /// Take back the last version of a real database by its file in `rollback/`
+    #[command(after_help = ROLLBACK_EXIT_CODES)]
+    Rollback(RollbackArgs),
+    /// Put right what a real database says was applied to it; apply nothing
+    #[command(after_help = REPAIR_EXIT_CODES)]
+    Repair(RepairArgs),
     /// What a finding means, how it is exploited, how to fix it
     Explain {
         /// The finding, such as `cross-tenant-read`; all of them if left out
@@ -160,6 +174,9 @@ pub struct TargetName {
 pub struct StatusArgs {
     #[command(flatten)]
     pub target: TargetArgs,
+    /// The form of what is told
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +224,64 @@ pub struct DriftArgs {
     pub format: Format,
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Take it back without asking; needed where stdin is no terminal
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Tell what goes, and take nothing back
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take it back although rows or values go with it
+    #[arg(long)]
+    pub allow_loss: bool,
+    /// How long to wait for who else is pushing, and for the locks in all
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub lock_wait: u64,
+    /// Show the values of rows that would be lost; else their keys alone
+    #[arg(long)]
+    pub show_values: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true)))]
+pub struct RepairArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// These versions are applied there, as their files are here
+    #[arg(long, value_name = "VERSION", num_args = 1.., group = "what")]
+    pub applied: Vec<i64>,
+    /// These versions are not applied there
+    #[arg(long, value_name = "VERSION", num_args = 1.., group = "what")]
+    pub reverted: Vec<i64>,
+    /// Rows there without a file become files here that are not applied: all that have the same name and
+    /// statements, or those that are named
+    #[arg(long, value_name = "THERE=HERE", num_args = 0.., value_parser = read_pair, group = "what")]
+    pub pair: Option<Vec<(i64, i64)>>,
+    /// Repair without asking; needed where stdin is no terminal
+    #[arg(long, short)]
+    pub yes: bool,
+    /// How long to wait for who else is pushing
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub lock_wait: u64,
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Two versions, such as `20260101000000=20260102000000`.
+fn read_pair(text: &str) -> Result<(i64, i64), String> {
+    let pair = text
+        .split_once('=')
+        .and_then(|(there, here)| Some((there.parse().ok()?, here.parse().ok()?)));
+    pair.ok_or_else(|| "write the version there, `=`, and the version here".to_owned())
 }
 
 /// Which server to use.

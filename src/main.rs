@@ -6,13 +6,15 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
 use cli::{
-    CheckArgs, Cli, Command, DriftArgs, Format, InitArgs, NewArgs, PushArgs, ServerArgs,
-    StatusArgs, TargetName,
+    CheckArgs, Cli, Command, DriftArgs, Format, InitArgs, NewArgs, PushArgs, RepairArgs,
+    RollbackArgs, ServerArgs, StatusArgs, TargetName,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakproof::check::observer::{Event, Observer};
@@ -23,7 +25,9 @@ use leakproof::error::{Error, Result};
 use leakproof::finding::{Rule, known_rules};
 use leakproof::init::inferred_config;
 use leakproof::project::Project;
-use leakproof::push::{self, Address, Push, PushOptions, Surroundings};
+use leakproof::push::repair::{Repair, Wanted};
+use leakproof::push::rollback::Rollback;
+use leakproof::push::{self, Address, Interrupt, Push, PushOptions, Surroundings};
 use leakproof::server::{self, Server, ServerOptions};
 use leakproof::template::{TemplateOptions, write_templates};
 
@@ -51,6 +55,8 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Status(args) => run_status(args),
         Command::Push(args) => run_push(args),
         Command::Drift(args) => run_drift(args),
+        Command::Rollback(args) => run_rollback(args),
+        Command::Repair(args) => run_repair(args),
         Command::Explain { finding } => run_explain(finding.as_deref()),
         Command::Reap => server::reap().map(|()| 0),
     }
@@ -216,13 +222,15 @@ fn run_status(args: StatusArgs) -> Result<u8> {
     server::exit_on_signals()?;
     let project = Project::read(&args.target.path)?;
     let status = push::status(&project, &address(&args.target.name, &project)?)?;
-    print(status.text())?;
+    match args.format {
+        Format::Text => print(status.text())?,
+        Format::Json => print(&status.json())?,
+    }
     Ok(if status.is_in_step() { 0 } else { FAILED })
 }
 
 fn run_push(args: PushArgs) -> Result<u8> {
-    // The server takes back what was begun as soon as it sees that we are gone.
-    server::exit_on_signals()?;
+    let stop = Stop::listen()?;
     let project = Project::read(&args.target.path)?;
     let options = PushOptions {
         lock_wait: Duration::from_secs(args.lock_wait),
@@ -230,6 +238,7 @@ fn run_push(args: PushArgs) -> Result<u8> {
         allow_out_of_order: args.allow_out_of_order,
         show_values: args.show_values,
         rehearse: (!args.no_rehearse).then(|| server_options(args.server)).transpose()?,
+        ..stop.options()
     };
     let push = Push::open(&project, address(&args.target.name, &project)?, options)?;
     print(&match args.format {
@@ -239,13 +248,109 @@ fn run_push(args: PushArgs) -> Result<u8> {
     if args.dry_run || push.pending() == 0 {
         return Ok(if push.plan().stops().is_some() { FAILED } else { 0 });
     }
-    if !args.yes && !is_consented(&push)? {
+    let files = match push.pending() {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
+    let what = ("applying", format!("apply {files} to {}", push.target()));
+    if !args.yes && !is_consented(what, &files)? {
         tell("nothing was applied\n");
         return Ok(RUN_FAILED);
     }
-    let pushed = push.apply(&mut |event| tell_of_push(event, args.quiet))?;
-    print(pushed.text())?;
-    Ok(if pushed.lost.is_empty() { 0 } else { FAILED })
+    stop.ended(push.apply(&mut |event| tell_of_push(event, args.quiet)), |pushed| {
+        print(pushed.text())?;
+        Ok(if pushed.lost.is_empty() { 0 } else { FAILED })
+    })
+}
+
+fn run_rollback(args: RollbackArgs) -> Result<u8> {
+    let stop = Stop::listen()?;
+    let project = Project::read(&args.target.path)?;
+    let options = PushOptions {
+        lock_wait: Duration::from_secs(args.lock_wait),
+        show_values: args.show_values,
+        ..stop.options()
+    };
+    let rollback =
+        Rollback::open(&project, address(&args.target.name, &project)?, args.allow_loss, options)?;
+    print(rollback.plan())?;
+    if args.dry_run {
+        return Ok(0);
+    }
+    let what = ("taking back", format!("take back {} of {}", rollback.title(), rollback.target()));
+    if !args.yes && !is_consented(what, &rollback.title())? {
+        tell("nothing was taken back\n");
+        return Ok(RUN_FAILED);
+    }
+    stop.ended(rollback.apply(&mut |event| tell_of_push(event, args.quiet)), |done| {
+        print(done.text())?;
+        Ok(if done.lost.is_empty() { 0 } else { FAILED })
+    })
+}
+
+fn run_repair(args: RepairArgs) -> Result<u8> {
+    let stop = Stop::listen()?;
+    let project = Project::read(&args.target.path)?;
+    let wanted = match args.pair {
+        Some(pairs) if pairs.is_empty() => Wanted::SurePairs,
+        Some(pairs) => Wanted::Pairs(pairs),
+        None if args.applied.is_empty() => Wanted::Reverted(args.reverted),
+        None => Wanted::Applied(args.applied),
+    };
+    let options = PushOptions { lock_wait: Duration::from_secs(args.lock_wait), ..stop.options() };
+    let repair = Repair::open(&project, address(&args.target.name, &project)?, wanted, options)?;
+    print(repair.plan())?;
+    if repair.count() == 0 {
+        return Ok(0);
+    }
+    let versions = match repair.count() {
+        1 => "1 version".to_owned(),
+        count => format!("{count} versions"),
+    };
+    let what = ("repairing", format!("repair {versions} of {}", repair.target()));
+    if !args.yes && !is_consented(what, &versions)? {
+        tell("nothing was repaired\n");
+        return Ok(RUN_FAILED);
+    }
+    stop.ended(repair.apply(&mut |event| tell_of_push(event, args.quiet)), |told| {
+        print(&told)?;
+        Ok(0)
+    })
+}
+
+/// What becomes of a signal while something is done to a real database.
+struct Stop {
+    interrupt: Interrupt,
+    /// The exit code of the signal.
+    code: Arc<AtomicU8>,
+}
+
+impl Stop {
+    /// The statement that runs is cancelled; where nothing was begun the process ends.
+    fn listen() -> Result<Self> {
+        let (interrupt, code) = (Interrupt::default(), Arc::<AtomicU8>::default());
+        let (stopped, known) = (interrupt.clone(), Arc::clone(&code));
+        server::stop_on_signals(move |code| {
+            known.store(code, Ordering::SeqCst);
+            stopped.interrupt()
+        })?;
+        Ok(Self { interrupt, code })
+    }
+
+    fn options(&self) -> PushOptions {
+        PushOptions { interrupt: self.interrupt.clone(), ..PushOptions::default() }
+    }
+
+    /// The exit code of what was done.
+    fn ended<T>(&self, done: Result<T>, tell_of: impl FnOnce(T) -> Result<u8>) -> Result<u8> {
+        match done {
+            Err(error) if self.interrupt.is_set() => {
+                tell_error(&error);
+                Ok(self.code.load(Ordering::SeqCst))
+            }
+            done => tell_of(done?),
+        }
+    }
 }
 
 /// The database that a command names.
@@ -272,18 +377,14 @@ fn run_drift(args: DriftArgs) -> Result<u8> {
     Ok(if drift.differences.is_empty() { 0 } else { FAILED })
 }
 
-/// Whether somebody at a terminal says yes.
-fn is_consented(push: &Push<'_>) -> Result<bool> {
-    let files = match push.pending() {
-        1 => "1 file".to_owned(),
-        count => format!("{count} files"),
-    };
+/// Whether somebody at a terminal says yes to doing something.
+fn is_consented((doing, ask): (&str, String), what: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(Error::new(format!("nobody has consented to applying {files}"))
+        return Err(Error::new(format!("nobody has consented to {doing} {what}"))
             .cause("stdin is no terminal to ask at")
-            .help("say it by `--yes`, or see with `--dry-run` what would be applied"));
+            .help("say it by `--yes`, once you have read what stands above"));
     }
-    tell(&format!("apply {files} to {}? [y/N] ", push.target()));
+    tell(&format!("{ask}? [y/N] "));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     read.map_err(|cause| Error::new("cannot read an answer").cause(cause))?;

@@ -225,7 +225,14 @@ impl<'p> Scratch<'p> {
         };
         let target = Target::Throwaway(self.throwaway());
         let Self { keeps_going, repeats, .. } = *self;
-        let wanted = Wanted { last, is_again, keeps_going, repeats, takes_late: false };
+        let wanted = Wanted {
+            last,
+            is_again,
+            keeps_going,
+            repeats,
+            takes_late: false,
+            takes_outside: false,
+        };
         let plan = Plan::decide(self.project, History::read(connection)?, &target, wanted)?;
         let failed = apply_watched(connection, &target, plan, &mut self.done, &mut look)?;
         self.notes.append(&mut self.done.notes);

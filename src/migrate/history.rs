@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::error::Result;
 use crate::migrate::judge;
-use crate::project::checksum::migration_of;
+use crate::project::checksum::{checksum as checksum_of, migration_of};
 use crate::project::files::{SqlFile, plain_text};
 use crate::sql::quote::literal;
 use crate::sql::statement::{raw_words, split};
@@ -71,19 +71,13 @@ impl HistoryKind {
     pub(crate) fn record_sql(self, file: &SqlFile) -> Result<String> {
         match self {
             Self::Ours | Self::Refinery => judge::record_sql(migration_of(file)?, self.table()),
-            Self::Supabase => {
-                let text = file.text();
-                let statements: Vec<String> =
-                    split(&text).iter().map(|one| literal(one.text)).collect();
-                Ok(format!(
-                    "insert into {} (version, name, statements) values ({}, {}, \
-                     array[{}]::text[])",
-                    self.table(),
-                    literal(&digits(file)),
-                    literal(file.name()),
-                    statements.join(", ")
-                ))
-            }
+            Self::Supabase => Ok(format!(
+                "insert into {} (version, name, statements) values ({}, {}, {})",
+                self.table(),
+                literal(&digits(file)),
+                literal(file.name()),
+                statements_of(file)
+            )),
         }
     }
 
@@ -97,7 +91,8 @@ impl HistoryKind {
         format!("select pg_catalog.count(*) from {} where {}", self.table(), self.is_it(version))
     }
 
-    fn is_it(self, version: i64) -> String {
+    /// Which row is that of a version.
+    pub(crate) fn is_it(self, version: i64) -> String {
         match self {
             Self::Ours | Self::Refinery => format!("version = {version}"),
             Self::Supabase => format!("version::bigint = {version}"),
@@ -128,6 +123,32 @@ impl History {
         })
     }
 
+    /// The statement by which a row becomes that of a file, and keeps what else it has.
+    pub(crate) fn move_sql(&self, entry: &Entry, file: &SqlFile) -> String {
+        let table = self.kind.table();
+        let set = match (&entry.content, self.kind) {
+            (_, HistoryKind::Supabase) => {
+                let (digits, name) = (literal(&digits(file)), literal(file.name()));
+                let statements = match entry.has_text_of(file) {
+                    Some(true) => String::new(),
+                    _ => format!(", statements = {}", statements_of(file)),
+                };
+                format!("version = {digits}, name = {name}{statements}")
+            }
+            (content, _) => {
+                let narrow = matches!(content, Content::NarrowChecksum(_));
+                let narrow = file.narrow_checksum().filter(|_| narrow);
+                format!(
+                    "version = {}, name = {}, checksum = '{}'",
+                    file.version(),
+                    literal(&file.refinery_name()),
+                    narrow.unwrap_or_else(|| file.checksum())
+                )
+            }
+        };
+        format!("update {table} set {set} where {}", self.kind.is_it(entry.version))
+    }
+
     /// What refinery is told of it, beside these files.
     pub(crate) fn migrations(&self, files: &[SqlFile]) -> Vec<Migration> {
         let told = self.entries.iter().map(|entry| {
@@ -146,6 +167,22 @@ impl Entry {
         self.as_refinery_has_it(Some(file)) == (file.refinery_name(), file.checksum())
     }
 
+    /// Whether its text is that of a file, of whatever version; none where nothing is known of it.
+    pub(crate) fn has_text_of(&self, file: &SqlFile) -> Option<bool> {
+        let checksum = |version: Option<i32>| match version {
+            Some(narrow) => checksum_of(&self.name, narrow, file.raw()),
+            None => checksum_of(&self.name, self.version, file.raw()),
+        };
+        match &self.content {
+            Content::Checksum(sum) => Some(*sum == checksum(None)),
+            Content::NarrowChecksum(sum) => Some(
+                i32::try_from(self.version).is_ok_and(|version| *sum == checksum(Some(version))),
+            ),
+            Content::Statements(statements) => Some(is_text_of(statements, file.raw())),
+            Content::Unknown => None,
+        }
+    }
+
     /// The name and checksum that refinery compares with those of the file.
     fn as_refinery_has_it(&self, file: Option<&SqlFile>) -> (String, u64) {
         let Some(file) = file else { return (self.name.clone(), 0) };
@@ -160,6 +197,13 @@ impl Entry {
             Content::NarrowChecksum(_) | Content::Statements(_) => (self.name.clone(), !same.1),
         }
     }
+}
+
+/// The statements of a file as Supabase's CLI keeps them.
+fn statements_of(file: &SqlFile) -> String {
+    let text = file.text();
+    let statements: Vec<String> = split(&text).iter().map(|one| literal(one.text)).collect();
+    format!("array[{}]::text[]", statements.join(", "))
 }
 
 /// The version as it stands in the name of the file.

@@ -93,15 +93,20 @@ pub(crate) fn make_table(connection: &mut Connection, kind: HistoryKind) -> Resu
         true => format!("create schema if not exists {schema}; "),
         false => String::new(),
     };
-    let table = match kind {
+    let table = table_sql(kind);
+    connection.rows(&format!("{schema}{table}")).map(drop).map_err(failing(ATTEMPT))
+}
+
+/// The statement that makes the table of a kind.
+pub(crate) fn table_sql(kind: HistoryKind) -> String {
+    match kind {
         HistoryKind::Ours | HistoryKind::Refinery => judge::table_sql(kind.table()),
         HistoryKind::Supabase => format!(
             "create table if not exists {} \
              (version text not null primary key, statements text[], name text)",
             kind.table()
         ),
-    };
-    connection.rows(&format!("{schema}{table}")).map(drop).map_err(failing(ATTEMPT))
+    }
 }
 
 /// The type of the column of versions, where the table is there.

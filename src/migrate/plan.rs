@@ -12,7 +12,8 @@ use crate::project::Project;
 use crate::project::checksum::migration_of;
 use crate::project::dialect::Adapted;
 use crate::project::files::SqlFile;
-use crate::project::guard::refuse_unguardable;
+use crate::project::guard::{refuse_unguardable, refuse_unguardable_outside};
+use crate::project::outside::{Way, way_of};
 
 /// What is wanted of a project's files.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +29,22 @@ pub struct Wanted {
     pub repeats: bool,
     /// Whether a file is applied that is new and comes before one that was applied.
     pub takes_late: bool,
+    /// Whether a file is applied that has to run outside a transaction.
+    pub takes_outside: bool,
 }
 
 impl Wanted {
     /// All files up to a version, for the first time, until one fails.
     pub fn up_to(last: i64) -> Self {
-        Self { last, is_again: false, keeps_going: false, repeats: false, takes_late: false }
+        let (takes_late, takes_outside) = (false, false);
+        Self {
+            last,
+            is_again: false,
+            keeps_going: false,
+            repeats: false,
+            takes_late,
+            takes_outside,
+        }
     }
 }
 
@@ -102,7 +113,7 @@ impl<'p> Plan<'p> {
             let action = match at.map(|at| refused.remove(at).1) {
                 Some(reason) => Action::Refuse(reason),
                 None if !judgement.pending.contains(&file.version()) => Action::Applied,
-                None => action_for(file, target, wanted.last),
+                None => action_for(file, target, wanted),
             };
             Step { file, action }
         };
@@ -137,11 +148,13 @@ impl<'p> Plan<'p> {
 
 /// What is done with a file that is pending. One that comes later is looked at, too, so that nobody
 /// is half way when it turns out that it cannot run.
-fn action_for(file: &SqlFile, target: &Target, last: i64) -> Action {
+fn action_for(file: &SqlFile, target: &Target, wanted: Wanted) -> Action {
     let text = target.text(file);
-    match refuse_unguardable(file, &text.sql) {
+    let is_outside = wanted.takes_outside && way_of(file).is_ok_and(|way| way == Way::Statements);
+    let refuse = if is_outside { refuse_unguardable_outside } else { refuse_unguardable };
+    match refuse(file, &text.sql) {
         Err(reason) => Action::Refuse(reason),
-        Ok(()) if file.version() > last => Action::Later,
+        Ok(()) if file.version() > wanted.last => Action::Later,
         Ok(()) => Action::Apply(Text(text)),
     }
 }

@@ -204,7 +204,8 @@ pub(crate) fn left_broken(file: &SqlFile, failed: Failed) -> Error {
         .help("a deferred constraint must hold when the file ends; mend the rows before that")
 }
 
-fn error_of(
+/// Why a statement of a file failed, with its line.
+pub(crate) fn error_of(
     (file, sql): (&SqlFile, &str),
     statement: &Statement<'_>,
     failed: Failed,

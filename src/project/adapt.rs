@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::project::dialect::{Adapted, Dialect, LeftOut, leave_out};
 use crate::project::files::{SqlFile, is_mark};
+use crate::project::guard::refuse_unguardable_outside;
+use crate::project::outside::{Way, way_of};
 use crate::project::sections;
 
 /// What Drizzle writes between two statements, with or without a semicolon before it.
@@ -14,6 +16,7 @@ const BREAKPOINT: &str = "--> statement-breakpoint";
 pub(crate) fn adapt(file: &SqlFile) -> Adapted {
     let text = file.text();
     match file.dialect() {
+        Dialect::Guarded if is_by_statements(file, &text) => leave_out(&text),
         Dialect::Guarded => Adapted { sql: text.into_owned(), ..Adapted::default() },
         Dialect::Foreign => leave_out(&text),
         Dialect::Up => leave_out(&sections::up(&text)),
@@ -33,6 +36,12 @@ pub(crate) fn adapt(file: &SqlFile) -> Adapted {
             Adapted { sql: format!("{blank}{rows}"), ..Adapted::default() }
         }
     }
+}
+
+/// Whether a real database runs a file outside a transaction, which a throwaway one has no need of.
+fn is_by_statements(file: &SqlFile, text: &str) -> bool {
+    way_of(file).is_ok_and(|way| way == Way::Statements)
+        && refuse_unguardable_outside(file, text).is_ok()
 }
 
 /// Where the line begins that the rows of the world come after.
@@ -74,6 +83,9 @@ mod tests {
         let seed = format!("begin;\na;\n{MARK}\nb;");
         for (dialect, raw, told) in [
             (Dialect::Guarded, "\u{feff}begin;\r\na;", "begin;\na;"),
+            (Dialect::Guarded, "reindex table concurrently t", "reindex table              t"),
+            (Dialect::Guarded, "vacuum t; begin;", "vacuum t; begin;"),
+            (Dialect::Guarded, "select 1; vacuum t", "select 1; vacuum t"),
             (Dialect::Foreign, "begin;\r\na;", "     ;\na;"),
             (
                 Dialect::Up,
@@ -105,7 +117,7 @@ mod tests {
 
     #[test]
     fn notes_name_the_first_place_of_each_kind() {
-        let files = [file(Dialect::Guarded, "vacuum;"), file(Dialect::Foreign, "\nbegin; end;")];
+        let files = [file(Dialect::Guarded, "a; vacuum;"), file(Dialect::Foreign, "\nbegin; end;")];
         let notes = notes_on_left_out(files.iter());
         assert_eq!(notes.len(), 1);
         assert!(notes[0].ends_with("(`a.sql` line 2 and 1 more)"), "{}", notes[0]);

@@ -48,7 +48,8 @@ pub(crate) fn migration_of(file: &SqlFile) -> Result<Migration> {
     })
 }
 
-fn checksum(name: &str, version: impl Hash, raw: &str) -> u64 {
+/// refinery's checksum of a text under a name and a version of 4 or of 8 bytes.
+pub(crate) fn checksum(name: &str, version: impl Hash, raw: &str) -> u64 {
     let mut hasher = SipHasher13::new();
     name.hash(&mut hasher);
     version.hash(&mut hasher);

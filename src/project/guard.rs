@@ -7,12 +7,27 @@ use crate::sql::statement;
 /// Refuses what would end or leave the file's transaction behind our back, in the text that is run of
 /// it.
 pub(crate) fn refuse_unguardable(file: &SqlFile, sql: &str) -> Result<()> {
+    refuse_where(file, sql, |_| true)
+}
+
+/// As [`refuse_unguardable`], for a file that is in no transaction: what has to run outside one may.
+pub(crate) fn refuse_unguardable_outside(file: &SqlFile, sql: &str) -> Result<()> {
+    refuse_where(file, sql, |reason| reason != OUTSIDE)
+}
+
+fn refuse_where(
+    file: &SqlFile,
+    sql: &str,
+    is_refused: impl Fn((&'static str, &'static str)) -> bool,
+) -> Result<()> {
     for statement in statement::split(sql) {
         // Rows that stand in the file are sent as psql would; refinery cannot.
         if file.dialect().is_foreign() && statement.data.is_some() {
             continue;
         }
-        let Some(reason) = unguardable(statement.text) else { continue };
+        let Some(reason) = unguardable(statement.text).filter(|one| is_refused(*one)) else {
+            continue;
+        };
         return Err(refused(file, statement::line_of(sql, statement.first_word), reason));
     }
     Ok(())
@@ -71,8 +86,8 @@ pub(crate) const COPY_HELP: &str = "write `insert` instead; `pg_dump --inserts` 
 
 pub(crate) const OUTSIDE: (&str, &str) = (
     "it cannot run inside a transaction",
-    "on a throwaway database the plain form does the same; statements outside a transaction \
-     are not supported yet",
+    "move it into a file of its own: `leakproof push` runs that outside a transaction, and `leakproof check` its \
+     plain form",
 );
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub(crate) mod identity;
 pub(crate) mod layout;
 pub(crate) mod next;
 pub(crate) mod odd_names;
+pub(crate) mod outside;
 pub(crate) mod platform_kind;
 pub(crate) mod preserve_file;
 pub(crate) mod sections;

@@ -54,6 +54,11 @@ impl Blockers {
         Self { is_over, seen }
     }
 
+    /// Who was seen last, since [`Self::take`] was asked.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Who was seen last, since this was asked the last time.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))

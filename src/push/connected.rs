@@ -12,7 +12,9 @@ use crate::project::Project;
 use crate::project::layout::Layout;
 use crate::push::address::{Address, pooled};
 use crate::push::blockers::Blockers;
+use crate::push::interrupt::Cancel;
 use crate::push::standing::Histories;
+use crate::push::stored::read_digests;
 use crate::server::connection::cause_of;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
@@ -28,6 +30,8 @@ const CHECKS_CLIENT_VERSION: i32 = 140_000;
 pub(crate) struct Connected {
     pub connection: Connection,
     pub blockers: Blockers,
+    /// Stops the statement that runs.
+    pub cancel: Cancel,
     /// As whom files are applied: a login may become another role at once.
     pub role: String,
     /// The major version of the server.
@@ -87,9 +91,11 @@ impl Connected {
         if version >= CHECKS_CLIENT_VERSION {
             settings.push("set local client_connection_check_interval = '1s'".to_owned());
         }
+        let cancel = address.cancel_by(&client);
         let connection = Connection::to_real_database(client).with(discretion);
         let major = u32::try_from(version / 10_000).unwrap_or_default();
-        Ok(Self { connection, blockers: Blockers::watch(other, pid), role, major, settings })
+        let blockers = Blockers::watch(other, pid);
+        Ok(Self { connection, blockers, cancel, role, major, settings })
     }
 
     /// Whether the server has ended the session that applies.
@@ -136,7 +142,8 @@ pub(crate) fn read_histories(connection: &mut Connection, project: &Project) -> 
     // From whom policies hide rows, an error and not a part.
     let off = connection.rows("set row_security to off");
     off.map_err(failing("read the history"))?;
-    let read = read_all_histories(connection, project);
+    let read = read_all_histories(connection, project)
+        .and_then(|histories| Ok(histories.with(read_digests(connection)?)));
     connection.rows("set row_security to default").map_err(failing("read the history"))?;
     read
 }

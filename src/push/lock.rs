@@ -3,11 +3,11 @@
 //! It is asked for again and again, and never waited for in the server: whoever waits there holds a snapshot, for
 //! which `create index concurrently` waits in turn.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::push::event::{Event, Tell};
+use crate::push::interrupt::Interrupt;
 use crate::server::random::random_number;
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
@@ -48,7 +48,11 @@ impl Pause {
 ///
 /// # Errors
 /// Somebody else has it for longer than `wait`.
-pub(crate) fn take(connection: &mut Connection, wait: Duration, tell: &mut Tell<'_>) -> Result<()> {
+pub(crate) fn take(
+    connection: &mut Connection,
+    (wait, interrupt): (Duration, &Interrupt),
+    tell: &mut Tell<'_>,
+) -> Result<()> {
     const ATTEMPT: &str = "ask for the lock of pushes";
     let begun = Instant::now();
     let mut pause = Pause::new(SHORTEST, LONGEST);
@@ -69,7 +73,10 @@ pub(crate) fn take(connection: &mut Connection, wait: Duration, tell: &mut Tell<
             is_told = true;
             tell(&Event::Waiting(&holder(connection)?));
         }
-        sleep(pause.take().min(wait.saturating_sub(waited)));
+        interrupt.pause(pause.take().min(wait.saturating_sub(waited)));
+        if interrupt.is_set() {
+            return Err(Error::new("interrupted while somebody else was pushing"));
+        }
     }
 }
 

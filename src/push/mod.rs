@@ -2,13 +2,12 @@
 //!
 //! ```no_run
 //! use leakproof::Project;
-//! use leakproof::push::{Address, Push, PushOptions, Surroundings};
+//! use leakproof::push::{Push, PushOptions};
 //!
 //! let project = Project::read(".")?;
 //! let url = "postgres://postgres:secret@localhost/app";
-//! let address = Address::read(url, &Surroundings::none())?;
-//! let push = Push::open(&project, address, PushOptions::default())?;
-//! print!("{}", push.plan().to_text());
+//! let push = Push::open(&project, url, PushOptions::default())?;
+//! print!("{}", push.plan());
 //! let pushed = push.apply(&mut |_| {})?;
 //! assert!(pushed.lost.is_empty());
 //! # Ok::<(), leakproof::Error>(())
@@ -19,24 +18,37 @@
 //! rolled back. One push at a time has the database. What cannot be applied so is refused before anything is.
 
 pub(crate) mod address;
+mod applying;
 mod attempt;
 mod blockers;
 pub(crate) mod connected;
 mod digest;
 mod effects;
+mod going;
 pub(crate) mod event;
+mod index;
+mod interrupt;
 mod lock;
+mod outside;
+mod own;
+mod pairing;
 mod plan;
 mod planning;
+mod progress;
 pub(crate) mod receipt;
 pub(crate) mod refuse;
 mod rehearse;
+pub mod repair;
+pub mod rollback;
 pub(crate) mod standing;
+mod status_json;
+mod stored;
 mod told;
 mod trace;
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::discretion::Discretion;
 use crate::error::{Error, Result};
@@ -45,17 +57,22 @@ use crate::migrate::history::HistoryKind;
 use crate::migrate::history_table::make_table;
 use crate::migrate::plan::{Action, Plan, Wanted};
 use crate::migrate::target::Target;
-use crate::preserve::{Again, uncountable};
+use crate::preserve::uncountable;
 use crate::project::Project;
 use crate::project::files::SqlFile;
-use crate::push::attempt::{Attempt, MOST_COUNTED, Outcome};
+use crate::project::outside::{Way, way_of};
+use crate::push::attempt::{Direction, MOST_COUNTED};
 use crate::push::connected::{Connected, connect_to_look, read_histories};
 use crate::push::event::Tell;
-use crate::push::lock::Pause;
+use crate::push::pairing::pairings;
 use crate::push::planning::Planning;
-use crate::push::refuse::{refuse_layout, refuse_standings, refuse_statements};
+use crate::push::progress::begun_versions;
+use crate::push::receipt::NOT_COUNTED;
+use crate::push::refuse::{refuse_begun, refuse_layout, refuse_standings, refuse_statements};
 use crate::push::rehearse::rehearse;
 use crate::push::standing::Histories;
+use crate::push::status_json::status_json;
+use crate::push::stored::can_be_stored;
 use crate::push::told::{Told, status_text};
 use crate::report::text::findings::write_finding;
 use crate::server::options::ServerOptions;
@@ -65,22 +82,13 @@ pub use crate::push::address::Address;
 pub use crate::push::address::surroundings::Surroundings;
 pub use crate::push::effects::{Effect, LockMode, Size, Touched};
 pub use crate::push::event::Event;
+pub use crate::push::interrupt::Interrupt;
 pub use crate::push::plan::{PlannedFile, PushPlan, Rehearsed};
 pub use crate::push::receipt::{How, Receipt};
 pub use crate::push::standing::{Standing, State};
 
 /// What another attempt may get: `lock_not_available`, `deadlock_detected`, `serialization_failure`.
 const PASSING: [&str; 3] = ["55P03", "40P01", "40001"];
-
-const UNIQUE_VIOLATION: &str = "23505";
-
-/// How long nothing is held before the next attempt.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// How many times a file is applied once more because it writes to tables that were not counted. Each time there
-/// are fewer of them, unless others make and drop tables all the while.
-const MOST_AGAIN: usize = 8;
 
 /// What a push may do, and for how long.
 #[derive(Debug, Clone)]
@@ -95,6 +103,8 @@ pub struct PushOptions {
     pub show_values: bool,
     /// On which server the files are rehearsed before; none to apply them without.
     pub rehearse: Option<ServerOptions>,
+    /// What stops it.
+    pub interrupt: Interrupt,
 }
 
 impl Default for PushOptions {
@@ -105,6 +115,7 @@ impl Default for PushOptions {
             allow_out_of_order: false,
             show_values: false,
             rehearse: Some(ServerOptions::default()),
+            interrupt: Interrupt::default(),
         }
     }
 }
@@ -115,6 +126,7 @@ pub struct Status {
     /// Those of either side, in their order.
     pub versions: Vec<Standing>,
     text: String,
+    json: Value,
 }
 
 impl Status {
@@ -127,6 +139,11 @@ impl Status {
     pub fn text(&self) -> &str {
         &self.text
     }
+
+    /// The same as one JSON document on a line.
+    pub fn json(&self) -> String {
+        format!("{}\n", self.json)
+    }
 }
 
 /// Looks what a target says was applied to it; writes nothing.
@@ -135,14 +152,17 @@ impl Status {
 /// A server that does not let us in, a transaction pooler, a history that cannot be read.
 pub fn status(project: &Project, address: &Address) -> Result<Status> {
     refuse_layout(project)?;
-    let histories = read_histories(&mut connect_to_look(address)?, project)?;
+    let mut connection = connect_to_look(address)?;
+    let histories = read_histories(&mut connection, project)?;
     let versions = histories.beside(project);
-    let tables: Vec<String> =
-        histories.kinds().map(HistoryKind::table).map(str::to_owned).collect();
-    let target = address.met();
+    let half = begun_versions(&mut connection)?;
+    let (target, pairs) = (address.met(), pairings(&histories, project));
+    let tables = histories.tables();
     let told = Told { target: &target, histories: &tables, notes: project.notes() };
-    let text = status_text(&told, &versions);
-    Ok(Status { versions, text })
+    let pairs = (pairs.as_slice(), half.as_slice());
+    let text = status_text(&told, &versions, pairs);
+    let json = status_json(&told, &versions, pairs);
+    Ok(Status { versions, text, json })
 }
 
 /// Host, port, database and role, and how the connection is protected.
@@ -162,6 +182,10 @@ pub struct Push<'p> {
     histories: Histories,
     pending: Vec<&'p SqlFile>,
     plan: PushPlan,
+    /// Whether the tables are there that a push writes to.
+    is_prepared: bool,
+    /// Whether receipts are stored.
+    stores: bool,
 }
 
 /// What came of a push.
@@ -171,6 +195,8 @@ pub struct Pushed {
     pub applied: usize,
     /// What the file would lose at which it stopped. Nothing of that file stays.
     pub lost: Vec<Finding>,
+    /// Those that are applied.
+    titles: Vec<String>,
     text: String,
 }
 
@@ -178,6 +204,15 @@ impl Pushed {
     /// What is to be said at the end.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    fn stop(&mut self, title: &str, lost: Vec<Finding>) {
+        let mut text = format!("rolled back {title}: nothing of it stays\n");
+        // Writing to a string does not fail.
+        for finding in &lost {
+            let _ = write_finding(&mut text, finding);
+        }
+        (self.lost, self.text) = (lost, printable(&text));
     }
 }
 
@@ -187,28 +222,50 @@ impl<'p> Push<'p> {
     /// # Errors
     /// What is refused, before anything is applied; see `README.md`.
     pub fn open(project: &'p Project, address: Address, options: PushOptions) -> Result<Self> {
-        refuse_layout(project)?;
-        let mut target = Connected::to(&address, options.lock_timeout, discretion(&options))?;
-        let (histories, pending) = decide(&mut target, project, &options)?;
-        let uncounted = look_ahead(&mut target, project, &pending)?;
+        let mut push = Self::connect(project, address, options)?;
+        (push.histories, push.pending) = decide(&mut push.target, project, &push.options)?;
+        let uncounted = look_ahead(&mut push.target, project, &push.pending)?;
+        let Self { options, histories, pending, target: connected, plan, .. } = &mut push;
+        let (histories, pending) = (&*histories, pending.as_slice());
         let rehearsal = match &options.rehearse {
             Some(server) if !pending.is_empty() => {
-                Some(rehearse(project, server, &mut target, &histories, &pending, &())?)
+                Some(rehearse(project, server, connected, histories, pending)?)
             }
             _ => None,
         };
-        let target_met = met(&address, &target);
-        let (histories_of, pending_of) = (&histories, pending.as_slice());
-        let planning = Planning {
+        let target = plan.target.clone();
+        let planning = Planning { project, target, histories, pending, uncounted, rehearsal };
+        *plan = planning.plan(connected)?;
+        Ok(push)
+    }
+
+    /// Connects, and reads what was applied.
+    fn connect(project: &'p Project, address: Address, options: PushOptions) -> Result<Self> {
+        refuse_layout(project)?;
+        let mut target = Connected::to(&address, options.lock_timeout, discretion(&options))?;
+        let histories = read_histories(&mut target.connection, project)?;
+        let (pending, is_prepared) = (Vec::new(), false);
+        let plan = Planning {
             project,
-            target: target_met,
-            histories: histories_of,
-            pending: pending_of,
-            uncounted,
-            rehearsal,
+            target: met(&address, &target),
+            histories: &histories,
+            pending: &[],
+            uncounted: Vec::new(),
+            rehearsal: None,
         };
-        let plan = planning.plan(&mut target)?;
-        Ok(Self { project, address, options, target, histories, pending, plan })
+        let plan = plan.plan(&mut target)?;
+        let stores = can_be_stored(&mut target.connection)?;
+        Ok(Self {
+            project,
+            address,
+            options,
+            target,
+            histories,
+            pending,
+            plan,
+            is_prepared,
+            stores,
+        })
     }
 
     /// How many files it will apply.
@@ -240,8 +297,26 @@ impl<'p> Push<'p> {
                 .cause(why)
                 .help("mend it and see with `leakproof check`; or push without a rehearsal, by `--no-rehearse`"));
         }
-        lock::take(&mut self.target.connection, self.options.lock_wait, tell)?;
-        let planned = std::mem::take(&mut self.pending);
+        let _at_work = self.begin_work();
+        let (planned, mut pushed) = (std::mem::take(&mut self.pending), Pushed::default());
+        let done = self.apply_all(&planned, &mut pushed, tell);
+        self.reload(pushed.applied, tell);
+        match done {
+            Err(error) if self.options.interrupt.is_set() => {
+                Err(self.interrupted(&planned, &pushed, &error))
+            }
+            done => done.map(|()| pushed),
+        }
+    }
+
+    fn apply_all(
+        &mut self,
+        planned: &[&SqlFile],
+        pushed: &mut Pushed,
+        tell: &mut Tell<'_>,
+    ) -> Result<()> {
+        let PushOptions { lock_wait, interrupt, .. } = self.options.clone();
+        lock::take(&mut self.target.connection, (lock_wait, &interrupt), tell)?;
         let (histories, pending) = decide(&mut self.target, self.project, &self.options)?;
         self.histories = histories;
         let is_new = |file: &&&SqlFile| !planned.iter().any(|one| one.version() == file.version());
@@ -250,111 +325,35 @@ impl<'p> Push<'p> {
                 .cause(format!("it does not have {} any more", new.title()))
                 .help("see what has changed with `leakproof status`, and push again"));
         }
-        for kind in self.histories.kinds() {
+        // A census counts it as well, and takes one that has come with a file for the file's. Ours is made with
+        // the first file.
+        for kind in self.histories.kinds().filter(|kind| *kind == HistoryKind::Supabase) {
             make_table(&mut self.target.connection, kind)?;
         }
-        let mut pushed = Pushed::default();
         for file in planned {
+            if interrupt.is_set() {
+                return Err(Error::new("interrupted"));
+            }
             let title = file.title();
             let how = match self.histories.has(file.version()) {
                 true => How::Elsewhere,
                 false => {
                     tell(&Event::Applying(&title));
-                    match self.apply_file(file, tell)? {
+                    match self.apply_file(file, Direction::There, tell)? {
                         Ok(how) => how,
-                        Err(lost) => return Ok(stopped(pushed, &title, lost)),
+                        Err(lost) => {
+                            pushed.stop(&title, lost);
+                            return Ok(());
+                        }
                     }
                 }
             };
+            self.is_prepared |= !matches!(how, How::Elsewhere);
             pushed.applied += usize::from(!matches!(how, How::Elsewhere));
+            pushed.titles.push(title.clone());
             tell(&Event::Applied(&Receipt { title, how }));
         }
-        Ok(pushed)
-    }
-
-    /// Applies a file, as often as it takes; inside, what it would lose.
-    fn apply_file(
-        &mut self,
-        file: &SqlFile,
-        tell: &mut Tell<'_>,
-    ) -> Result<std::result::Result<How, Vec<Finding>>> {
-        let (begun, title) = (Instant::now(), file.title());
-        let mut pause = Pause::new(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let rehearsal = self.plan.rehearsal.as_ref();
-        let foreseen = rehearsal.map(|rehearsal| rehearsal.foreseen(file.version()));
-        let (mut again, mut times) = (Again::foreseeing(foreseen.unwrap_or_default()), 0);
-        loop {
-            let Self { project, histories, target, options, .. } = &mut *self;
-            let is_discreet = !options.show_values;
-            let attempt = Attempt { project, histories, file, is_discreet };
-            target.blockers.take();
-            let error = match attempt.make(target, &again) {
-                Ok(Outcome::Applied(how)) => return Ok(Ok(how)),
-                Ok(Outcome::Lost(lost)) => return Ok(Err(lost)),
-                Ok(Outcome::Again(more)) => {
-                    times += 1;
-                    if times > MOST_AGAIN {
-                        return Err(restless(file));
-                    }
-                    again.extend(more);
-                    tell(&Event::Again(&title));
-                    continue;
-                }
-                Err(error) => error,
-            };
-            if error.refusal().is_none() && self.target.is_lost() {
-                return self.ask_again(file, error, tell).map(Ok);
-            }
-            let Some(refusal) = error.refusal() else { return Err(error) };
-            let is_claim = |kind: HistoryKind| {
-                kind.table()
-                    .split_once('.')
-                    .is_some_and(|(schema, table)| refusal.is_about(schema, table))
-            };
-            if refusal.sqlstate == UNIQUE_VIOLATION && self.histories.kinds().any(is_claim) {
-                self.histories = read_histories(&mut self.target.connection, self.project)?;
-                let standings = self.histories.beside(self.project);
-                refuse_standings(&standings, self.options.allow_out_of_order)?;
-                return match self.histories.has(file.version()) {
-                    true => Ok(Ok(How::Elsewhere)),
-                    false => Err(error),
-                };
-            }
-            if !PASSING.contains(&refusal.sqlstate.as_str()) {
-                return Err(error);
-            }
-            let by = self.target.blockers.take();
-            let again_in = pause.take();
-            if begun.elapsed() + again_in > self.options.lock_wait {
-                return Err(in_the_way(file, &by, &error));
-            }
-            let why = refusal.brief();
-            tell(&Event::Blocked { title: &title, why: &why, by: &by, again_in });
-            sleep(again_in);
-        }
-    }
-
-    /// Finds out what became of a file during which the connection was lost: only the target knows.
-    fn ask_again(&mut self, file: &SqlFile, error: Error, tell: &mut Tell<'_>) -> Result<How> {
-        let unknown = |cause: &Error| {
-            Error::new(format!("the connection was lost while {} was applied", file.title()))
-                .cause(cause.in_brief())
-                .help("whether the target has it is not known; `leakproof status` tells, and a push goes on from there")
-        };
-        let discretion = discretion(&self.options);
-        let target = Connected::to(&self.address, self.options.lock_timeout, discretion);
-        self.target = target.map_err(|cause| unknown(&cause))?;
-        let wait = self.options.lock_wait;
-        lock::take(&mut self.target.connection, wait, tell).map_err(|cause| unknown(&cause))?;
-        let histories = read_histories(&mut self.target.connection, self.project);
-        self.histories = histories.map_err(|cause| unknown(&cause))?;
-        tell(&Event::Reconnected);
-        if self.histories.has(file.version()) {
-            return Ok(How::Unheard);
-        }
-        Err(Error::new(format!("the connection was lost while {} was applied", file.title()))
-            .cause(error.in_brief())
-            .help("the target does not have it: nothing of this file was kept; push again"))
+        Ok(())
     }
 }
 
@@ -371,13 +370,14 @@ fn decide<'p>(
     let histories = read_histories(&mut target.connection, project)?;
     let takes_late = options.allow_out_of_order;
     refuse_standings(&histories.beside(project), takes_late)?;
-    let wanted = Wanted { takes_late, ..Wanted::up_to(i64::MAX) };
+    let wanted = Wanted { takes_late, takes_outside: true, ..Wanted::up_to(i64::MAX) };
     let is_pending = |file: &&SqlFile| !histories.has(file.version());
     project.migrations().iter().filter(is_pending).try_for_each(refuse_statements)?;
     let mut plan = Plan::decide(project, histories.joined(), &Target::Real, wanted)?;
     plan.refuse()?;
     let pending = plan.steps.iter().filter(|step| matches!(step.action, Action::Apply(_)));
-    let pending = pending.map(|step| step.file).collect();
+    let pending: Vec<&SqlFile> = pending.map(|step| step.file).collect();
+    refuse_begun(&pending, &begun_versions(&mut target.connection)?)?;
     Ok((histories, pending))
 }
 
@@ -390,45 +390,28 @@ fn look_ahead(
     if pending.is_empty() {
         return Ok(Vec::new());
     }
-    let files = pending.iter().map(|file| (file.raw(), project.preserve(file.version())));
+    let is_whole = |file: &SqlFile| way_of(file).is_ok_and(|way| way == Way::Transaction);
+    let files = pending.iter().filter(|file| is_whole(file));
+    let files = files.map(|file| (file.raw(), project.preserve(file.version())));
     let files: Vec<_> = files.collect();
     let settings = target.settings.clone();
     let looked = target.connection.uncommitted(|session| {
         settings.into_iter().for_each(|setting| session.say(setting));
         uncountable(session, &files, MOST_COUNTED)
     });
-    match looked {
+    let told = match looked {
         Err(error)
             if error.refusal().is_some_and(|one| PASSING.contains(&one.sqlstate.as_str())) =>
         {
             let told = format!("what would not be counted is not known: {}", error.in_brief());
-            Ok(pending.iter().map(|_| vec![told.clone()]).collect())
+            files.iter().map(|_| vec![told.clone()]).collect()
         }
-        looked => looked,
-    }
-}
-
-fn stopped(pushed: Pushed, title: &str, lost: Vec<Finding>) -> Pushed {
-    let mut text = format!("rolled back {title}: nothing of it stays\n");
-    // Writing to a string does not fail.
-    for finding in &lost {
-        let _ = write_finding(&mut text, finding);
-    }
-    Pushed { lost, text: printable(&text), ..pushed }
-}
-
-fn in_the_way(file: &SqlFile, by: &[String], error: &Error) -> Error {
-    let who = match by {
-        [] => "nobody was seen in the way".to_owned(),
-        some => format!("in the way: {}", some.join("; ")),
+        looked => looked?,
     };
-    Error::new(format!("{} could not get its locks", file.title()))
-        .cause(format!("{}; {who}", error.in_brief()))
-        .help("nothing of this file was kept; push when they are done, or give it longer with `--lock-wait SECONDS`")
-}
-
-fn restless(file: &SqlFile) -> Error {
-    Error::new(format!("what {} does to rows cannot be seen", file.title()))
-        .cause("each time it writes to tables that were not counted before, or others drop tables meanwhile")
-        .help("nothing of this file was kept; push when fewer are at work")
+    let mut told = told.into_iter();
+    let each = pending.iter().map(|file| match is_whole(file) {
+        true => told.next().unwrap_or_default(),
+        false => vec![NOT_COUNTED.to_owned()],
+    });
+    Ok(each.collect())
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::error::Result;
-use crate::migrate::history::HistoryKind;
 use crate::names::QualifiedName;
 use crate::project::Project;
 use crate::project::files::SqlFile;
+use crate::project::outside::{Way, way_of};
 use crate::push::connected::Connected;
 use crate::push::digest::digest_of;
 use crate::push::effects::{Size, Touched, touched};
@@ -62,7 +62,10 @@ impl Planning<'_> {
                 path: file.path().display().to_string(),
                 sha256: digest_of(file),
                 statements: split(file.raw()).len(),
-                pairs: project.preserve(version).len(),
+                pairs: match way_of(file) {
+                    Ok(Way::Transaction) => project.preserve(version).len(),
+                    _ => 0,
+                },
                 calls: project.calls(version).len(),
                 uncounted,
                 touches,
@@ -75,7 +78,7 @@ impl Planning<'_> {
             schema: SCHEMA,
             leakproof: env!("CARGO_PKG_VERSION"),
             target: self.target,
-            histories: histories.kinds().map(HistoryKind::table).map(str::to_owned).collect(),
+            histories: histories.tables(),
             notes: project.notes().to_vec(),
             files,
             rehearsal,

@@ -4,11 +4,9 @@ use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::project::layout::Layout;
+use crate::project::outside::{Way, way_of};
 use crate::push::standing::{Standing, State};
-use crate::sql::statement::{self, split, words};
-
-/// The line of the Supabase CLI that asks for no transaction.
-const WITHOUT_TRANSACTION: &str = "-- pg-delta: transaction=false";
+use crate::sql::statement::{self, split};
 
 /// Refuses a project whose tool keeps a history of its own, which nobody here reads or writes.
 ///
@@ -71,30 +69,30 @@ fn reason(one: &Standing, last: Option<i64>, takes_late: bool) -> Option<Error> 
         State::Edited(why) => Error::new(format!("`{path}` was edited after it was applied"))
             .cause(why)
             .help("put back what was applied, and write the change into a new file"),
-        State::OnlyThere => {
-            Error::new(format!("the target has version {version} `{name}`, and no file here is it"))
-                .help("get the file from who has applied it; `leakproof status` lists all of them")
-        }
+        State::OnlyThere => Error::new(format!(
+            "the target has version {version} `{name}`, and no file here is it"
+        ))
+        .help(
+            "get the file from who has applied it; where it is a file here under another version, \
+                     `leakproof status` says so, and `leakproof repair --pair` mends it",
+        ),
         State::Torn(why) => Error::new(format!(
             "the target's histories differ on version {version}"
         ))
         .cause(why)
-        .help(
-            "if it is applied there, say so with `supabase migration repair --status applied`; \
-                 else take its row out",
-        ),
+        .help(format!(
+            "if it is applied there, say so with `leakproof repair --applied {version}`; else \
+             `--reverted {version}`"
+        )),
     })
 }
 
-/// Refuses a file that cannot be applied as one transaction by who is connected.
+/// Refuses a file that cannot be applied by who is connected, neither whole nor statement by statement.
 ///
 /// # Errors
 /// The line, and why.
 pub(crate) fn refuse_statements(file: &SqlFile) -> Result<()> {
     let raw = file.raw();
-    if raw.lines().next().is_some_and(|line| line.trim_end() == WITHOUT_TRANSACTION) {
-        return Err(without_transaction(file, 1));
-    }
     for statement in split(raw) {
         let line = statement::line_of(raw, statement.first_word);
         if statement.data.is_some() || statement::reads_stdin(statement.text) {
@@ -105,72 +103,31 @@ pub(crate) fn refuse_statements(file: &SqlFile) -> Result<()> {
             .cause("`copy from stdin` has rows in the file, which are no SQL")
             .help("write `insert` instead; `pg_dump --inserts` does"));
         }
-        if runs_outside(statement.text) {
-            return Err(without_transaction(file, line));
-        }
     }
-    Ok(())
+    way_of(file).map(drop)
 }
 
-fn without_transaction(file: &SqlFile, line: usize) -> Error {
-    Error::new(format!("`{}` cannot be pushed yet: line {line}", file.path().display()))
-        .cause("it has to run outside a transaction, and leakproof applies each file in one so far")
-        .help(
-            "nothing was applied; run that statement by hand, or write the form that needs no such thing \
-             (`create index` without `concurrently`)",
-        )
-}
-
-/// Whether a statement is one that the server runs in no transaction.
-fn runs_outside(statement: &str) -> bool {
-    let words: Vec<String> = words(statement).collect();
-    let word = |at: usize| words.get(at).map_or("", String::as_str);
-    let is_concurrent = || words.iter().any(|word| word == "concurrently");
-    match word(0) {
-        "vacuum" => true,
-        "create" | "drop" if ["database", "tablespace", "subscription"].contains(&word(1)) => true,
-        "create" | "drop" => {
-            word(1) != "materialized" && words.iter().take(4).any(|one| one == "concurrently")
-        }
-        "alter" if word(1) == "system" => true,
-        // `detach partition ... concurrently`
-        "alter" => word(1) == "table" && is_concurrent(),
-        "reindex" => is_concurrent() || ["database", "system", "schema"].contains(&word(1)),
-        "cluster" => words.len() == 1,
-        _ => false,
+/// Refuses a file that has run in part, statement by statement, and would run whole now.
+///
+/// # Errors
+/// The first such file.
+pub(crate) fn refuse_begun(pending: &[&SqlFile], begun: &[i64]) -> Result<()> {
+    let is_whole = |file: &SqlFile| way_of(file).is_ok_and(|way| way == Way::Transaction);
+    match pending.iter().find(|file| begun.contains(&file.version()) && is_whole(file)) {
+        None => Ok(()),
+        Some(file) => Err(Error::new(format!("`{}` was edited half way", file.path().display()))
+            .cause("some of its statements have run by themselves, and now it would run as a whole")
+            .help(format!(
+                "put back what it was, and push again; or have it forgotten with \
+                     `leakproof repair --reverted {}`",
+                file.version()
+            ))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_runs_in_no_transaction() {
-        for sql in [
-            "create index concurrently i on t (a)",
-            "create unique index concurrently if not exists i on t (a)",
-            "DROP INDEX CONCURRENTLY i",
-            "reindex table concurrently t",
-            "alter table t detach partition p concurrently",
-            "vacuum full t",
-            "create database d",
-            "alter system set a = 1",
-            "cluster",
-        ] {
-            assert!(runs_outside(sql), "{sql}");
-        }
-        for sql in [
-            "create index i on t (a)",
-            "refresh materialized view concurrently v",
-            "alter table t add column concurrently_made boolean",
-            "select 'create index concurrently'",
-            "cluster t using i",
-            "create view v as select 1",
-        ] {
-            assert!(!runs_outside(sql), "{sql}");
-        }
-    }
 
     #[test]
     fn what_a_push_would_pass_over() {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::error::Result;
-use crate::migrate::history::{Content, History, HistoryKind};
+use crate::migrate::history::{Content, Entry, History, HistoryKind};
 use crate::project::Project;
 use crate::project::files::SqlFile;
+use crate::push::digest::digest_of;
 
 /// How a version stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,16 +39,35 @@ pub struct Standing {
 
 /// What a target says was applied to it.
 #[derive(Debug, Clone)]
-pub(crate) struct Histories(Vec<History>);
+pub(crate) struct Histories {
+    all: Vec<History>,
+    /// The digest of the text that each version was left with, where a receipt says so.
+    digests: BTreeMap<i64, String>,
+}
 
 impl Histories {
     /// All that are kept, the one that refinery judges by first.
     pub(crate) fn new(all: Vec<History>) -> Self {
-        Self(all)
+        Self { all, digests: BTreeMap::new() }
+    }
+
+    /// The same, with what receipts say.
+    pub(crate) fn with(self, digests: BTreeMap<i64, String>) -> Self {
+        Self { digests, ..self }
+    }
+
+    /// All that are kept.
+    pub(crate) fn all(&self) -> &[History] {
+        &self.all
+    }
+
+    /// The tables in which they are kept.
+    pub(crate) fn tables(&self) -> Vec<String> {
+        self.kinds().map(|kind| kind.table().to_owned()).collect()
     }
 
     pub(crate) fn kinds(&self) -> impl Iterator<Item = HistoryKind> {
-        self.0.iter().map(|history| history.kind)
+        self.all.iter().map(|history| history.kind)
     }
 
     /// The statements that write a file down as applied, one for each.
@@ -55,22 +75,28 @@ impl Histories {
     /// # Errors
     /// A file that refinery does not take.
     pub(crate) fn record_sql(&self, file: &SqlFile) -> Result<Vec<String>> {
-        self.0.iter().map(|history| history.record_sql(file)).collect()
+        self.all.iter().map(|history| history.record_sql(file)).collect()
     }
 
     /// All versions of all of them, as one.
     pub(crate) fn joined(&self) -> History {
         let mut entries = BTreeMap::new();
-        for entry in self.0.iter().flat_map(|history| &history.entries) {
+        for entry in self.all.iter().flat_map(|history| &history.entries) {
             entries.entry(entry.version).or_insert_with(|| entry.clone());
         }
-        let kind = self.0.first().map_or(HistoryKind::Ours, |history| history.kind);
+        let kind = self.all.first().map_or(HistoryKind::Ours, |history| history.kind);
         History { kind, entries: entries.into_values().collect() }
+    }
+
+    /// The rows of a version.
+    pub(crate) fn rows_of(&self, version: i64) -> impl Iterator<Item = &Entry> {
+        let all = self.all.iter().flat_map(|history| &history.entries);
+        all.filter(move |entry| entry.version == version)
     }
 
     /// Whether one of them has a version.
     pub(crate) fn has(&self, version: i64) -> bool {
-        let mut all = self.0.iter().flat_map(|history| &history.entries);
+        let mut all = self.all.iter().flat_map(|history| &history.entries);
         all.any(|entry| entry.version == version)
     }
 
@@ -101,7 +127,9 @@ impl Histories {
         let mut lacking = None;
         let mut is_there = false;
         let mut last = None;
-        for history in &self.0 {
+        // refinery's is of the whole text already.
+        let mut is_known = false;
+        for history in &self.all {
             let table = history.kind.table();
             match history.entries.iter().find(|entry| entry.version == file.version()) {
                 // Who pushes by another tool writes into its history only.
@@ -115,8 +143,15 @@ impl Histories {
                     };
                     return State::Edited(format!("{what} not what {table} has"));
                 }
-                Some(_) => (is_there, last) = (true, Some(table)),
+                Some(entry) => {
+                    (is_there, last) = (true, Some(table));
+                    is_known |= !matches!(entry.content, Content::Statements(_) | Content::Unknown);
+                }
             }
+        }
+        let digest = self.digests.get(&file.version()).filter(|_| is_there && !is_known);
+        if digest.is_some_and(|digest| *digest != digest_of(file)) {
+            return State::Edited("its text is not that of its receipt".into());
         }
         match (is_there, lacking, last) {
             (true, Some(lacking), Some(has)) => {
@@ -131,7 +166,6 @@ impl Histories {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migrate::history::Entry;
 
     fn history(kind: HistoryKind, entries: Vec<Entry>) -> History {
         History { kind, entries }

@@ -2,6 +2,7 @@
 
 use std::fmt::{Result, Write};
 
+use crate::push::pairing::Pairing;
 use crate::push::standing::{Standing, State};
 use crate::words::{counted, printable};
 
@@ -16,14 +17,28 @@ pub(crate) struct Told<'a> {
 }
 
 /// How each version stands.
-pub(crate) fn status_text(told: &Told<'_>, versions: &[Standing]) -> String {
+pub(crate) fn status_text(
+    told: &Told<'_>,
+    versions: &[Standing],
+    (pairs, half): (&[Pairing<'_>], &[i64]),
+) -> String {
     written(|out| {
         write_head(out, told)?;
         for one in versions {
             let state = match &one.state {
                 State::Applied => "applied".to_owned(),
+                State::Pending if half.contains(&one.version) => {
+                    "pending, half way: some of its statements have run".to_owned()
+                }
                 State::Pending => "pending".to_owned(),
-                State::OnlyThere => "only there: no file here is it".to_owned(),
+                State::OnlyThere => {
+                    let pairs = pairs.iter().filter(|pair| pair.remote == one.version);
+                    let pairs: Vec<String> = pairs.map(ToString::to_string).collect();
+                    match pairs.is_empty() {
+                        true => "only there: no file here is it".to_owned(),
+                        false => format!("only there; {}", pairs.join("; ")),
+                    }
+                }
                 State::Edited(why) => format!("edited after it was applied: {why}"),
                 State::Torn(why) => format!("in one history only: {why}"),
             };

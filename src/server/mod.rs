@@ -37,4 +37,4 @@ pub use crate::server::options::{DEFAULT_DOCKER_IMAGE, ServerKind, ServerOptions
 pub use crate::server::reaper::reap;
 pub use crate::server::redact::without_password;
 pub use crate::server::runs::ROLE_MARK;
-pub use crate::server::signals::{exit_on_signals, when_a_server_hangs};
+pub use crate::server::signals::{exit_on_signals, stop_on_signals, when_a_server_hangs};

@@ -24,14 +24,28 @@ pub fn when_a_server_hangs(act: fn()) {
 /// # Errors
 /// When the system refuses, which it has no reason to.
 pub fn exit_on_signals() -> Result<()> {
+    stop_on_signals(|_| false)
+}
+
+/// As [`exit_on_signals`]; the first signal is told to `stop`, and where that is true the process is left to end by
+/// itself. A second one ends it.
+///
+/// # Errors
+/// When the system refuses, which it has no reason to.
+pub fn stop_on_signals(stop: impl Fn(u8) -> bool + Send + 'static) -> Result<()> {
     let failed = |cause: String| Error::new("could not listen for signals").cause(cause);
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().map_err(|cause| failed(cause.to_string()))?;
     let wait = move || {
-        if let Ok(signal) = signals.wait() {
+        let mut is_first = true;
+        while let Ok(signal) = signals.wait() {
+            let code = 128 + signal as i32;
+            if std::mem::take(&mut is_first) && stop(u8::try_from(code).unwrap_or(u8::MAX)) {
+                continue;
+            }
             // No destructors, on purpose: they would end the query that the main thread waits for,
             // and it would report that as an error.
-            process::exit(128 + signal as i32);
+            process::exit(code);
         }
     };
     let thread = thread::Builder::new().name("signals".to_owned()).spawn(wait);

@@ -86,6 +86,29 @@ impl Connection {
         outcome
     }
 
+    /// Runs one statement of a file by itself, in no transaction.
+    pub(crate) fn statement(&mut self, sql: &str) -> Result<(), Failed> {
+        self.session.execute_one(sql)
+    }
+
+    /// As [`Self::transaction`], and leaves the session's settings and roles as they are then.
+    pub(crate) fn step<T>(&mut self, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        self.begin();
+        let outcome = work(&mut self.session).and_then(|value| {
+            let ended = self.session.run("commit");
+            ended.map(|_| value).map_err(failing("commit what a statement has done"))
+        });
+        if outcome.is_err() {
+            let _ = self.roll_back("rollback");
+        }
+        outcome
+    }
+
+    /// Puts back the session's settings and roles.
+    pub(crate) fn put_back(&mut self) -> Result<(), Failed> {
+        self.session.run(PUT_BACK).map(drop)
+    }
+
     /// Begins a transaction that is never committed.
     pub(crate) fn into_uncommitted(mut self) -> Uncommitted {
         self.begin();

@@ -53,9 +53,14 @@ const PURE: &[&str] = &[
     "push::effects",
     "push::event",
     "push::plan",
+    "push::digest",
+    "push::event",
+    "push::going",
+    "push::pairing",
     "push::receipt",
     "push::refuse",
     "push::standing",
+    "push::status_json",
     "push::told",
 ];
 

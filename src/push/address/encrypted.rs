@@ -23,6 +23,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::{Error, Result};
 use crate::push::address::passfile::is_open_to;
 use crate::push::address::protection::{ClientCertificate, Protection, Roots, Verified};
+use crate::push::interrupt::Cancel;
 
 /// How to connect under a protection.
 pub(crate) struct Encrypted {
@@ -76,6 +77,17 @@ impl Encrypted {
         // A certificate that was met once is met again.
         config.resumption = Resumption::disabled();
         Ok(Self { mode, connector: Some(MakeRustlsConnect::new(config)), has_met })
+    }
+
+    /// What cancels whatever a client runs. Who cannot be reached any more runs nothing for long.
+    pub(crate) fn cancel_by(&self, client: &Client) -> Cancel {
+        let (token, connector) = (client.cancel_token(), self.connector.clone());
+        Arc::new(move || {
+            let _ = match &connector {
+                Some(connector) => token.cancel_query(connector.clone()),
+                None => token.cancel_query(NoTls),
+            };
+        })
     }
 
     pub(crate) fn connect(&self, config: &Config) -> Result<Client, postgres::Error> {

@@ -26,6 +26,7 @@ use crate::push::address::parameters::Parameters;
 use crate::push::address::passfile::{Found, Login, look_up};
 use crate::push::address::protection::{ClientCertificate, Protection, Way};
 use crate::push::address::surroundings::Surroundings;
+use crate::push::interrupt::Cancel;
 use crate::server::connection::cause_of;
 use crate::server::runs::{invalid_url, read_url};
 
@@ -176,6 +177,11 @@ impl Address {
                  or ~/.pgpass{note}"
             ))
         })
+    }
+
+    /// What cancels whatever a connection of this address runs.
+    pub(crate) fn cancel_by(&self, client: &Client) -> Cancel {
+        self.encrypted.cancel_by(client)
     }
 
     /// Where it is, and how the last connection was protected.

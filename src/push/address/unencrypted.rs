@@ -1,10 +1,13 @@
 //! In the place of TLS where leakproof was built without its feature `push`: what needs it is refused.
 
+use std::sync::Arc;
+
 use postgres::config::SslMode;
 use postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
 use crate::push::address::protection::{ClientCertificate, Protection};
+use crate::push::interrupt::Cancel;
 
 /// How to connect without TLS.
 pub(crate) struct Encrypted;
@@ -25,6 +28,12 @@ impl Encrypted {
                 )),
             _ => Ok(Self),
         }
+    }
+
+    /// What cancels whatever a client runs. Who cannot be reached any more runs nothing for long.
+    pub(crate) fn cancel_by(&self, client: &Client) -> Cancel {
+        let token = client.cancel_token();
+        Arc::new(move || drop(token.cancel_query(NoTls)))
     }
 
     pub(crate) fn connect(&self, config: &Config) -> Result<Client, postgres::Error> {

@@ -3,6 +3,8 @@
 use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
@@ -63,13 +65,34 @@ impl Target {
         self.admin().query_one(query, &[]).expect("a row").get(0)
     }
 
+    /// Asks until it is so.
+    pub fn wait_until(&self, is_so: impl Fn(&[String]) -> bool, query: &str) {
+        let begun = Instant::now();
+        while !is_so(&self.ask(query)) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "never so: {query}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The server ends sessions after their clients.
+    pub fn wait_until_nobody_pushes(&self) {
+        let left = "select query from pg_stat_activity where datname = current_database()
+            and application_name like 'leakproof push%'";
+        self.wait_until(<[String]>::is_empty, left);
+    }
+
     pub fn has(&self, relation: &str) -> bool {
         self.ask(&format!("select coalesce(to_regclass('{relation}')::text, '')")) != [""]
     }
 
     pub fn begin(&self, copy: &Copy, arguments: &[&str]) -> Child {
+        self.begin_command("push", copy, arguments)
+    }
+
+    /// As [`Self::begin`], of another command.
+    pub fn begin_command(&self, command: &str, copy: &Copy, arguments: &[&str]) -> Child {
         let path = copy.path().display().to_string();
-        let all = [&["push", &path, "--db-url", &self.url], arguments].concat();
+        let all = [&[command, &path, "--db-url", &self.url], arguments].concat();
         let mut command = leakproof(&all);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("it starts")
@@ -78,6 +101,12 @@ impl Target {
     /// Exit code, stdout and stderr of a push with consent.
     pub fn push(&self, copy: &Copy, arguments: &[&str]) -> (i32, String, String) {
         ended(self.begin(copy, &[&["--yes"], arguments].concat()))
+    }
+
+    /// Exit code and all that is said of another command.
+    pub fn command(&self, command: &str, copy: &Copy, arguments: &[&str]) -> (i32, String) {
+        let (code, stdout, stderr) = ended(self.begin_command(command, copy, arguments));
+        (code, format!("{stdout}{stderr}"))
     }
 
     /// A push that has nothing to say but that it went well.
