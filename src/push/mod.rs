@@ -16,6 +16,10 @@
 //! Files run as they stand, as who is connected: nothing here adapts, stubs or elevates. Each is one transaction
 //! together with its rows in the histories, in which what it does to rows is counted; a file that loses some is
 //! rolled back. One push at a time has the database. What cannot be applied so is refused before anything is.
+//!
+//! What the server runs in no transaction is run statement by statement, each written down as it is done. [`rollback`]
+//! takes the last version back, [`repair`] puts right what the target says was applied, and an [`Interrupt`] stops
+//! any of them.
 
 pub(crate) mod address;
 mod applying;
