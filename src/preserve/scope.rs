@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::preserve::reach::{Reach, read_tables};
 use crate::preserve::tables::{Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::failing;
@@ -62,10 +63,10 @@ pub(crate) fn lock(
     session: &mut Session,
     file: &str,
     pairs: &[PreservePair],
-    keep: &BTreeSet<i64>,
+    (keep, reach): (&BTreeSet<i64>, Option<&Reach>),
     most_bytes: u64,
 ) -> Result<(Scope, Option<Tables>)> {
-    let tables = Tables::read(session)?;
+    let tables = read_tables(session, reach)?;
     let chosen = choose(session, &tables, (file, pairs), keep, most_bytes)?;
     let is_locked = |table: &&Table| !table.is_view() && chosen.counted.contains(&table.oid);
     let locked: Vec<&Table> = tables.by_oid.values().filter(is_locked).collect();
@@ -217,6 +218,11 @@ impl Scope {
         };
         let all = chosen.into_iter().flat_map(|chosen| &chosen.left_out);
         all.map(|(oid, left_out)| (*oid, left_out))
+    }
+
+    /// Whether there is nothing that is counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Some(chosen) if chosen.counted.is_empty())
     }
 
     /// Whether it is a scratch database, in which whatever helps may be tried.
