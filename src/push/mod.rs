@@ -42,7 +42,7 @@ use crate::preserve::{Again, uncountable};
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::push::address::Address;
-use crate::push::attempt::{Attempt, MOST_COUNTED, Outcome};
+use crate::push::attempt::{Attempt, Outcome, most_counted};
 use crate::push::connected::{Connected, connect_to_look, read_histories};
 use crate::push::event::Tell;
 use crate::push::lock::Pause;
@@ -77,6 +77,9 @@ pub struct PushOptions {
     pub lock_wait: Duration,
     /// How long one attempt waits for a lock, and with it whoever comes behind us.
     pub lock_timeout: Duration,
+    /// How long the rows of a file's tables are counted under lock, as their size lets expect; what is over it is left
+    /// out.
+    pub lock_budget: Duration,
     /// Whether files are applied that are new and come before one that was applied.
     pub allow_out_of_order: bool,
     /// Whether values of rows are told, and not keys alone.
@@ -90,6 +93,7 @@ impl Default for PushOptions {
         Self {
             lock_wait: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(1),
+            lock_budget: Duration::from_secs(2),
             allow_out_of_order: false,
             show_values: false,
             password: None,
@@ -174,7 +178,8 @@ impl<'p> Push<'p> {
         let address = Address::read(url, options.password.clone())?;
         let mut target = Connected::to(&address, options.lock_timeout, discretion(&options))?;
         let (histories, pending) = decide(&mut target, project, &options)?;
-        let uncounted = look_ahead(&mut target, project, &pending)?;
+        let uncounted =
+            look_ahead(&mut target, project, &pending, most_counted(options.lock_budget))?;
         Ok(Self { project, address, options, target, histories, pending, uncounted })
     }
 
@@ -259,7 +264,8 @@ impl<'p> Push<'p> {
         loop {
             let Self { project, histories, target, options, .. } = &mut *self;
             let is_discreet = !options.show_values;
-            let attempt = Attempt { project, histories, file, is_discreet };
+            let most_counted = most_counted(options.lock_budget);
+            let attempt = Attempt { project, histories, file, is_discreet, most_counted };
             target.blockers.take();
             let error = match attempt.make(target, &again) {
                 Ok(Outcome::Applied(how)) => return Ok(Ok(how)),
@@ -359,6 +365,7 @@ fn look_ahead(
     target: &mut Connected,
     project: &Project,
     pending: &[&SqlFile],
+    most_bytes: u64,
 ) -> Result<Vec<Vec<String>>> {
     if pending.is_empty() {
         return Ok(Vec::new());
@@ -368,7 +375,7 @@ fn look_ahead(
     let settings = target.settings.clone();
     let looked = target.connection.uncommitted(|session| {
         settings.into_iter().for_each(|setting| session.say(setting));
-        uncountable(session, &files, MOST_COUNTED)
+        uncountable(session, &files, most_bytes)
     });
     match looked {
         Err(error)
