@@ -1,5 +1,9 @@
 //! `leakproof push` and `leakproof status`, on databases that somebody keeps.
 
+mod beside;
+mod busy;
+mod crowd;
+mod ends;
 mod proxy;
 mod rows;
 mod target;
