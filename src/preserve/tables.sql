@@ -104,6 +104,8 @@ left join lateral (
             )
             select bases.oid from bases where bases.kind <> 'd'
         ) end as oid
+        -- Else it is worked out anew wherever it is used.
+        offset 0
     ) as b
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
 ) as columns on true
