@@ -205,6 +205,9 @@ pub struct PushArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=60))]
     pub lock_timeout: u64,
+    /// How long rows are counted of a file under lock, by the size of its tables; what is over it is not counted
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    pub lock_budget: u64,
     /// Show the values of rows that would be lost; else their keys alone
     #[arg(long)]
     pub show_values: bool,

@@ -235,6 +235,7 @@ fn run_push(args: PushArgs) -> Result<u8> {
     let options = PushOptions {
         lock_wait: Duration::from_secs(args.lock_wait),
         lock_timeout: Duration::from_secs(args.lock_timeout),
+        lock_budget: Duration::from_secs(args.lock_budget),
         allow_out_of_order: args.allow_out_of_order,
         show_values: args.show_values,
         rehearse: (!args.no_rehearse).then(|| server_options(args.server)).transpose()?,

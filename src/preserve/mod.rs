@@ -14,10 +14,12 @@ pub(crate) mod draft;
 pub(crate) mod foreseen;
 mod hanging;
 pub(crate) mod loss;
+mod numbers;
 pub(crate) mod outcome;
 pub(crate) mod pairs;
 pub(crate) mod prints;
 pub(crate) mod repeated;
+mod reach;
 mod reads;
 mod retype;
 mod rows;
@@ -28,7 +30,7 @@ pub(crate) mod tables;
 mod unkeyed;
 mod vouching;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::discretion::Discretion;
 use crate::error::Result;
@@ -39,6 +41,7 @@ use crate::preserve::foreseen::Foreseen;
 use crate::preserve::hanging::names_taken;
 use crate::preserve::outcome::Vouching;
 use crate::preserve::pairs::{Compared, Kept};
+use crate::preserve::reach::{Reach, read_tables, touched};
 use crate::preserve::rows::Pair;
 use crate::preserve::scope::Scope;
 use crate::preserve::steady::{leave_formats, pin_formats};
@@ -67,6 +70,8 @@ const FEW_BYTES: u64 = 8 << 20;
 /// What was there before a migration.
 pub(crate) struct Before {
     tables: Tables,
+    /// What the file can reach; none where all is read.
+    reach: Option<Reach>,
     /// Which of them are counted.
     scope: Scope,
     /// The tables whose rows are kept.
@@ -97,6 +102,10 @@ pub(crate) enum After {
 pub(crate) struct Again {
     /// Tables whose rows are kept.
     keep: BTreeSet<i64>,
+    /// Tables that were changed in whatever way, though the file does not name them.
+    known: BTreeSet<i64>,
+    /// Whether all is to be read, since more was changed than some tables.
+    reads_all: bool,
     /// Rows that pairs have to show, if they are to vouch for what becomes of them.
     changed: Vec<Changed>,
     /// Pairs whose rows are kept.
@@ -113,6 +122,8 @@ impl Again {
 
     pub(crate) fn extend(&mut self, other: Self) {
         self.keep.extend(other.keep);
+        self.known.extend(other.known);
+        self.reads_all |= other.reads_all;
         self.changed.extend(other.changed);
         self.differed.extend(other.differed);
     }
@@ -126,7 +137,7 @@ pub(crate) fn before(
     pairs: &[PreservePair],
     again: &Again,
 ) -> Result<Before> {
-    before_in(session, (Scope::All, None), (file, pairs, again))
+    before_in(session, (Scope::All, None, None), (file, pairs, again))
 }
 
 /// As [`before`], in somebody's database: locks the tables that it counts, and leaves out what is larger in all
@@ -139,8 +150,15 @@ pub(crate) fn before_in_use(
     most_bytes: u64,
 ) -> Result<Before> {
     pin_formats(session);
-    let locked = scope::lock(session, file, pairs, (&again.keep, &again.foreseen), most_bytes)?;
-    before_in(session, locked, (file, pairs, again))
+    let words = Words::of(file);
+    let is_enough = pairs.is_empty() && !again.reads_all && Reach::is_enough_for(&words);
+    let foreseen = scope::oids_of(session, &again.foreseen.written)?;
+    let keep: BTreeSet<i64> = again.keep.union(&foreseen).copied().collect();
+    let more = || keep.union(&again.known).copied().collect();
+    let reach = is_enough.then(|| Reach::read(session, &words, &more())).transpose()?;
+    let wanted = (&keep, reach.as_ref(), &again.foreseen);
+    let (scope, tables) = scope::lock(session, file, pairs, wanted, most_bytes)?;
+    before_in(session, (scope, tables, reach), (file, pairs, again))
 }
 
 /// What would not be counted of each of some files in somebody's database, though they may change it; a sentence
@@ -156,11 +174,11 @@ pub(crate) fn uncountable(
 
 fn before_in(
     session: &mut Session,
-    (scope, known): (Scope, Option<Tables>),
+    (scope, known, reach): (Scope, Option<Tables>, Option<Reach>),
     (file, pairs, again): (&str, &[PreservePair], &Again),
 ) -> Result<Before> {
     pin_formats(session);
-    let mut tables = known.map_or_else(|| Tables::read(session), Ok)?;
+    let mut tables = known.map_or_else(|| read_tables(session, reach.as_ref()), Ok)?;
     tables.count_those(session, |table| scope.has(table.oid))?;
     let are_few = tables.by_oid.values().all(|table| table.bytes_with_long() <= FEW_BYTES);
     let shown = pairs::run_before(session, pairs, are_few, &again.differed)?;
@@ -187,28 +205,34 @@ fn before_in(
     rows::keep(session, &kept)?;
     let kept = kept.iter().map(|table| table.oid).collect();
     let words = Words::of(file);
-    let around = Around::read(session, &words, &tables)?;
+    let around = Around::read(session, &words, &tables, reach.as_ref())?;
     let keys = match session.discretion() {
         Discretion::Open => BTreeSet::new(),
-        Discretion::Keys => columns_of_keys(session)?,
+        // Of rows that nobody has seen nothing is told.
+        Discretion::Keys if pairs.is_empty() && scope.is_empty() => BTreeSet::new(),
+        Discretion::Keys => columns_of_keys(session, &tables)?,
     };
     leave_formats(session);
     let changed = again.changed.iter().map(|one| one.place.clone()).collect();
-    Ok(Before { tables, scope, kept, around, words, shown, limits, keys, changed })
+    Ok(Before { tables, reach, scope, kept, around, words, shown, limits, keys, changed })
 }
 
 /// Statements by which sequences go on from where they were, after a file was rolled back: what it did to their
 /// numbers stays.
 pub(crate) fn raising_sequences(session: &mut Session, before: &Before) -> Result<Vec<String>> {
-    before.around.raising(session)
+    before.around.numbers.raising(session)
 }
 
-/// The names of columns that are in the key of a table, or refer to one.
-fn columns_of_keys(session: &mut Session) -> Result<BTreeSet<String>> {
-    let query = "select distinct a.attname::text from pg_catalog.pg_constraint c \
+/// The names of columns that are in the key of one of the tables, or refer to one.
+fn columns_of_keys(session: &mut Session, tables: &Tables) -> Result<BTreeSet<String>> {
+    let oids: Vec<String> = tables.by_oid.keys().map(i64::to_string).collect();
+    let query = format!(
+        "select distinct a.attname::text from pg_catalog.pg_constraint c \
          join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey) \
-         where c.contype in ('p', 'f')";
-    let names = session.texts_as_auditor(query).map_err(failing("read the keys of tables"))?;
+         where c.contype in ('p', 'f') and c.conrelid = any('{{{}}}'::oid[])",
+        oids.join(", ")
+    );
+    let names = session.texts_as_auditor(&query).map_err(failing("read the keys of tables"))?;
     Ok(names.into_iter().collect())
 }
 
@@ -220,7 +244,10 @@ pub(crate) fn after(
     before: &Before,
 ) -> Result<After> {
     pin_formats(session);
-    let mut after = Tables::read(session)?;
+    let mut after = match before.read_after(session)? {
+        Ok(after) => after,
+        Err(again) => return Ok(After::Again(again)),
+    };
     let unkept = before.unkept(&after);
     if !unkept.is_empty() {
         return Ok(After::Again(Again { keep: unkept, ..Again::default() }));
@@ -330,6 +357,31 @@ impl Before {
         self.tables.by_oid.values().filter(|table| table.rows > 0 && !table.is_view())
     }
 
+    /// The tables as they are now, as far as the file has reached them; or what is to be known before it.
+    fn read_after(&self, session: &mut Session) -> Result<std::result::Result<Tables, Again>> {
+        let Some(reach) = &self.reach else { return Tables::read(session).map(Ok) };
+        let touched = touched(session)?;
+        let has_sequences = touched.has_sequences || reach.has_sequences;
+        let is_numbered_anew = has_sequences
+            && self.around.numbers.is_numbered_anew(session, |oid| reach.was_there(oid))?;
+        if touched.writes_catalog || is_numbered_anew {
+            return Ok(Err(Again { reads_all: true, ..Again::default() }));
+        }
+        let known = reach.unknown(&touched.tables);
+        if !known.is_empty() {
+            return Ok(Err(Again { known, ..Again::default() }));
+        }
+        let is_known = |oid: &i64| self.tables.by_oid.contains_key(oid);
+        let mut after = match touched.tables.iter().any(is_known) {
+            true => Tables::read_those(session, &touched.tables)?,
+            // What has come puts nothing in the place of what is there.
+            false => Tables { by_oid: BTreeMap::new(), ..self.tables.clone() },
+        };
+        let untouched = self.tables.by_oid.iter().filter(|(oid, _)| !touched.tables.contains(oid));
+        after.by_oid.extend(untouched.map(|(oid, table)| (*oid, table.clone())));
+        Ok(Ok(after))
+    }
+
     /// The tables that have to be compared and were not kept.
     fn unkept(&self, after: &Tables) -> BTreeSet<i64> {
         let is_changed = |was: &&Table| match after.fate(was, &self.tables) {
@@ -398,7 +450,9 @@ impl Before {
     }
 
     fn compare(&self, session: &mut Session, after: &Tables, file: &str) -> Result<Difference> {
-        rows::refuse_missing(session, &self.kept)?;
+        if !self.kept.is_empty() {
+            rows::refuse_missing(session, &self.kept)?;
+        }
         let zones = StatedZones::read(file);
         let mut difference = Difference::of(names_taken(&self.tables, after));
         for was in self.filled() {
@@ -429,7 +483,9 @@ impl Before {
         if let Some(hanging) = &self.around.hanging {
             difference.losses.extend(hanging.lost(session, &self.words, &self.tables, after)?);
         }
-        difference.losses.extend(self.around.behind(session, &self.tables, after)?);
+        if self.reach.is_none() {
+            difference.losses.extend(self.around.numbers.behind(session, &self.tables, after)?);
+        }
         Ok(difference)
     }
 }

@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::names::QualifiedName;
 use crate::preserve::foreseen::Foreseen;
+use crate::preserve::reach::{Reach, read_tables};
 use crate::preserve::tables::{Table, Tables};
 use crate::project::preserve_file::PreservePair;
 use crate::session::failed::failing;
 use crate::session::open::Session;
+use crate::sql::quote::literal;
 use crate::sql::rewrites::{Words, names_in_rewriting};
 use crate::sql::statement::words;
 
@@ -42,6 +45,12 @@ pub(crate) struct LeftOut {
     pub rows: Option<u64>,
 }
 
+/// A relation that is there.
+#[derive(Deserialize)]
+struct Known {
+    oid: i64,
+}
+
 /// What who is connected may do with a table.
 #[derive(Deserialize)]
 struct Access {
@@ -63,14 +72,11 @@ pub(crate) fn lock(
     session: &mut Session,
     file: &str,
     pairs: &[PreservePair],
-    (keep, foreseen): (&BTreeSet<i64>, &Foreseen),
+    (keep, reach, foreseen): (&BTreeSet<i64>, Option<&Reach>, &Foreseen),
     most_bytes: u64,
 ) -> Result<(Scope, Option<Tables>)> {
-    let tables = Tables::read(session)?;
-    let is_foreseen = |table: &&Table| foreseen.written.contains(&table.name());
-    let written = tables.by_oid.values().filter(is_foreseen).map(|table| table.oid);
-    let keep: BTreeSet<i64> = keep.iter().copied().chain(written).collect();
-    let chosen = choose(session, &tables, (file, pairs), &keep, most_bytes)?;
+    let tables = read_tables(session, reach)?;
+    let chosen = choose(session, &tables, (file, pairs), keep, most_bytes)?;
     let is_locked = |table: &&Table| !table.is_view() && chosen.counted.contains(&table.oid);
     let locked: Vec<&Table> = tables.by_oid.values().filter(is_locked).collect();
     if locked.is_empty() {
@@ -78,6 +84,28 @@ pub(crate) fn lock(
     }
     session.execute(&lock_sql(&locked, &Words::of(file), foreseen)).map_err(failing(LOCK))?;
     Ok((Scope::Some(chosen), None))
+}
+
+/// The object identifiers of those of these relations that are there.
+pub(crate) fn oids_of(
+    session: &mut Session,
+    names: &BTreeSet<QualifiedName>,
+) -> Result<BTreeSet<i64>> {
+    if names.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let pairs: Vec<String> = names
+        .iter()
+        .map(|name| format!("({}, {})", literal(name.schema()), literal(name.name())))
+        .collect();
+    let query = format!(
+        "select c.oid::bigint as oid from pg_catalog.pg_class c
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where (n.nspname::text, c.relname::text) in ({})",
+        pairs.join(", ")
+    );
+    let rows: Vec<Known> = session.values(&query)?;
+    Ok(rows.into_iter().map(|row| row.oid).collect())
 }
 
 /// A sentence for each table whose rows a file may change, and that would not be counted.
@@ -222,6 +250,11 @@ impl Scope {
         };
         let all = chosen.into_iter().flat_map(|chosen| &chosen.left_out);
         all.map(|(oid, left_out)| (*oid, left_out))
+    }
+
+    /// Whether there is nothing that is counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Some(chosen) if chosen.counted.is_empty())
     }
 
     /// Whether it is a scratch database, in which whatever helps may be tried.

@@ -1,5 +1,5 @@
 -- The sequences, with the column of whole numbers that each numbers as its identity or by its
--- default; 0 where there is none, for all that the catalog knows.
+-- default; 0 where there is none, for all that the catalog knows, or where that is not asked.
 select q.seqrelid::bigint as oid, coalesce(s.relation, 0)::bigint as relation,
     coalesce(s.number, 0)::int as number, q.seqincrement as increment, q.seqstart as start,
     n.nspname as schema, c.relname as name
@@ -16,6 +16,7 @@ left join (
     where d.classid = 'pg_catalog.pg_attrdef'::regclass
         and d.refclassid = 'pg_catalog.pg_class'::regclass
 ) as s on s.oid = q.seqrelid
+    and :with_columns
     and exists (
         select
         from pg_catalog.pg_attribute a

@@ -28,7 +28,7 @@ const LEFT: [&str; 7] = [
 ];
 
 /// What else is somebody's choice in a real database.
-const LEFT_IN_REAL_DATABASE: [&str; 3] = ["timezone", "search_path", "jit"];
+const LEFT_IN_REAL_DATABASE: [&str; 4] = ["timezone", "search_path", "jit", "plan_cache_mode"];
 
 /// Has a file run in the formats of its session, whatever we have read before it.
 pub(crate) fn leave_formats(session: &mut Session) {
@@ -45,5 +45,7 @@ pub(crate) fn pin_formats(session: &mut Session) {
         session.say("set local row_security = off");
         // As in scratch databases: compiling our queries takes longer than running them.
         session.say("set local jit = off");
+        // What is prepared is not planned anew for other tables.
+        session.say("set local plan_cache_mode = force_generic_plan");
     }
 }

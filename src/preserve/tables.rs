@@ -1,7 +1,7 @@
 //! The tables of a database as the catalog has them, and what a transaction has done to their files and
 //! rows: by catalog identity (table oid, attnum), which renames keep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -91,31 +91,60 @@ pub(crate) struct Tables {
     pub are_counted: bool,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Label {
-    oid: i64,
     pub of: i64,
-    #[serde(rename = "type")]
     pub type_name: String,
     pub label: String,
 }
 
 impl Tables {
     pub(crate) fn read(session: &mut Session) -> Result<Self> {
-        let query = as_json(include_str!("tables.sql"), "true");
-        let rows = session.prepared("leakproof_tables", &query).map_err(failing(ATTEMPT))?;
-        let tables: Vec<Table> = read_json(rows.into_iter().flatten().flatten())?;
-        let labels: Vec<Label> = session.values(
-            "select e.oid::bigint as oid, e.enumtypid::bigint as of, e.enumlabel as label, \
-             pg_catalog.format_type(e.enumtypid, null) as type from pg_catalog.pg_enum e",
-        )?;
-        let counts = session.rows("select pg_catalog.current_setting('track_counts') = 'on'");
-        let counts = counts.map_err(failing(ATTEMPT))?;
-        Ok(Self {
-            by_oid: tables.into_iter().map(|table| (table.oid, table)).collect(),
-            labels: labels.into_iter().map(|label| (label.oid, label)).collect(),
-            are_counted: counts == [[Some("t".to_owned())]],
-        })
+        Self::read_query(session, "leakproof_tables", ("true", ""), "")
+    }
+
+    /// As [`Self::read`], some tables only.
+    pub(crate) fn read_those(session: &mut Session, oids: &BTreeSet<i64>) -> Result<Self> {
+        if oids.is_empty() {
+            return Ok(Self { are_counted: true, ..Self::default() });
+        }
+        let oids: Vec<String> = oids.iter().map(i64::to_string).collect();
+        let values = format!("('{{{}}}')", oids.join(", "));
+        let those = ("c.oid = any($1)", "(oid[])");
+        Self::read_query(session, "leakproof_those_tables", those, &values)
+    }
+
+    /// The tables of a condition over `c`, with the types and values of its parameters.
+    fn read_query(
+        session: &mut Session,
+        name: &str,
+        (condition, types): (&str, &str),
+        values: &str,
+    ) -> Result<Self> {
+        let query = include_str!("tables.sql").replace(":those", condition);
+        let read = session.prepared_then(
+            name,
+            &as_json(&query, "true"),
+            (types, values),
+            "select pg_catalog.current_setting('track_counts') = 'on' as counts, e.oid::bigint, \
+             e.enumtypid::bigint, pg_catalog.format_type(e.enumtypid, null), e.enumlabel \
+             from (select) as one left join pg_catalog.pg_enum e on true",
+        );
+        let mut outcomes = read.map_err(failing(ATTEMPT))?.into_iter().map(|outcome| outcome.rows);
+        let mut rows = || outcomes.next().unwrap_or_default();
+        let tables: Vec<Table> = read_json(rows().into_iter().flatten().flatten())?;
+        let mut read = Self { are_counted: true, ..Self::default() };
+        read.by_oid = tables.into_iter().map(|table| (table.oid, table)).collect();
+        for row in rows() {
+            let [counts, oid, of, type_name, label] =
+                <[Option<String>; 5]>::try_from(row).map_err(|_| odd_answer())?;
+            read.are_counted = counts.as_deref() == Some("t");
+            let Some((oid, of)) = oid.zip(of) else { continue };
+            let (oid, of) = (read_number(&oid)?, read_number(&of)?);
+            let (type_name, label) = type_name.zip(label).ok_or_else(odd_answer)?;
+            read.labels.insert(oid, Label { of, type_name, label });
+        }
+        Ok(read)
     }
 
     /// Reads once more how much was written to the tables up to now.

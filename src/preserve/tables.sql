@@ -1,24 +1,6 @@
 -- Every table that keeps rows, with its partitions as one; system and bookkeeping schemas aside.
 -- Of the tables of an extension only those that it declares to hold a project's rows.
 -- A row's name is its primary key, or else the first unique index over columns that are never NULL.
-with recursive bases (type, base) as (
-    select t.oid, t.typbasetype
-    from pg_catalog.pg_type t
-    where t.typtype = 'd'
-    union all
-    select b.type, t.typbasetype
-    from bases b
-    join pg_catalog.pg_type t on t.oid = b.base and t.typtype = 'd'
-), extension_tables as (
-    select d.objid as oid, x.condition
-    from pg_catalog.pg_depend d
-    join pg_catalog.pg_extension e on e.oid = d.refobjid
-    left join lateral (
-        select e.extconfig[i] as oid, e.extcondition[i] as condition
-        from pg_catalog.generate_subscripts(e.extconfig, 1) as i
-    ) as x on x.oid = d.objid
-    where d.classid = 'pg_catalog.pg_class'::regclass and d.deptype = 'e'
-)
 select
     c.oid::bigint as oid,
     n.nspname as schema,
@@ -32,7 +14,19 @@ select
     coalesce(columns.list, '[]') as columns
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-left join extension_tables x on x.oid = c.oid
+left join lateral (
+    select d.objid as oid, x.condition
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_extension e on e.oid = d.refobjid
+    left join lateral (
+        select e.extcondition[i] as condition
+        from pg_catalog.generate_subscripts(e.extconfig, 1) as i
+        where e.extconfig[i] = d.objid
+    ) as x on true
+    where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.objsubid = 0
+        and d.deptype = 'e'
+    limit 1
+) as x on true
 left join lateral (
     -- Without what an index only carries along.
     select (i.indkey::int2[])[0:i.indnkeyatts - 1] as numbers
@@ -95,15 +89,23 @@ left join lateral (
         ) order by a.attnum
     ) as list
     from pg_catalog.pg_attribute a
+    join pg_catalog.pg_type t on t.oid = a.atttypid
     cross join lateral (
-        select coalesce(
-            (
-                select b.base
+        select case when t.typtype <> 'd' then t.oid else (
+            with recursive bases (oid, kind, base) as (
+                select d.oid, d.typtype, d.typbasetype
+                from pg_catalog.pg_type d
+                where d.oid = t.typbasetype
+                union all
+                select d.oid, d.typtype, d.typbasetype
                 from bases b
-                join pg_catalog.pg_type t on t.oid = b.base and t.typtype <> 'd'
-                where b.type = a.atttypid
-            ), a.atttypid
-        ) as oid
+                join pg_catalog.pg_type d on d.oid = b.base
+                where b.kind = 'd'
+            )
+            select bases.oid from bases where bases.kind <> 'd'
+        ) end as oid
+        -- Else it is worked out anew wherever it is used.
+        offset 0
     ) as b
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
 ) as columns on true
@@ -113,4 +115,5 @@ where c.relkind in ('r', 'p', 'm')
     and n.nspname not in ('pg_catalog', 'information_schema', 'leakproof')
     and not pg_catalog.starts_with(n.nspname, 'pg_')
     and (x.oid is null or x.condition is not null)
+    and :those
 order by c.oid

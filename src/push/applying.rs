@@ -11,7 +11,7 @@ use crate::project::config::PlatformKind;
 use crate::project::files::SqlFile;
 use crate::project::layout::Layout;
 use crate::project::outside::{Way, way_of};
-use crate::push::attempt::{Attempt, Direction, Outcome};
+use crate::push::attempt::{Attempt, Direction, Outcome, most_counted};
 use crate::push::connected::{Connected, read_histories};
 use crate::push::event::{Event, Tell};
 use crate::push::interrupt::AtWork;
@@ -62,6 +62,7 @@ impl Push<'_> {
                         is_first,
                         stores,
                         is_discreet,
+                        most_counted: most_counted(options.lock_budget),
                         interrupt,
                     };
                     attempt.make(target, &again)

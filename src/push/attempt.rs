@@ -1,6 +1,6 @@
 //! One file in one transaction: its rows in the histories first, then its statements, then what became of rows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::finding::preservation;
@@ -22,9 +22,13 @@ use crate::report::discreet::{hide_in_applied, hide_in_finding};
 use crate::session::failed::failing;
 use crate::session::open::Session;
 
-/// How many bytes of tables are counted of a file at most: copied, counted twice and compared in about two
-/// seconds, in which nobody else writes to them.
-pub(crate) const MOST_COUNTED: u64 = 64 << 20;
+/// How many bytes of tables are copied, counted twice and compared in a second, in which nobody else writes to them.
+const COUNTED_IN_SECOND: u64 = 32 << 20;
+
+/// How many bytes of tables are counted of a file at most.
+pub(crate) fn most_counted(lock_budget: Duration) -> u64 {
+    COUNTED_IN_SECOND.saturating_mul(lock_budget.as_secs())
+}
 
 /// What cannot be done where another tool is applying the same file.
 pub(crate) const CLAIM: &str = "write a file down as applied";
@@ -64,6 +68,8 @@ pub(crate) struct Attempt<'a> {
     /// Whether only keys are told of rows.
     pub is_discreet: bool,
     pub interrupt: &'a Interrupt,
+    /// How many bytes of tables are counted.
+    pub most_counted: u64,
 }
 
 impl Attempt<'_> {
@@ -93,7 +99,7 @@ impl Attempt<'_> {
             for record in &records {
                 session.run(record).map_err(failing(CLAIM))?;
             }
-            let before = before_in_use(session, file.raw(), pairs, again, MOST_COUNTED)?;
+            let before = before_in_use(session, file.raw(), pairs, again, self.most_counted)?;
             let before = known.insert(before);
             let statements = run_as_it_is(session, file)?;
             session.say(become_role);

@@ -65,7 +65,7 @@ use crate::preserve::uncountable;
 use crate::project::Project;
 use crate::project::files::SqlFile;
 use crate::project::outside::{Way, way_of};
-use crate::push::attempt::{Direction, MOST_COUNTED};
+use crate::push::attempt::{Direction, most_counted};
 use crate::push::connected::{Connected, connect_to_look, read_histories};
 use crate::push::event::Tell;
 use crate::push::pairing::pairings;
@@ -101,6 +101,9 @@ pub struct PushOptions {
     pub lock_wait: Duration,
     /// How long one attempt waits for a lock, and with it whoever comes behind us.
     pub lock_timeout: Duration,
+    /// How long the rows of a file's tables are counted under lock, as their size lets expect; what is over it is left
+    /// out.
+    pub lock_budget: Duration,
     /// Whether files are applied that are new and come before one that was applied.
     pub allow_out_of_order: bool,
     /// Whether values of rows are told, and not keys alone.
@@ -116,6 +119,7 @@ impl Default for PushOptions {
         Self {
             lock_wait: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(1),
+            lock_budget: Duration::from_secs(2),
             allow_out_of_order: false,
             show_values: false,
             rehearse: Some(ServerOptions::default()),
@@ -228,7 +232,8 @@ impl<'p> Push<'p> {
     pub fn open(project: &'p Project, address: Address, options: PushOptions) -> Result<Self> {
         let mut push = Self::connect(project, address, options)?;
         (push.histories, push.pending) = decide(&mut push.target, project, &push.options)?;
-        let uncounted = look_ahead(&mut push.target, project, &push.pending)?;
+        let most_bytes = most_counted(push.options.lock_budget);
+        let uncounted = look_ahead(&mut push.target, project, &push.pending, most_bytes)?;
         let Self { options, histories, pending, target: connected, plan, .. } = &mut push;
         let (histories, pending) = (&*histories, pending.as_slice());
         let rehearsal = match &options.rehearse {
@@ -390,6 +395,7 @@ fn look_ahead(
     target: &mut Connected,
     project: &Project,
     pending: &[&SqlFile],
+    most_bytes: u64,
 ) -> Result<Vec<Vec<String>>> {
     if pending.is_empty() {
         return Ok(Vec::new());
@@ -401,7 +407,7 @@ fn look_ahead(
     let settings = target.settings.clone();
     let looked = target.connection.uncommitted(|session| {
         settings.into_iter().for_each(|setting| session.say(setting));
-        uncountable(session, &files, MOST_COUNTED)
+        uncountable(session, &files, most_bytes)
     });
     let told = match looked {
         Err(error)

@@ -11,7 +11,7 @@ use crate::project::files::SqlFile;
 use crate::project::guard::refuse_unguardable_outside;
 use crate::project::outside::{Way, way_of};
 use crate::push::address::Address;
-use crate::push::attempt::{Direction, MOST_COUNTED};
+use crate::push::attempt::{Direction, most_counted};
 use crate::push::connected::{Connected, read_histories};
 use crate::push::event::{Event, Tell};
 use crate::push::going::{Going, going};
@@ -180,7 +180,7 @@ fn plan_text(push: &mut Push<'_>, file: &SqlFile, allows_loss: bool) -> Result<S
     let settings = push.target.settings.clone();
     let uncounted = push.target.connection.uncommitted(|session| {
         settings.into_iter().for_each(|setting| session.say(setting));
-        uncountable(session, &[(file.raw(), &[])], MOST_COUNTED)
+        uncountable(session, &[(file.raw(), &[])], most_counted(push.options.lock_budget))
     })?;
     for line in uncounted.concat() {
         let _ = writeln!(text, "  {line}");

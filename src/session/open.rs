@@ -121,7 +121,20 @@ impl Session {
     /// Runs a query of ours that takes longer to plan than to answer. It is prepared at its first use
     /// on a connection, and again where a migration has thrown that away, or prepared something else.
     pub(crate) fn prepared(&mut self, name: &str, query: &str) -> Result<Vec<TextRow>, Failed> {
-        let prepare = format!("prepare {name} as {query}");
+        let outcomes = self.prepared_then(name, query, ("", ""), "")?;
+        Ok(outcomes.into_iter().flat_map(|outcome| outcome.rows).collect())
+    }
+
+    /// As [`Self::prepared`], a query with parameters, their types and values in parentheses; what comes of it, and
+    /// of another statement that goes with it.
+    pub(crate) fn prepared_then(
+        &mut self,
+        name: &str,
+        query: &str,
+        (types, values): (&str, &str),
+        other: &str,
+    ) -> Result<Vec<Outcome>, Failed> {
+        let prepare = format!("prepare {name}{types} as {query}");
         let known = self.rows(&format!(
             "select p.statement = {} from pg_catalog.pg_prepared_statements p where p.name = '{name}'",
             literal(&prepare)
@@ -134,7 +147,7 @@ impl Session {
             // The server keeps all that it was sent.
             self.execute(&prepare)?;
         }
-        self.rows(&format!("execute {name}"))
+        self.run(&format!("execute {name}{values}; {other}"))
     }
 
     /// Runs statements as who may do whatever an owner of the project's objects may, whatever policies

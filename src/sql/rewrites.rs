@@ -98,6 +98,11 @@ impl Words {
         self.0.iter().flatten().any(|word| *word == name)
     }
 
+    /// Each of them once.
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        self.0.iter().flatten().map(String::as_str).collect()
+    }
+
     /// Whether one word stands right behind another.
     pub(crate) fn follow(&self, one: &str, two: &str) -> bool {
         self.0.iter().any(|part| part.windows(2).any(|words| words == [one, two]))

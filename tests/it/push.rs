@@ -3,6 +3,10 @@
 mod named;
 mod pooler;
 mod outside;
+mod beside;
+mod busy;
+mod crowd;
+mod ends;
 mod proxy;
 mod receipts;
 mod repair;

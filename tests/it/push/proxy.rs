@@ -11,7 +11,7 @@ use std::thread;
 use tempfile::TempDir;
 
 /// The name of the socket of a server at the usual port.
-const SOCKET: &str = ".s.PGSQL.5432";
+pub const SOCKET: &str = ".s.PGSQL.5432";
 
 /// What is done to what clients say.
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! A database that somebody keeps, and the program that is told to push to it.
 
+use std::env;
 use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -33,8 +34,11 @@ pub struct Target {
 impl Target {
     /// One of its own, on a server that all share.
     pub fn start() -> Self {
+        Self::make(shared())
+    }
+
+    fn make(server: Arc<UrlServer>) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let server = shared();
         let name = format!("app_{}", NUMBER.fetch_add(1, Ordering::SeqCst));
         let url = server.url("tester", PASSWORD);
         let mut admin = Client::connect(&url, NoTls).expect("a connection");
@@ -43,6 +47,42 @@ impl Target {
         let url = server.url("clerk", PASSWORD);
         let url = format!("{}/{name}", url.rsplit_once('/').expect("a database").0);
         Self { server, name, url }
+    }
+
+    /// One on a server that nobody shares, which may be made to restart.
+    pub fn start_alone() -> Self {
+        Self::make(Arc::new(UrlServer::start()))
+    }
+
+    /// Another one on the same server.
+    pub fn another(&self) -> Self {
+        Self::make(Arc::clone(&self.server))
+    }
+
+    pub fn drop(self) {
+        let url = self.server.url("tester", PASSWORD);
+        let mut admin = Client::connect(&url, NoTls).expect("a connection");
+        let sql = format!("drop database {}", self.name);
+        admin.batch_execute(&sql).expect("nobody is connected");
+    }
+
+    /// No push is connected any more, and none holds a lock; those that were killed have a moment to go.
+    pub fn expect_nobody(&self) {
+        let query = "select coalesce(a.query, '') from pg_stat_activity a
+            where a.datname = current_database() and a.application_name like 'leakproof push%'
+            union all
+            select l.locktype || ' ' || l.mode from pg_locks l
+            where l.pid <> pg_backend_pid() and l.locktype in ('relation', 'advisory')
+                and l.database = (select oid from pg_database where datname = current_database())
+                and not exists (
+                    select from pg_stat_activity a
+                    where a.pid = l.pid and a.backend_type <> 'client backend'
+                )";
+        let begun = Instant::now();
+        while let left @ [_, ..] = self.ask(query).as_slice() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{left:?}");
+            sleep(Duration::from_millis(10));
+        }
     }
 
     pub fn connect(&self) -> Client {
@@ -132,4 +172,9 @@ pub fn read(output: &Output) -> (i32, String, String) {
     let (code, stdout, stderr) = told(output);
     assert!(!stdout.contains(PASSWORD) && !stderr.contains(PASSWORD), "{stdout}{stderr}");
     (code.expect("an exit code"), stdout, stderr)
+}
+
+/// A number that the environment gives.
+pub fn number(variable: &str) -> Option<usize> {
+    env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }

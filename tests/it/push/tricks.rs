@@ -123,3 +123,61 @@ fn operators_of_the_file_do_not_say_what_is_the_same() {
     let (_, code, told) = refused(first, change, "");
     assert!(code == 1 && told.contains("public.notes.body holds other values"), "{told}");
 }
+
+#[test]
+fn what_a_file_does_without_naming_it_is_seen() {
+    let first = (
+        "V1__notes",
+        "create table public.notes (id serial primary key, body text);
+         insert into public.notes (body) values ('one'), ('two'), ('three');
+         create function public.f() returns trigger language plpgsql as
+             $$ begin return new; end $$;
+         create trigger guard before update on public.notes
+             for each row execute function public.f();
+         create table public.parts (id int primary key) partition by range (id);
+         create table public.parts_1 partition of public.parts for values from (0) to (10);
+         insert into public.parts values (1), (2);",
+    );
+    // A name of which no word of the file is a part.
+    let hidden = |sql: &str| {
+        let sql = sql.replace("notes", "no~tes").replace("parts", "pa~rts");
+        format!("do $do$ begin execute replace('{sql}', '~', ''); end $do$")
+    };
+    for (change, lost) in [
+        (hidden("drop table public.notes"), "public.notes"),
+        (hidden("alter table public.notes drop column body"), "public.notes.body"),
+        (hidden("truncate public.notes"), "public.notes"),
+        (hidden("alter table public.notes set unlogged"), "public.notes"),
+        (hidden("alter table public.notes disable trigger guard"), "guard"),
+        (hidden("update public.notes set body = null"), "public.notes.body"),
+        (hidden("delete from public.parts_1 where id = 1"), "public.parts"),
+        (hidden("drop table public.parts_1"), "public.parts"),
+        (
+            "do $$ begin perform setval('public.no' || 'tes_id_seq', 1); raise 'no'; \
+             exception when others then null; end $$"
+                .to_owned(),
+            "public.notes.id",
+        ),
+    ] {
+        let (target, code, told) = refused(first, &change, "");
+        assert!(code == 1 && told.contains(lost), "{change}: {told}");
+        let count =
+            "select (select count(*) from public.notes) || ' ' || count(*) from public.parts";
+        assert_eq!(target.ask(count), ["3 2"], "{change}");
+    }
+    // What loses nothing is applied, whatever it has touched.
+    let target = Target::start();
+    let copy = project(&[first]);
+    target.expect_pushed(&copy);
+    let changes = [
+        hidden("alter table public.notes add column more text"),
+        hidden("insert into public.notes (body) values (null)"),
+        hidden("alter table public.parts add column more serial"),
+        hidden("create index on public.notes (body)"),
+        "create table public.new (id serial primary key)".to_owned(),
+    ];
+    for (version, change) in (2..).zip(&changes) {
+        copy.write(&format!("migrations/V{version}__change.sql"), change);
+    }
+    target.expect_pushed(&copy);
+}
