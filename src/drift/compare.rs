@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::drift::change::{Change, changes};
+use crate::drift::family::{Families, is_routine};
 use crate::drift::item::{Id, Item, Privileges, Schema};
 use crate::drift::order::{in_order, sorted};
 use crate::drift::statements::{change_defaults, change_grants, creation, grant_phrase};
@@ -49,8 +50,9 @@ mod rank {
     pub(super) const ROLE: u8 = 0;
     pub(super) const DROP: u8 = 1;
     pub(super) const MAKE: u8 = 2;
-    pub(super) const DROP_LATE: u8 = 3;
-    pub(super) const GRANT: u8 = 4;
+    pub(super) const MAKE_ROUTINE: u8 = 3;
+    pub(super) const DROP_LATE: u8 = 4;
+    pub(super) const GRANT: u8 = 5;
 }
 
 /// What holds no rows and can be made again from its definition.
@@ -308,12 +310,9 @@ impl<'a> Comparison<'a> {
 
     fn find_extra(&mut self) {
         let (target, files) = (self.target, self.files);
-        let is_extra = |id: &Id| !files.items.contains_key(id);
-        for (id, item) in target.items.iter().filter(|(id, _)| is_extra(id)) {
-            let goes_along = target.ancestors(id).any(is_extra);
-            if goes_along || self.done.contains(id) {
-                continue;
-            }
+        let is_extra = |id: &Id| !files.items.contains_key(id) && !self.done.contains(id);
+        let extra = target.items.keys().filter(|id| is_extra(id)).collect();
+        for (id, item, children) in Families::of(target, extra, |_| false).alone() {
             let mut what = format!("{} is not in the files", item.title());
             if item.holds_rows {
                 what.push_str(match item.kind {
@@ -325,45 +324,24 @@ impl<'a> Comparison<'a> {
                 || matches!(item.kind, Kind::PublishedTable | Kind::EventTrigger);
             let first = if is_early { rank::DROP } else { rank::DROP_LATE };
             let statement = Some(item.drop.clone());
-            let children = target.children(id).into_iter().map(Item::id);
-            let children: Vec<Id> = children.chain([id.clone()]).collect();
             // The latest goes first.
             let node = self.push(item.kind, item, what, statement, (first, -item.oid));
-            node.drops.extend(children);
+            node.drops = children.into_iter().map(Item::id).chain([id.clone()]).collect();
         }
     }
 
     fn find_missing(&mut self) {
         let (target, files) = (self.target, self.files);
         let is_missing = |id: &Id| !target.items.contains_key(id) && !self.done.contains(id);
-        let missing: BTreeSet<&Id> = files.items.keys().filter(|id| is_missing(id)).collect();
-        // The outermost thing that is missing with it.
-        let root = |id: &'a Id| files.ancestors(id).filter(|above| missing.contains(above)).last();
-        let goes_along = |id: &'a Id| {
-            let Some(above) = root(id) else { return false };
-            let Some(item) = files.items.get(id) else { return false };
-            let is_there = |need: &'a Id| {
-                !missing.contains(need) || need == above || root(need) == Some(above)
-            };
-            item.is_in_parent || item.needs.iter().all(is_there)
-        };
-        let mut along: BTreeMap<&Id, Vec<&Item>> = BTreeMap::new();
-        let mut alone = Vec::new();
-        for id in &missing {
-            let Some(item) = files.items.get(*id) else { continue };
-            match root(id).filter(|_| goes_along(id)) {
-                Some(above) => along.entry(above).or_default().push(item),
-                None => alone.push((*id, item)),
-            }
-        }
-        for (id, item) in alone {
-            let children = along.remove(id).unwrap_or_default();
+        let missing = files.items.keys().filter(|id| is_missing(id)).collect();
+        // The body of a routine may need anything.
+        for (id, item, children) in Families::of(files, missing, is_routine).alone() {
             let statement = creation(target, item, &children).join("; ");
             let what = format!("{} is missing", item.title());
-            let makes: BTreeSet<Id> =
-                children.iter().map(|child| child.id()).chain([id.clone()]).collect();
-            let node = self.push(item.kind, item, what, Some(statement), (rank::MAKE, item.oid));
-            node.makes = makes;
+            // What a body names the server tells nobody.
+            let late = if is_routine(item.kind) { rank::MAKE_ROUTINE } else { rank::MAKE };
+            let node = self.push(item.kind, item, what, Some(statement), (late, item.oid));
+            node.makes = children.into_iter().map(Item::id).chain([id.clone()]).collect();
         }
     }
 

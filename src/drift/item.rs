@@ -94,6 +94,9 @@ pub(crate) struct Part {
     /// Whether views, policies and triggers must stand aside.
     #[serde(default)]
     pub disturbs: bool,
+    /// Whether it is somebody's own text, and not what the server has made of one.
+    #[serde(default)]
+    pub is_verbatim: bool,
     /// Whether values may not fit.
     #[serde(default)]
     pub narrows: bool,

@@ -3,8 +3,10 @@
 //! A throwaway gets exactly the files that the target's history names; the catalogs of both are read by the same
 //! queries and compared. Nothing is written to the target.
 
+mod canonical;
 mod change;
 mod compare;
+mod family;
 mod item;
 mod order;
 mod read;

@@ -1,9 +1,10 @@
 //! Reads what is compared of a database: each query is a `.sql` file in `sql/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::drift::family::is_routine;
 use crate::drift::item::{Address, DefaultState, Id, Item, Part, Schema};
 use crate::drift::value::Kind;
 use crate::error::Result;
@@ -182,6 +183,22 @@ impl Schema {
         Ok(())
     }
 
+    /// What a body names the server tells nobody: a routine is taken to need those whose names are in it.
+    fn guess_needs_of_bodies(&mut self) {
+        let mut named: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+        for (id, item) in self.items.iter().filter(|(id, _)| is_routine(id.0)) {
+            named.entry(item.name.clone()).or_default().push(id.clone());
+        }
+        for (id, item) in self.items.iter_mut().filter(|(id, _)| is_routine(id.0)) {
+            let body = item.part("body").filter(|part| part.is_verbatim);
+            let Some(body) = body.and_then(|part| part.value.clone()) else { continue };
+            let is_part = |c: char| c.is_alphanumeric() || c == '_';
+            let words: BTreeSet<&str> = body.split(|c| !is_part(c)).collect();
+            let needs = words.into_iter().filter_map(|word| named.get(word)).flatten();
+            item.needs.extend(needs.filter(|need| *need != id).cloned());
+        }
+    }
+
     fn read_needs(
         &mut self,
         session: &mut Session,
@@ -199,6 +216,7 @@ impl Schema {
                 item.needs.insert(needed.clone());
             }
         }
+        self.guess_needs_of_bodies();
         self.link();
         // The sequence of a column is there before it.
         let by_parent = self.items.keys().filter(|id| id.0 != Kind::Sequence);
@@ -270,6 +288,7 @@ impl Part {
             is_cleared_first: false,
             covers: None,
             disturbs: false,
+            is_verbatim: true,
             narrows: false,
         }
     }

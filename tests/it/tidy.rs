@@ -29,8 +29,10 @@ const PURE: &[&str] = &[
     // Values that come of what does see one.
     "check::audience::widening",
     "check::outcome",
+    "drift::canonical",
     "drift::change",
     "drift::compare",
+    "drift::family",
     "drift::item",
     "drift::order",
     "drift::statements",
