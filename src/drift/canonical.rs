@@ -4,16 +4,63 @@
 /// Casts of literals that say what the server assumes anyway.
 const CASTS: [&str; 2] = ["::character varying", "::text"];
 
-/// The text without casts of literals to text, whether each or the array of them is cast.
+/// The text without casts of literals to text, whether each or the array of them is cast, and without parentheses
+/// around a part of several conditions that all must hold, or one of which must.
 pub(crate) fn canonical(text: &str) -> String {
     let mut known = text.to_owned();
     loop {
-        let next = without_casts(&known);
+        let next = without_group(without_casts(&known));
         if next == known {
             return known;
         }
         known = next;
     }
+}
+
+/// Takes away one pair of parentheses: `((a AND b) AND c)` is `(a AND b AND c)`.
+fn without_group(text: String) -> String {
+    let mut opened: Vec<usize> = Vec::new();
+    let mut at = 0;
+    while let Some(found) = text[at..].find(['\'', '"', '(', ')']) {
+        let here = at + found;
+        at = here + 1;
+        match &text[here..at] {
+            "(" => opened.push(here),
+            ")" => {
+                let Some(start) = opened.pop() else { return text };
+                let (before, after) = (&text[..start], &text[at..]);
+                let inside = &text[start + 1..here];
+                if [" AND ", " OR "].iter().any(|word| is_group(before, inside, after, word)) {
+                    return format!("{before}{inside}{after}");
+                }
+            }
+            quote => match text[at..].find(quote) {
+                Some(end) => at += end + 1,
+                None => return text,
+            },
+        }
+    }
+    text
+}
+
+fn is_group(before: &str, inside: &str, after: &str, word: &str) -> bool {
+    let (joins_before, joins_after) = (before.ends_with(word), after.starts_with(word));
+    let is_between = (joins_before || before.ends_with('('))
+        && (joins_after || after.starts_with(')'))
+        && (joins_before || joins_after);
+    // At its own level there is nothing but conditions in parentheses, and that word.
+    let mut depth = 0;
+    let mut level = String::new();
+    for letter in inside.chars() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ if depth == 0 => level.push(letter),
+            _ => {}
+        }
+    }
+    let words: Vec<&str> = level.split_whitespace().collect();
+    is_between && !words.is_empty() && words.iter().all(|one| *one == word.trim())
 }
 
 fn without_casts(text: &str) -> String {
@@ -92,6 +139,12 @@ mod tests {
         {
             assert_eq!(canonical(same), same);
         }
-        assert_ne!(canonical("(a and (b or c))"), canonical("((a and b) or c)"));
+        let between = "(((a >= 1) AND (a <= 2)) AND (b = ') AND ('::text))";
+        assert_eq!(canonical(between), "((a >= 1) AND (a <= 2) AND (b = ') AND ('))");
+        for same in
+            ["((a) AND ((b) OR (c)))", "(NOT ((a) AND (b)) AND (c))", "((a) OR ((b) AND (c)))"]
+        {
+            assert_eq!(canonical(same), same);
+        }
     }
 }

@@ -63,6 +63,9 @@ pub(crate) struct Item {
     pub parts: Vec<Part>,
     #[serde(skip)]
     pub needs: BTreeSet<Id>,
+    /// What its body seems to name.
+    #[serde(skip)]
+    pub mentions: BTreeSet<Id>,
     /// By grantee; the owner is empty.
     #[serde(skip)]
     pub grants: BTreeMap<String, Privileges>,

@@ -127,6 +127,7 @@ impl Schema {
             // An empty search path makes the server write every name in full.
             session.say("set local search_path = ''");
             session.say("set local client_min_messages = error");
+            session.say("set local jit = off");
             let mut schema = Self::default();
             for query in ITEMS {
                 let items: Vec<Item> = session.values(&reading.query(query))?;
@@ -183,8 +184,8 @@ impl Schema {
         Ok(())
     }
 
-    /// What a body names the server tells nobody: a routine is taken to need those whose names are in it.
-    fn guess_needs_of_bodies(&mut self) {
+    /// What a body names the server tells nobody: these are the routines whose names are in it.
+    fn find_mentions(&mut self) {
         let mut named: BTreeMap<String, Vec<Id>> = BTreeMap::new();
         for (id, item) in self.items.iter().filter(|(id, _)| is_routine(id.0)) {
             named.entry(item.name.clone()).or_default().push(id.clone());
@@ -194,8 +195,8 @@ impl Schema {
             let Some(body) = body.and_then(|part| part.value.clone()) else { continue };
             let is_part = |c: char| c.is_alphanumeric() || c == '_';
             let words: BTreeSet<&str> = body.split(|c| !is_part(c)).collect();
-            let needs = words.into_iter().filter_map(|word| named.get(word)).flatten();
-            item.needs.extend(needs.filter(|need| *need != id).cloned());
+            let others = words.into_iter().filter_map(|word| named.get(word)).flatten();
+            item.mentions.extend(others.filter(|other| *other != id).cloned());
         }
     }
 
@@ -216,7 +217,7 @@ impl Schema {
                 item.needs.insert(needed.clone());
             }
         }
-        self.guess_needs_of_bodies();
+        self.find_mentions();
         self.link();
         // The sequence of a column is there before it.
         let by_parent = self.items.keys().filter(|id| id.0 != Kind::Sequence);

@@ -1,5 +1,6 @@
-//! `leakproof push` and `leakproof status`, on databases that somebody keeps.
+//! `leakproof push`, `leakproof status` and `leakproof drift`, on databases that somebody keeps.
 
+mod drift;
 mod proxy;
 mod rows;
 mod target;

@@ -35,6 +35,7 @@ const PURE: &[&str] = &[
     "drift::family",
     "drift::item",
     "drift::order",
+    "drift::privileges",
     "drift::statements",
     "drift::told",
     "drift::value",
