@@ -57,6 +57,7 @@
 //!   version, has new files meet generated rows, goes back over the rollback files and there again,
 //!   and tells an [observer](check::observer::Observer) what happens.
 //! - [`push`] applies the same files to somebody's database, guarded by the same census, and tells how they stand.
+//! - [`drift`] tells what a database has otherwise than the files make it that its history names.
 //! - [`scratch`] and [`isolation`] are the same pieces by hand, for tests.
 //! - [`init`] writes down what was inferred of the tenancy; [`template`] makes the files of the next
 //!   version, [`drafting`] the pairs for one that is there.

@@ -1,5 +1,6 @@
 //! What of one thing is other on a target, and the statement that makes it as the files say. Pure.
 
+use crate::drift::canonical::canonical;
 use crate::drift::item::{Item, Part};
 use crate::drift::statements::change_labels;
 use crate::drift::value::Kind;
@@ -32,13 +33,17 @@ pub(crate) fn changes(there: &Item, here: &Item) -> Vec<Change> {
         }
         seen.push(name);
         let (was, is) = (there.part(name), here.part(name));
-        let value = |part: Option<&Part>| {
-            part.and_then(|part| part.value.as_ref()).map(|value| value.replace("\r\n", "\n"))
-        };
+        let value = |part: Option<&Part>| part.and_then(|part| part.value.clone());
         let (had, has) = (value(was), value(is));
         // Whose it is was not read on one side.
         let is_unknown = name == "owner" && (was.is_none() || is.is_none());
-        if had == has || is_unknown || covered.iter().any(|one| one == name) {
+        let is_verbatim = is.or(was).is_some_and(|part| part.is_verbatim);
+        let written = |value: &Option<String>| {
+            let value = value.as_deref()?;
+            Some(if is_verbatim { value.replace("\r\n", "\n") } else { canonical(value) })
+        };
+        let is_same = written(&had) == written(&has);
+        if is_same || is_unknown || covered.iter().any(|one| one == name) {
             continue;
         }
         let statement = statement(was.filter(|_| had.is_some()), is.filter(|_| has.is_some()), was);

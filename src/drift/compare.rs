@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::drift::change::{Change, changes};
-use crate::drift::item::{Id, Item, Privileges, Schema};
+use crate::drift::family::{Families, is_routine};
+use crate::drift::item::{Id, Item, Schema};
 use crate::drift::order::{in_order, sorted};
-use crate::drift::statements::{change_defaults, change_grants, creation, grant_phrase};
+use crate::drift::privileges::{default_privileges, privileges};
+use crate::drift::statements::creation;
 use crate::drift::value::{Difference, Kind};
-use crate::names::{Oid, QualifiedName};
+use crate::names::Oid;
 use crate::sql::quote::{identifier, qualified};
-use crate::words::joined;
-
-/// From this version on there is the privilege to maintain a table.
-const KNOWS_MAINTAIN: i32 = 170_000;
 
 /// All differences, in an order in which their statements can be run.
 pub(crate) fn compare(target: &Schema, files: &Schema) -> Vec<Difference> {
@@ -23,8 +21,12 @@ pub(crate) fn compare(target: &Schema, files: &Schema) -> Vec<Difference> {
     comparison.find_changed();
     comparison.find_extra();
     comparison.find_missing();
-    comparison.find_privileges();
-    comparison.find_default_privileges();
+    for (difference, oid) in privileges(target, files, &comparison.done) {
+        comparison.push_node(difference, (rank::GRANT, oid));
+    }
+    for difference in default_privileges(target, files) {
+        comparison.push_node(difference, (rank::GRANT, 0));
+    }
     comparison.into_order()
 }
 
@@ -49,8 +51,9 @@ mod rank {
     pub(super) const ROLE: u8 = 0;
     pub(super) const DROP: u8 = 1;
     pub(super) const MAKE: u8 = 2;
-    pub(super) const DROP_LATE: u8 = 3;
-    pub(super) const GRANT: u8 = 4;
+    pub(super) const MAKE_ROUTINE: u8 = 3;
+    pub(super) const DROP_LATE: u8 = 4;
+    pub(super) const GRANT: u8 = 5;
 }
 
 /// What holds no rows and can be made again from its definition.
@@ -308,12 +311,9 @@ impl<'a> Comparison<'a> {
 
     fn find_extra(&mut self) {
         let (target, files) = (self.target, self.files);
-        let is_extra = |id: &Id| !files.items.contains_key(id);
-        for (id, item) in target.items.iter().filter(|(id, _)| is_extra(id)) {
-            let goes_along = target.ancestors(id).any(is_extra);
-            if goes_along || self.done.contains(id) {
-                continue;
-            }
+        let is_extra = |id: &Id| !files.items.contains_key(id) && !self.done.contains(id);
+        let extra = target.items.keys().filter(|id| is_extra(id)).collect();
+        for (id, item, children) in Families::of(target, extra, |_| false).alone() {
             let mut what = format!("{} is not in the files", item.title());
             if item.holds_rows {
                 what.push_str(match item.kind {
@@ -325,113 +325,24 @@ impl<'a> Comparison<'a> {
                 || matches!(item.kind, Kind::PublishedTable | Kind::EventTrigger);
             let first = if is_early { rank::DROP } else { rank::DROP_LATE };
             let statement = Some(item.drop.clone());
-            let children = target.children(id).into_iter().map(Item::id);
-            let children: Vec<Id> = children.chain([id.clone()]).collect();
             // The latest goes first.
             let node = self.push(item.kind, item, what, statement, (first, -item.oid));
-            node.drops.extend(children);
+            node.drops = children.into_iter().map(Item::id).chain([id.clone()]).collect();
         }
     }
 
     fn find_missing(&mut self) {
         let (target, files) = (self.target, self.files);
         let is_missing = |id: &Id| !target.items.contains_key(id) && !self.done.contains(id);
-        let missing: BTreeSet<&Id> = files.items.keys().filter(|id| is_missing(id)).collect();
-        // The outermost thing that is missing with it.
-        let root = |id: &'a Id| files.ancestors(id).filter(|above| missing.contains(above)).last();
-        let goes_along = |id: &'a Id| {
-            let Some(above) = root(id) else { return false };
-            let Some(item) = files.items.get(id) else { return false };
-            let is_there = |need: &'a Id| {
-                !missing.contains(need) || need == above || root(need) == Some(above)
-            };
-            item.is_in_parent || item.needs.iter().all(is_there)
-        };
-        let mut along: BTreeMap<&Id, Vec<&Item>> = BTreeMap::new();
-        let mut alone = Vec::new();
-        for id in &missing {
-            let Some(item) = files.items.get(*id) else { continue };
-            match root(id).filter(|_| goes_along(id)) {
-                Some(above) => along.entry(above).or_default().push(item),
-                None => alone.push((*id, item)),
-            }
-        }
-        for (id, item) in alone {
-            let children = along.remove(id).unwrap_or_default();
+        let missing = files.items.keys().filter(|id| is_missing(id)).collect();
+        // The body of a routine may need anything.
+        for (id, item, children) in Families::of(files, missing, is_routine).alone() {
             let statement = creation(target, item, &children).join("; ");
             let what = format!("{} is missing", item.title());
-            let makes: BTreeSet<Id> =
-                children.iter().map(|child| child.id()).chain([id.clone()]).collect();
-            let node = self.push(item.kind, item, what, Some(statement), (rank::MAKE, item.oid));
-            node.makes = makes;
-        }
-    }
-
-    fn find_privileges(&mut self) {
-        let knows_maintain = self.target.version.min(self.files.version) >= KNOWS_MAINTAIN;
-        let known = |privileges: Option<&Privileges>| -> Privileges {
-            let all = privileges.into_iter().flatten();
-            let known = all.filter(|(name, _)| knows_maintain || *name != "maintain");
-            known.map(|(name, option)| (name.clone(), *option)).collect()
-        };
-        for (id, here) in &self.files.items {
-            let Some(there) = self.target.items.get(id) else { continue };
-            let Some(on) = grant_phrase(here) else { continue };
-            if self.done.contains(id) {
-                continue;
-            }
-            let grantees: BTreeSet<&String> =
-                there.grants.keys().chain(here.grants.keys()).collect();
-            for grantee in grantees {
-                let (has, wanted) =
-                    (known(there.grants.get(grantee)), known(here.grants.get(grantee)));
-                if has == wanted {
-                    continue;
-                }
-                let owner = here.owner.as_ref().map(|owner| identifier(owner));
-                let name = match (grantee.as_str(), owner) {
-                    ("", Some(owner)) => owner,
-                    ("", None) => continue,
-                    (other, _) => other.to_owned(),
-                };
-                let statement = change_grants(&on, &name, &has, &wanted).join("; ");
-                let told = told_privileges(&name, &told_names(&has), &told_names(&wanted));
-                let what = format!("{}: {told}", here.title());
-                let node = self.push(
-                    Kind::Privileges,
-                    here,
-                    what,
-                    Some(statement),
-                    (rank::GRANT, here.oid),
-                );
-                node.makes.insert((Kind::Privileges, String::new()));
-            }
-        }
-    }
-
-    fn find_default_privileges(&mut self) {
-        let (has, wanted) = (&self.target.default_privileges, &self.files.default_privileges);
-        let keys: BTreeSet<_> = has.keys().chain(wanted.keys()).collect();
-        let none = BTreeMap::new();
-        for key in keys {
-            let (has, wanted) = (has.get(key).unwrap_or(&none), wanted.get(key).unwrap_or(&none));
-            let statement = change_defaults(key, has, wanted).join("; ");
-            if statement.is_empty() {
-                continue;
-            }
-            let (role, schema, objects, grantee) = key;
-            let place = schema.as_ref().map(|one| format!(" in schema {one}")).unwrap_or_default();
-            let subject = format!("{objects} of {role}{place} for {grantee}");
-            let difference = Difference {
-                kind: Kind::DefaultPrivileges,
-                relation: schema.as_ref().map(|schema| QualifiedName::new(schema, "")),
-                what: format!(
-                    "what {grantee} may do with new {objects} of {role}{place} is another in the files"
-                ),
-                subject,
-                statement: Some(statement),
-            };
-            self.push_node(difference, (rank::GRANT, 0));
+            // What a body names the server tells nobody.
+            let late = if is_routine(item.kind) { rank::MAKE_ROUTINE } else { rank::MAKE };
+            let node = self.push(item.kind, item, what, Some(statement), (late, item.oid));
+            node.makes = children.into_iter().map(Item::id).chain([id.clone()]).collect();
         }
     }
 
@@ -464,6 +375,12 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
+        let wishes = nodes.iter().enumerate().map(|(at, node)| {
+            let made = node.makes.iter().filter_map(|id| files.items.get(id));
+            let mentioned = made.flat_map(|item| &item.mentions).filter_map(|id| made_by.get(id));
+            mentioned.flatten().copied().filter(|other| *other != at).collect()
+        });
+        let wishes: Vec<BTreeSet<usize>> = wishes.collect();
         for (at, before) in before.iter_mut().enumerate() {
             before.remove(&at);
         }
@@ -471,7 +388,7 @@ impl<'a> Comparison<'a> {
             let Node { difference, rank, .. } = &nodes[at];
             (*rank, difference.kind, difference.subject.clone(), difference.what.clone())
         };
-        let order = sorted(nodes.len(), &before, rank);
+        let order = sorted(nodes.len(), &before, &wishes, rank);
         let mut nodes: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
         let taken = order.into_iter().filter_map(|at| nodes[at].take());
         taken.map(|node| node.difference).collect()
@@ -482,24 +399,4 @@ impl<'a> Comparison<'a> {
 fn is_same_but_for_number(one: &str, other: &str) -> bool {
     let base = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
     base(one) == base(other)
-}
-
-fn told_names(privileges: &Privileges) -> BTreeSet<String> {
-    let told = |(name, option): (&String, &bool)| match option {
-        true => format!("{name} with grant option"),
-        false => name.clone(),
-    };
-    privileges.iter().map(told).collect()
-}
-
-fn told_privileges(grantee: &str, has: &BTreeSet<String>, wanted: &BTreeSet<String>) -> String {
-    let list = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
-        joined(&one.difference(other).cloned().collect::<Vec<_>>())
-    };
-    let (more, less) = (list(has, wanted), list(wanted, has));
-    match (more.is_empty(), less.is_empty()) {
-        (false, true) => format!("{grantee} has {more}, which the files do not give"),
-        (true, _) => format!("{grantee} lacks {less}, which the files give"),
-        (false, false) => format!("{grantee} has {more} in place of {less}"),
-    }
 }

@@ -63,6 +63,9 @@ pub(crate) struct Item {
     pub parts: Vec<Part>,
     #[serde(skip)]
     pub needs: BTreeSet<Id>,
+    /// What its body seems to name.
+    #[serde(skip)]
+    pub mentions: BTreeSet<Id>,
     /// By grantee; the owner is empty.
     #[serde(skip)]
     pub grants: BTreeMap<String, Privileges>,
@@ -94,6 +97,9 @@ pub(crate) struct Part {
     /// Whether views, policies and triggers must stand aside.
     #[serde(default)]
     pub disturbs: bool,
+    /// Whether it is somebody's own text, and not what the server has made of one.
+    #[serde(default)]
+    pub is_verbatim: bool,
     /// Whether values may not fit.
     #[serde(default)]
     pub narrows: bool,

@@ -4,19 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::drift::item::{Id, Item};
 
-/// The order of `count` things: each after those in `before` of it, else by `rank`. What needs itself in a circle
-/// comes as its rank says.
+/// The order of `count` things: each after those in `before` of it, and where that can be after those in `wishes`,
+/// else by `rank`. What needs itself in a circle comes as its rank says.
 pub(crate) fn sorted<R: Ord>(
     count: usize,
     before: &[BTreeSet<usize>],
+    wishes: &[BTreeSet<usize>],
     rank: impl Fn(usize) -> R,
 ) -> Vec<usize> {
     let mut left: BTreeSet<(R, usize)> = (0..count).map(|at| (rank(at), at)).collect();
     let mut done: BTreeSet<usize> = BTreeSet::new();
     let mut order = Vec::new();
     while !left.is_empty() {
-        let is_ready = |(_, at): &&(R, usize)| before[*at].iter().all(|one| done.contains(one));
-        let next = left.iter().find(is_ready).or(left.first()).map(|(_, at)| *at);
+        let has_all = |of: &[BTreeSet<usize>], at: usize| {
+            of.get(at).is_none_or(|needs| needs.iter().all(|one| done.contains(one)))
+        };
+        let can = |(_, at): &&(R, usize)| has_all(before, *at);
+        let may = |one: &&(R, usize)| can(one) && has_all(wishes, one.1);
+        let next = left.iter().find(may).or(left.iter().find(can)).or(left.first());
+        let next = next.map(|(_, at)| *at);
         let Some(next) = next else { break };
         left.retain(|(_, at)| *at != next);
         done.insert(next);
@@ -35,5 +41,24 @@ pub(crate) fn in_order<'a>(items: &[&'a Item]) -> Vec<&'a Item> {
     };
     let before: Vec<_> = items.iter().map(before).collect();
     let rank = |at: usize| (items[at].kind, items[at].oid, items[at].sub);
-    sorted(items.len(), &before, rank).into_iter().map(|at| items[at]).collect()
+    sorted(items.len(), &before, &[], rank).into_iter().map(|at| items[at]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_comes_first_and_then_what_is_wished() {
+        let of = |all: [&[usize]; 3]| all.map(|one| one.iter().copied().collect::<BTreeSet<_>>());
+        for (before, wishes, order) in [
+            (of([&[], &[], &[]]), of([&[], &[], &[]]), [0, 1, 2]),
+            (of([&[2], &[], &[]]), of([&[], &[2], &[]]), [2, 0, 1]),
+            // Two that wish for each other, and one that needs the second of them.
+            (of([&[2], &[], &[]]), of([&[], &[2], &[1]]), [1, 2, 0]),
+            (of([&[1], &[0], &[]]), of([&[], &[], &[]]), [2, 0, 1]),
+        ] {
+            assert_eq!(sorted(3, &before, &wishes, |at| at), order);
+        }
+    }
 }

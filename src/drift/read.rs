@@ -1,9 +1,10 @@
 //! Reads what is compared of a database: each query is a `.sql` file in `sql/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::drift::family::is_routine;
 use crate::drift::item::{Address, DefaultState, Id, Item, Part, Schema};
 use crate::drift::value::Kind;
 use crate::error::Result;
@@ -126,6 +127,7 @@ impl Schema {
             // An empty search path makes the server write every name in full.
             session.say("set local search_path = ''");
             session.say("set local client_min_messages = error");
+            session.say("set local jit = off");
             let mut schema = Self::default();
             for query in ITEMS {
                 let items: Vec<Item> = session.values(&reading.query(query))?;
@@ -182,6 +184,22 @@ impl Schema {
         Ok(())
     }
 
+    /// What a body names the server tells nobody: these are the routines whose names are in it.
+    fn find_mentions(&mut self) {
+        let mut named: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+        for (id, item) in self.items.iter().filter(|(id, _)| is_routine(id.0)) {
+            named.entry(item.name.clone()).or_default().push(id.clone());
+        }
+        for (id, item) in self.items.iter_mut().filter(|(id, _)| is_routine(id.0)) {
+            let body = item.part("body").filter(|part| part.is_verbatim);
+            let Some(body) = body.and_then(|part| part.value.clone()) else { continue };
+            let is_part = |c: char| c.is_alphanumeric() || c == '_';
+            let words: BTreeSet<&str> = body.split(|c| !is_part(c)).collect();
+            let others = words.into_iter().filter_map(|word| named.get(word)).flatten();
+            item.mentions.extend(others.filter(|other| *other != id).cloned());
+        }
+    }
+
     fn read_needs(
         &mut self,
         session: &mut Session,
@@ -199,6 +217,7 @@ impl Schema {
                 item.needs.insert(needed.clone());
             }
         }
+        self.find_mentions();
         self.link();
         // The sequence of a column is there before it.
         let by_parent = self.items.keys().filter(|id| id.0 != Kind::Sequence);
@@ -270,6 +289,7 @@ impl Part {
             is_cleared_first: false,
             covers: None,
             disturbs: false,
+            is_verbatim: true,
             narrows: false,
         }
     }

@@ -1,12 +1,13 @@
-//! `leakproof push` and `leakproof status`, on databases that somebody keeps.
+//! `leakproof push`, `leakproof status` and `leakproof drift`, on databases that somebody keeps.
 
-mod named;
-mod pooler;
-mod outside;
 mod beside;
 mod busy;
 mod crowd;
+mod drift;
 mod ends;
+mod named;
+mod outside;
+mod pooler;
 mod proxy;
 mod receipts;
 mod repair;

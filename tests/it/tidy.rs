@@ -29,10 +29,13 @@ const PURE: &[&str] = &[
     // Values that come of what does see one.
     "check::audience::widening",
     "check::outcome",
+    "drift::canonical",
     "drift::change",
     "drift::compare",
+    "drift::family",
     "drift::item",
     "drift::order",
+    "drift::privileges",
     "drift::statements",
     "drift::told",
     "drift::value",

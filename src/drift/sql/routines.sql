@@ -42,7 +42,8 @@ select f.word as kind, f.title as key, f.nspname as schema, f.proname as name,
             select pg_catalog.json_build_object(
                 'name', part.name, 'value', part.value,
                 'set', pg_catalog.rtrim(f.definition, E'\n'),
-                'clear', pg_catalog.rtrim(f.definition, E'\n')
+                'clear', pg_catalog.rtrim(f.definition, E'\n'),
+                'is_verbatim', pg_catalog.pg_get_function_sqlbody(f.oid) is null
             )
             from (
                 values
