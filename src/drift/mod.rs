@@ -35,6 +35,8 @@ use crate::push::standing::{Histories, Standing, State};
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
 use crate::server::options::ServerOptions;
+use crate::session::connection::Connection;
+use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::words::joined;
 
@@ -73,7 +75,9 @@ pub fn drift(project: &Project, address: &Address, server: &ServerOptions) -> Re
     let mut target = connect_to_look(address)?;
     let histories = read_histories(&mut target, project)?;
     let prepared = Platform::of(project).common_sql();
-    let server = Server::shared_for(server, Some(&prepared))?;
+    let major = major_version(&mut target)?;
+    let server = ServerOptions { major: Some(major), ..server.clone() };
+    let server = Server::shared_for(&server, Some(&prepared))?;
     let scratch = make_as_applied(project, &server, &histories)?;
     let Compared { differences, notes } =
         target.uncommitted(|session| differences(session, &scratch, &histories))?;
@@ -88,6 +92,13 @@ pub fn drift(project: &Project, address: &Address, server: &ServerOptions) -> Re
     };
     let (text, json) = (drift_text(&told), drift_json(&told));
     Ok(Drift { differences, notes, text, json })
+}
+
+fn major_version(target: &mut Connection) -> Result<u32> {
+    let query = "select pg_catalog.current_setting('server_version_num')::int / 10000";
+    let rows = target.rows(query).map_err(failing("ask the target for its version"))?;
+    let number = rows.into_iter().flatten().flatten().next();
+    Ok(number.and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
 /// A throwaway to which exactly the files are applied that a target's history names, without rows of ours.

@@ -184,11 +184,12 @@ const SCAN: &str = "`not valid` first, and `validate constraint` in a later file
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { bytes, rows } = *self;
-        match bytes {
-            ..0x10_0000 => write!(f, "{} kB", bytes.div_ceil(1 << 10))?,
-            ..0x4000_0000 => write!(f, "{} MB", bytes.div_ceil(1 << 20))?,
-            // Tenths are enough, and a size of this kind is far from the end of the type.
-            _ => write!(f, "{}.{} GB", bytes >> 30, ((bytes >> 20) % 1024) * 10 / 1024)?,
+        if bytes < 1 << 20 {
+            write!(f, "{} kB", bytes.div_ceil(1 << 10))?;
+        } else if bytes < 1 << 30 {
+            write!(f, "{} MB", bytes.div_ceil(1 << 20))?;
+        } else {
+            write!(f, "{}.{} GB", bytes >> 30, ((bytes >> 20) % 1024) * 10 / 1024)?;
         }
         match rows {
             0 => Ok(()),
@@ -225,7 +226,7 @@ mod tests {
     #[test]
     fn who_is_kept_waiting() {
         let rewrite = Effect { is_rewritten: true, ..effect(3, LockMode::AccessExclusive) };
-        let told = warned(&[rewrite.clone()], 3 << 30).expect("a warning");
+        let told = warned(std::slice::from_ref(&rewrite), 3 << 30).expect("a warning");
         assert!(
             told.starts_with(
                 "line 3 rewrites all of public.messages (3.0 GB, about 7 rows), and nobody else can read or write it"
@@ -234,7 +235,7 @@ mod tests {
         );
         assert_eq!(warned(&[rewrite], 1 << 20), None, "small");
         let scan = Effect { is_scanned: true, ..effect(4, LockMode::AccessShare) };
-        assert_eq!(warned(&[scan.clone()], 3 << 30), None, "who reads blocks nobody");
+        assert_eq!(warned(std::slice::from_ref(&scan), 3 << 30), None, "who reads blocks nobody");
         let told = warned(&[effect(1, LockMode::ShareRowExclusive), scan], 3 << 30);
         assert!(told.is_some_and(|told| told.contains("line 4 reads through all of")));
         assert_eq!(warned(&[effect(1, LockMode::AccessExclusive)], 3 << 30), None, "brief");

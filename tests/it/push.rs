@@ -10,6 +10,7 @@ mod outside;
 mod pooler;
 mod proxy;
 mod receipts;
+mod rehearsal;
 mod repair;
 mod rollback;
 mod rows;
@@ -156,7 +157,7 @@ fn nothing_is_applied_without_consent_and_nowhere_that_is_not_named() {
     assert!(!target.has("public.notes"));
     // A password may be left out of the URL, and so of the list of processes.
     let bare = target.url.replace(&format!(":{PASSWORD}"), "");
-    let mut push = leakproof(&["push", &path, "--db-url", &bare, "--yes"]);
+    let mut push = leakproof(&["push", &path, "--db-url", &bare, "--yes", "--no-rehearse"]);
     let (code, _, stderr) = read(&push.env("PGPASSWORD", "wrong").output().expect("it runs"));
     assert!(code == 2 && stderr.contains("could not connect to"), "{stderr}");
     let (code, ..) = read(&push.env("PGPASSWORD", PASSWORD).output().expect("it runs"));
@@ -231,7 +232,8 @@ fn poolers_and_replicas_are_refused() {
         let proxy = Proxy::start(folder, Change::Replace(from, to));
         let url = proxy.url(folder, &target.url);
         let path = copy.path().display().to_string();
-        let output = leakproof(&["push", &path, "--db-url", &url, "--yes"]).output();
+        let output =
+            leakproof(&["push", &path, "--db-url", &url, "--yes", "--no-rehearse"]).output();
         let (code, _, told) = read(&output.expect("it runs"));
         assert!(code == 2 && told.contains(why), "{told}");
     }
@@ -368,7 +370,7 @@ fn a_connection_that_is_lost_is_asked_for_what_became_of_the_file() {
     let folder = target.server.folder();
     let proxy = Proxy::start(folder, Change::CutAfter("commit; reset session"));
     let (url, path) = (proxy.url(folder, &target.url), copy.path().display().to_string());
-    let output = leakproof(&["push", &path, "--db-url", &url, "--yes"]).output();
+    let output = leakproof(&["push", &path, "--db-url", &url, "--yes", "--no-rehearse"]).output();
     let (code, stdout, stderr) = read(&output.expect("it runs"));
     assert!(
         code == 0 && stdout.contains("V2 slow: the connection was lost, and the target has it"),
@@ -419,7 +421,7 @@ fn who_logs_in_as_another_role_applies_as_that_role() {
     copy.write("migrations/V3__last.sql", "create table public.last (id int)");
     let url = format!("{}?options=-c%20role%3D{role}", target.url);
     let path = copy.path().display().to_string();
-    let output = leakproof(&["push", &path, "--db-url", &url, "--yes"]).output();
+    let output = leakproof(&["push", &path, "--db-url", &url, "--yes", "--no-rehearse"]).output();
     let (code, stdout, stderr) = read(&output.expect("it runs"));
     assert!(
         code == 0 && stdout.contains(&format!("as clerk, who becomes {role}")),

@@ -43,9 +43,11 @@ fn pgbouncer_will_do_in_session_mode_alone() {
         });
         for mode in ["transaction", "statement"] {
             // The first asks while the pool has one session, the others when it may have three.
-            for (command, arguments) in
-                [("status", &[][..]), ("push", &["--yes"]), ("push", &["--dry-run"])]
-            {
+            for (command, arguments) in [
+                ("status", &[][..]),
+                ("push", &["--yes", "--no-rehearse"]),
+                ("push", &["--dry-run", "--no-rehearse"]),
+            ] {
                 let (code, told) = run(command, mode, arguments);
                 assert!(code == 2, "{told}");
                 let why = "error: cannot push through a transaction pooler\n  cause: each \
@@ -57,7 +59,7 @@ fn pgbouncer_will_do_in_session_mode_alone() {
         assert_eq!(server.ask(count), [if in_turn == 0 { "none" } else { "notes" }]);
         let (code, told) = run("status", "session", &[]);
         assert_eq!(code, 1 - in_turn, "{told}");
-        let (code, told) = run("push", "session", &["--yes"]);
+        let (code, told) = run("push", "session", &["--yes", "--no-rehearse"]);
         assert!(code == 0, "{told}");
         let (code, told) = run("status", "session", &[]);
         assert!(code == 0 && told.contains("in step: 1 version applied"), "{told}");
