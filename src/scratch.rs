@@ -27,6 +27,7 @@ use crate::server::options::{ServerKind, ServerOptions};
 use crate::session::connection::Connection;
 use crate::session::failed::failing;
 use crate::session::open::Session;
+use crate::sql::quote::identifier;
 use crate::world::identify::identify;
 
 /// As [`Look`], in a session of who connects in production.
@@ -318,6 +319,14 @@ impl<'p> Scratch<'p> {
     /// A server that is gone.
     pub fn connect_as_owner(&self) -> Result<Client> {
         self.database.connect_as(&self.platform.owner().role).map(|(client, _)| client)
+    }
+
+    /// Has connections from now on count what statements read, which servers of ours leave out.
+    pub(crate) fn count_reads(&self) -> Result<()> {
+        let name = identifier(self.database.name());
+        let set = format!("alter database {name} set track_counts = on");
+        let mut connection = Connection::new(self.database.connect()?);
+        connection.rows(&set).map(drop).map_err(failing("have statements counted"))
     }
 
     /// Looks at what is there, in a transaction that is rolled back.

@@ -35,7 +35,6 @@ use crate::push::standing::{Histories, Standing, State};
 use crate::scratch::Scratch;
 use crate::server::instance::Server;
 use crate::server::options::ServerOptions;
-use crate::session::connection::Connection;
 use crate::session::failed::failing;
 use crate::session::open::Session;
 use crate::words::joined;
@@ -75,7 +74,7 @@ pub fn drift(project: &Project, address: &Address, server: &ServerOptions) -> Re
     let mut target = connect_to_look(address)?;
     let histories = read_histories(&mut target, project)?;
     let prepared = Platform::of(project).common_sql();
-    let major = major_version(&mut target)?;
+    let major = target.uncommitted(major_version)?;
     let server = ServerOptions { major: Some(major), ..server.clone() };
     let server = Server::shared_for(&server, Some(&prepared))?;
     let scratch = make_as_applied(project, &server, &histories)?;
@@ -94,7 +93,7 @@ pub fn drift(project: &Project, address: &Address, server: &ServerOptions) -> Re
     Ok(Drift { differences, notes, text, json })
 }
 
-fn major_version(target: &mut Connection) -> Result<u32> {
+fn major_version(target: &mut Session) -> Result<u32> {
     let query = "select pg_catalog.current_setting('server_version_num')::int / 10000";
     let rows = target.rows(query).map_err(failing("ask the target for its version"))?;
     let number = rows.into_iter().flatten().flatten().next();

@@ -39,7 +39,7 @@ impl Reach {
         !words.has("cascade") && !words.may_rebuild()
     }
 
-    /// The tables that words name, and some more.
+    /// The tables that words name, and some more. What the transaction has made by now is ours.
     pub(crate) fn read(session: &mut Session, words: &Words, more: &BTreeSet<i64>) -> Result<Self> {
         let names: Vec<String> = words.names().into_iter().map(literal).collect();
         let query = format!(
@@ -48,7 +48,12 @@ impl Reach {
                     coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid)
                 ) filter (where pg_catalog.lower(c.relname) = any(array[{}]::text[])), ' '),
                 exists (select from pg_catalog.pg_sequence)
-             from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'm') and c.oid >= {FIRST_OF_OTHERS}",
+             from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'm') and c.oid >= {FIRST_OF_OTHERS}
+                and not exists (
+                    select from pg_catalog.pg_locks l
+                    where l.pid = pg_catalog.pg_backend_pid() and l.relation = c.oid
+                        and l.mode = 'AccessExclusiveLock'
+                )",
             names.join(", ")
         );
         let rows = session.rows(&query).map_err(failing(ATTEMPT))?;

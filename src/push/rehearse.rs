@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::check::check;
 use crate::check::jobs::probe_everything;
 use crate::check::observer::Observer;
-use crate::check::{CheckOptions, check};
+use crate::check::options::CheckOptions;
 use crate::drift::value::{Difference, Kind};
 use crate::drift::{Compared, differences, make_as_applied};
 use crate::error::Result;
 use crate::finding::value::Finding;
-use crate::matrix::compare::{Change, Comparison, compare_with};
+use crate::matrix::compare::{Change, ChangeKind, Comparison, compare_with};
 use crate::matrix::parse::{Accepted, parse};
 use crate::platform::Platform;
 use crate::project::Project;
@@ -73,9 +74,14 @@ fn changes_since(
     };
     let compared = compare_with(String::new(), Some(before), &report.matrix, None);
     match compared.map_err(|error| error.in_brief())? {
-        Comparison::Compared { changes, .. } => Ok(changes),
+        Comparison::Compared { changes, .. } => Ok(changes.into_iter().filter(is_news).collect()),
         Comparison::Unaccepted { .. } => Ok(Vec::new()),
     }
+}
+
+/// Whether a cell says more than that something new is closed.
+fn is_news(change: &Change) -> bool {
+    change.kind != ChangeKind::Added || change.now.as_deref() != Some("not granted")
 }
 
 /// Who can do what on a database as the target's; nothing where no file is applied there. Inside, why that could not
@@ -101,6 +107,7 @@ fn trace_all(
     pending: &[&SqlFile],
     rehearsal: &mut Rehearsed,
 ) -> Result<()> {
+    scratch.count_reads()?;
     let throwaway = scratch.throwaway();
     for file in pending {
         let version = file.version();

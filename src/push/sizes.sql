@@ -1,4 +1,5 @@
--- How large relations are, as the statistics have it: asking for the files would wait for who has locked them.
+-- How large relations are, as the statistics have it: asking for the files would wait for who has
+-- locked them.
 select n.nspname::text as schema, c.relname::text as name,
     (
         (c.relpages + coalesce(t.relpages, 0))::bigint
