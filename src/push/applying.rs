@@ -45,6 +45,7 @@ impl Push<'_> {
         let rehearsal = self.plan.rehearsal.as_ref();
         let foreseen = rehearsal.map(|rehearsal| rehearsal.foreseen(file.version()));
         let (mut again, mut times) = (Again::foreseeing(foreseen.unwrap_or_default()), 0);
+        let rehearsed = self.plan.rehearsed();
         let (way, mut ran) = (way_of(file)?, Ran::default());
         loop {
             let Self { project, histories, target, options, is_prepared, stores, .. } = &mut *self;
@@ -61,6 +62,7 @@ impl Push<'_> {
                         direction,
                         is_first,
                         stores,
+                        rehearsed: &rehearsed,
                         is_discreet,
                         most_counted: most_counted(options.lock_budget),
                         interrupt,
@@ -71,8 +73,17 @@ impl Push<'_> {
                     let before = ran.now;
                     let made = {
                         let PushOptions { lock_wait, lock_timeout, .. } = *options;
-                        Outside { histories, file, stores, lock_wait, lock_timeout, interrupt }
-                            .make(target, &mut ran, tell)
+                        let rehearsed = &rehearsed;
+                        Outside {
+                            histories,
+                            file,
+                            stores,
+                            rehearsed,
+                            lock_wait,
+                            lock_timeout,
+                            interrupt,
+                        }
+                        .make(target, &mut ran, tell)
                     };
                     if ran.now > before {
                         (begun, pause) =

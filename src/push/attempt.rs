@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::error::{Error, Result};
 use crate::finding::preservation;
 use crate::finding::value::Finding;
@@ -65,6 +67,8 @@ pub(crate) struct Attempt<'a> {
     pub is_first: bool,
     /// Whether a receipt is stored.
     pub stores: bool,
+    /// What a rehearsal said of it, for the receipt.
+    pub rehearsed: &'a Value,
     /// Whether only keys are told of rows.
     pub is_discreet: bool,
     pub interrupt: &'a Interrupt,
@@ -130,7 +134,8 @@ impl Attempt<'_> {
                 return Err(Error::new("the file loses rows"));
             }
             if self.stores {
-                let receipt = stored_of(&applied, &waived, calls);
+                let mut receipt = stored_of(&applied, &waived, calls);
+                receipt["rehearsed"] = self.rehearsed.clone();
                 let (version, name, took) = (file.version(), file.name(), begun.elapsed());
                 let action = if is_there { Action::Push } else { Action::Rollback };
                 let file = Some(file);

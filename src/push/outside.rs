@@ -67,6 +67,8 @@ pub(crate) struct Outside<'a> {
     pub file: &'a SqlFile,
     /// Whether a receipt is stored.
     pub stores: bool,
+    /// What a rehearsal said of it, for the receipt.
+    pub rehearsed: &'a Value,
     /// How long a statement waits for locks behind which nobody waits who reads or writes.
     pub lock_wait: Duration,
     /// How long any other does.
@@ -92,6 +94,7 @@ impl Outside<'_> {
         let (statements, resumed, mut notes) = made?;
         put_back.map_err(failing("put back the settings of the session"))?;
         let receipt = json!({
+            "rehearsed": self.rehearsed,
             "statements": statements,
             "resumed": resumed,
             "not_counted": [NOT_COUNTED],

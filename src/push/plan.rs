@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Result, Write};
 
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::drift::value::Difference;
 use crate::finding::value::Finding;
@@ -12,7 +13,7 @@ use crate::matrix::compare::Change;
 use crate::preserve::foreseen::Foreseen;
 use crate::push::effects::{Effect, LockMode, Touched};
 use crate::push::told::{Told, write_head, written};
-use crate::report::json;
+use crate::report::json::finding;
 use crate::report::text::access::write_changes;
 use crate::report::text::findings::write_finding;
 use crate::words::counted;
@@ -95,7 +96,7 @@ fn as_values<S: Serializer>(
     findings: &[Finding],
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
-    serializer.collect_seq(findings.iter().map(json::finding))
+    serializer.collect_seq(findings.iter().map(finding))
 }
 
 impl Rehearsed {
@@ -125,6 +126,18 @@ impl PushPlan {
             Some(format!("{} is not rehearsed: {}", file.title, file.unrehearsed.as_ref()?))
         });
         unrehearsed.or_else(|| (!rehearsed.has_passed).then(|| rehearsed.verdict.clone()))
+    }
+
+    /// What a receipt says of the rehearsal.
+    pub(crate) fn rehearsed(&self) -> Value {
+        match &self.rehearsal {
+            None => Value::Bool(false),
+            Some(rehearsed) => json!({
+                "server": rehearsed.server,
+                "verdict": rehearsed.verdict,
+                "differences": rehearsed.drift.len(),
+            }),
+        }
     }
 
     /// As JSON, in one document.

@@ -78,6 +78,13 @@ fn what_opens_a_table_is_not_pushed() {
     );
     let (code, told) = push(&target, &copy, &[]);
     assert!(code == 0 && told.contains("access      does not change"), "{told}");
+    let verdict =
+        "select receipt -> 'rehearsed' ->> 'verdict' from leakproof.receipts where version = 2";
+    assert!(target.ask(verdict).concat().contains("verdict: ok"), "{told}");
+    copy.write("migrations/V3__more.sql", "select 1");
+    target.expect_pushed(&copy);
+    let said = "select (receipt -> 'rehearsed')::text from leakproof.receipts where version = 3";
+    assert_eq!(target.ask(said), ["false"]);
 }
 
 #[test]
