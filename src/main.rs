@@ -231,6 +231,9 @@ fn run_status(args: StatusArgs) -> Result<u8> {
 
 fn run_push(args: PushArgs) -> Result<u8> {
     let stop = Stop::listen()?;
+    let progress = Bar::new(args.quiet);
+    server::when_a_server_hangs(leave_the_server);
+    end_after(args.server.timeout, &progress);
     let project = Project::read(&args.target.path)?;
     let options = PushOptions {
         lock_wait: Duration::from_secs(args.lock_wait),
@@ -241,7 +244,9 @@ fn run_push(args: PushArgs) -> Result<u8> {
         rehearse: (!args.no_rehearse).then(|| server_options(args.server)).transpose()?,
         ..stop.options()
     };
-    let push = Push::open(&project, address(&args.target.name, &project)?, options)?;
+    let push = Push::open(&project, address(&args.target.name, &project)?, options, &progress);
+    progress.0.finish_and_clear();
+    let push = push?;
     print(&match args.format {
         Format::Text => push.plan().to_text(),
         Format::Json => push.plan().to_json(),
@@ -249,6 +254,7 @@ fn run_push(args: PushArgs) -> Result<u8> {
     if args.dry_run || push.pending() == 0 {
         return Ok(if push.plan().stops().is_some() { FAILED } else { 0 });
     }
+    push.plan().refuse()?;
     let files = match push.pending() {
         1 => "1 file".to_owned(),
         count => format!("{count} files"),

@@ -2,12 +2,13 @@
 //!
 //! ```no_run
 //! use leakproof::Project;
-//! use leakproof::push::{Push, PushOptions};
+//! use leakproof::push::{Address, Push, PushOptions, Surroundings};
 //!
 //! let project = Project::read(".")?;
 //! let url = "postgres://postgres:secret@localhost/app";
-//! let push = Push::open(&project, url, PushOptions::default())?;
-//! print!("{}", push.plan());
+//! let address = Address::read(url, &Surroundings::of_process())?;
+//! let push = Push::open(&project, address, PushOptions::default(), &())?;
+//! print!("{}", push.plan().to_text());
 //! let pushed = push.apply(&mut |_| {})?;
 //! assert!(pushed.lost.is_empty());
 //! # Ok::<(), leakproof::Error>(())
@@ -54,6 +55,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::check::observer::Observer;
 use crate::discretion::Discretion;
 use crate::error::{Error, Result};
 use crate::finding::value::Finding;
@@ -225,11 +227,16 @@ impl Pushed {
 }
 
 impl<'p> Push<'p> {
-    /// Connects, and decides what there is to do.
+    /// Connects, decides what there is to do, and rehearses it if that is wanted; `observer` is told how far that is.
     ///
     /// # Errors
     /// What is refused, before anything is applied; see `README.md`.
-    pub fn open(project: &'p Project, address: Address, options: PushOptions) -> Result<Self> {
+    pub fn open(
+        project: &'p Project,
+        address: Address,
+        options: PushOptions,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
         let mut push = Self::connect(project, address, options)?;
         (push.histories, push.pending) = decide(&mut push.target, project, &push.options)?;
         let most_bytes = most_counted(push.options.lock_budget);
@@ -238,7 +245,7 @@ impl<'p> Push<'p> {
         let (histories, pending) = (&*histories, pending.as_slice());
         let rehearsal = match &options.rehearse {
             Some(server) if !pending.is_empty() => {
-                Some(rehearse(project, server, connected, histories, pending)?)
+                Some(rehearse(project, server, connected, histories, pending, observer)?)
             }
             _ => None,
         };
@@ -301,11 +308,7 @@ impl<'p> Push<'p> {
         if self.pending.is_empty() {
             return Ok(Pushed::default());
         }
-        if let Some(why) = self.plan.stops() {
-            return Err(Error::new("nothing was applied, since the rehearsal did not pass")
-                .cause(why)
-                .help("mend it and see with `leakproof check`; or push without a rehearsal, by `--no-rehearse`"));
-        }
+        self.plan.refuse()?;
         let _at_work = self.begin_work();
         let (planned, mut pushed) = (std::mem::take(&mut self.pending), Pushed::default());
         let done = self.apply_all(&planned, &mut pushed, tell);

@@ -2,12 +2,13 @@
 //! what a rehearsal found. Pure.
 
 use std::collections::BTreeMap;
-use std::fmt::{Result, Write};
+use std::fmt::{self, Write};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::drift::value::Difference;
+use crate::error::{Error, Result};
 use crate::finding::value::Finding;
 use crate::matrix::compare::Change;
 use crate::preserve::foreseen::Foreseen;
@@ -128,6 +129,18 @@ impl PushPlan {
         unrehearsed.or_else(|| (!rehearsed.has_passed).then(|| rehearsed.verdict.clone()))
     }
 
+    /// Refuses to act on it where the rehearsal did not pass.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn refuse(&self) -> Result<()> {
+        self.stops().map_or(Ok(()), |why| {
+            Err(Error::new("nothing was applied, since the rehearsal did not pass").cause(why).help(
+                "mend it and see with `leakproof check`; or push without a rehearsal, by `--no-rehearse`",
+            ))
+        })
+    }
+
     /// What a receipt says of the rehearsal.
     pub(crate) fn rehearsed(&self) -> Value {
         match &self.rehearsal {
@@ -172,7 +185,7 @@ impl PushPlan {
     }
 }
 
-fn write_file(out: &mut String, file: &PlannedFile) -> Result {
+fn write_file(out: &mut String, file: &PlannedFile) -> fmt::Result {
     let PlannedFile { title, path, statements, .. } = file;
     writeln!(out, "  {title}  {path}, {}", counted(*statements, "statement"))?;
     for touched in file.touches.iter().flatten() {
@@ -196,7 +209,7 @@ fn write_file(out: &mut String, file: &PlannedFile) -> Result {
     file.uncounted.iter().try_for_each(|line| writeln!(out, "    {line}"))
 }
 
-fn write_rehearsed(out: &mut String, rehearsed: &Rehearsed) -> Result {
+fn write_rehearsed(out: &mut String, rehearsed: &Rehearsed) -> fmt::Result {
     writeln!(out, "rehearsed   on a throwaway: {}", rehearsed.server)?;
     for note in &rehearsed.notes {
         writeln!(out, "note        {note}")?;

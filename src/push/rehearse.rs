@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::check::check;
 use crate::check::jobs::probe_everything;
-use crate::check::observer::Observer;
+use crate::check::observer::{Event, Observer};
 use crate::check::options::CheckOptions;
 use crate::drift::value::{Difference, Kind};
 use crate::drift::{Compared, differences, make_as_applied};
@@ -38,9 +38,10 @@ pub(crate) fn rehearse(
     target: &mut Connected,
     histories: &Histories,
     pending: &[&SqlFile],
+    observer: &dyn Observer,
 ) -> Result<Rehearsed> {
-    let observer: &dyn Observer = &();
     let options = ServerOptions { major: Some(target.major), ..server.clone() };
+    observer.tell(&Event::Step("rehearse: make what the target has"));
     let server = Server::shared_for(&options, Some(&Platform::of(project).common_sql()))?;
     Scratch::find_who_asks(project, &server)?;
     let mut rehearsal = Rehearsed { server: server.describe(), ..Rehearsed::default() };
@@ -50,6 +51,7 @@ pub(crate) fn rehearse(
     (rehearsal.drift, rehearsal.notes) = (differences, notes);
     let options = CheckOptions { server: options, ..CheckOptions::default() };
     let before = access_before(&options, &scratch, histories, observer);
+    observer.tell(&Event::Step("rehearse: trace the pending files"));
     trace_all(scratch, pending, &mut rehearsal)?;
     let report = check(project, &options, observer)?;
     match before.and_then(|before| changes_since(before, &report)) {
