@@ -80,7 +80,7 @@ pub fn drift(project: &Project, address: &Address, server: &ServerOptions) -> Re
     let scratch = make_as_applied(project, &server, &histories)?;
     let Compared { differences, notes } =
         target.uncommitted(|session| differences(session, &scratch, &histories))?;
-    let address = address.to_string();
+    let address = address.met();
     let told = Told {
         target: &address,
         histories: histories.kinds().map(HistoryKind::table).collect(),

@@ -47,7 +47,7 @@ impl Reach {
                 pg_catalog.array_to_string(pg_catalog.array_agg(
                     coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid)
                 ) filter (where pg_catalog.lower(c.relname) = any(array[{}]::text[])), ' '),
-                exists (select from pg_catalog.pg_sequence)
+                {HAS_SEQUENCES}
              from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'm') and c.oid >= {FIRST_OF_OTHERS}
                 and not exists (
                     select from pg_catalog.pg_locks l
@@ -99,7 +99,7 @@ pub(crate) fn touched(session: &mut Session) -> Result<Touched> {
             coalesce(pg_catalog.bool_or(
                 l.mode = 'RowExclusiveLock' and l.relation = any('{{{CATALOG}}}'::oid[])
             ), false),
-            exists (select from pg_catalog.pg_sequence)
+            {HAS_SEQUENCES}
          from pg_catalog.pg_locks l
          where l.locktype = 'relation' and l.pid = pg_catalog.pg_backend_pid()
             and l.mode not in ('AccessShareLock', 'RowShareLock')
@@ -122,6 +122,12 @@ pub(crate) fn touched(session: &mut Session) -> Result<Touched> {
 /// `pg_attribute`, `pg_class`, `pg_sequence`, `pg_index`, `pg_inherits` and `pg_trigger`, by the oids that they have
 /// on every server: their names would be looked up for each file. Other statements let go of them at once.
 const CATALOG: &str = "1249, 1259, 2224, 2610, 2611, 2620";
+
+/// Whether there are sequences that are not ours.
+const HAS_SEQUENCES: &str = "exists (
+    select from pg_catalog.pg_sequence q join pg_catalog.pg_class s on s.oid = q.seqrelid
+    where s.relnamespace is distinct from pg_catalog.to_regnamespace('leakproof')
+)";
 
 /// The first oid that is not of the server itself.
 const FIRST_OF_OTHERS: u32 = 16_384;

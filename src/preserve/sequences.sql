@@ -25,7 +25,7 @@ left join (
     )
 join pg_catalog.pg_class c on c.oid = q.seqrelid and c.relpersistence <> 't'
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where q.seqincrement > 0
+where q.seqincrement > 0 and n.nspname <> 'leakproof'
     and not exists (
         select
         from pg_catalog.pg_depend d

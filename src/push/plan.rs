@@ -51,13 +51,16 @@ pub struct PlannedFile {
     pub sha256: String,
     /// How many statements it has.
     pub statements: usize,
+    /// Whether it runs statement by statement, outside a transaction.
+    pub is_outside: bool,
     /// How many pairs are compared before and after it.
     pub pairs: usize,
     /// How many recorded calls go with it, which a push does not make.
     pub calls: usize,
     /// Tables that it may change, and that are not counted; a sentence each.
     pub uncounted: Vec<String>,
-    /// What it does to relations that were there; none where that was not found out.
+    /// What it does to relations that were there; none where that was not found out, as of a file outside a
+    /// transaction.
     pub touches: Option<Vec<Touched>>,
     /// What people will notice, a sentence each.
     pub warnings: Vec<String>,

@@ -51,7 +51,10 @@ impl Planning<'_> {
         };
         let planned = |(file, uncounted): (&&SqlFile, Vec<String>)| {
             let version = file.version();
-            let effects = rehearsal.as_ref().and_then(|rehearsal| rehearsal.effects.get(&version));
+            let is_outside = way_of(file).is_ok_and(|way| way == Way::Statements);
+            // The throwaway has tried its plain form, which locks more.
+            let effects = rehearsal.as_ref().filter(|_| !is_outside);
+            let effects = effects.and_then(|rehearsal| rehearsal.effects.get(&version));
             let touches = effects.map(|effects| touched(effects, &sizes));
             let warnings = touches.iter().flatten().filter_map(Touched::warning).collect();
             let unrehearsed =
@@ -62,10 +65,8 @@ impl Planning<'_> {
                 path: file.path().display().to_string(),
                 sha256: digest_of(file),
                 statements: split(file.raw()).len(),
-                pairs: match way_of(file) {
-                    Ok(Way::Transaction) => project.preserve(version).len(),
-                    _ => 0,
-                },
+                is_outside,
+                pairs: if is_outside { 0 } else { project.preserve(version).len() },
                 calls: project.calls(version).len(),
                 uncounted,
                 touches,

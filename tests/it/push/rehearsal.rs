@@ -123,6 +123,7 @@ fn the_plan_tells_what_is_locked_and_rewritten() {
          alter table public.messages add constraint short check (length(body) < 901);\n\
          update public.users set id = id;",
     );
+    copy.write("migrations/V3__index.sql", "create index concurrently i on public.messages (id)");
     accept(&copy);
     let (code, stdout, stderr) =
         target.push(&copy, &[&REHEARSED[..], &["--dry-run", "--format", "json"]].concat());
@@ -137,6 +138,8 @@ fn the_plan_tells_what_is_locked_and_rewritten() {
     assert_eq!(lines, [Some(1), Some(3), Some(4), Some(4)], "{messages}");
     assert_eq!(messages["size"]["rows"], 500);
     assert_eq!(of("public.users")["lock"], "ROW EXCLUSIVE");
+    let outside = &plan["files"][1];
+    assert!(outside["is_outside"] == true && outside["touches"].is_null(), "{outside}");
     let (code, told) = push(&target, &copy, &[]);
     assert!(code == 0 && told.contains("500 rows"), "{told}");
 }
