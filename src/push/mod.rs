@@ -238,7 +238,7 @@ impl<'p> Push<'p> {
         observer: &dyn Observer,
     ) -> Result<Self> {
         let mut push = Self::connect(project, address, options)?;
-        (push.histories, push.pending) = decide(&mut push.target, project, &push.options)?;
+        push.pending = decide(&mut push.target, project, &push.histories, &push.options)?;
         let most_bytes = most_counted(push.options.lock_budget);
         let uncounted = look_ahead(&mut push.target, project, &push.pending, most_bytes)?;
         let Self { options, histories, pending, target: connected, plan, .. } = &mut push;
@@ -329,8 +329,8 @@ impl<'p> Push<'p> {
     ) -> Result<()> {
         let PushOptions { lock_wait, interrupt, .. } = self.options.clone();
         lock::take(&mut self.target.connection, (lock_wait, &interrupt), tell)?;
-        let (histories, pending) = decide(&mut self.target, self.project, &self.options)?;
-        self.histories = histories;
+        self.histories = read_histories(&mut self.target.connection, self.project)?;
+        let pending = decide(&mut self.target, self.project, &self.histories, &self.options)?;
         let is_new = |file: &&&SqlFile| !planned.iter().any(|one| one.version() == file.version());
         if let Some(new) = pending.iter().find(is_new) {
             return Err(Error::new("the target has changed since the plan was made")
@@ -373,13 +373,13 @@ fn discretion(options: &PushOptions) -> Discretion {
     if options.show_values { Discretion::Open } else { Discretion::Keys }
 }
 
-/// What a target says, and what there is to do.
+/// What there is to do on a target with these histories.
 fn decide<'p>(
     target: &mut Connected,
     project: &'p Project,
+    histories: &Histories,
     options: &PushOptions,
-) -> Result<(Histories, Vec<&'p SqlFile>)> {
-    let histories = read_histories(&mut target.connection, project)?;
+) -> Result<Vec<&'p SqlFile>> {
     let takes_late = options.allow_out_of_order;
     refuse_standings(&histories.beside(project), takes_late)?;
     let wanted = Wanted { takes_late, takes_outside: true, ..Wanted::up_to(i64::MAX) };
@@ -390,7 +390,7 @@ fn decide<'p>(
     let pending = plan.steps.iter().filter(|step| matches!(step.action, Action::Apply(_)));
     let pending: Vec<&SqlFile> = pending.map(|step| step.file).collect();
     refuse_begun(&pending, &begun_versions(&mut target.connection)?)?;
-    Ok((histories, pending))
+    Ok(pending)
 }
 
 /// What would not be counted of each file, as far as that shows before the first is applied.
